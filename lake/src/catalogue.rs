@@ -1,0 +1,1 @@
+//! Listing a lake's hours from one sweep.

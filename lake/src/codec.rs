@@ -1,0 +1,1 @@
+//! Decompression of an object's bytes on their way in. (agreed: `decode(ByteStream, Codec) -> ByteStream`)

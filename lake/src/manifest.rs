@@ -1,0 +1,382 @@
+//! The manifest: the JSON object that closes an hour, and the names of everything in a lake that is no tweet folder.
+//!
+//! An hour is closed when `_hours/<hour>.json` is there. The manifest lists every object of the hour with its length,
+//! lines and SHA-256; readers take an hour's objects from it and never from a listing, so that a closed hour is final.
+//! What comes later is late and has manifests of its own, `_hours/<hour>.late-<n>.json`, n from 1.
+//!
+//! | name under the root | what |
+//! |---|---|
+//! | `_hours/<YYYY-MM-DDTHH>.json` | the hour's manifest |
+//! | `_hours/<YYYY-MM-DDTHH>.late-<n>.json` | a manifest of late tweets of that hour |
+//! | `late/<partition>/…` | objects of late tweets |
+//! | `rejects/<YYYY-MM-DD>/rejects.<epoch-ms>.jsonl` | rejects, by day of arrival |
+//! | `_agent.json` | the one agent that writes the lake |
+//!
+//! Pure: no store is touched here. A reader ignores members it does not know, so that later versions can add some.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hour::Hour;
+use crate::store::{Key, KeyError};
+
+/// The version this crate writes, and the highest it reads.
+pub const VERSION: u32 = 1;
+
+/// Folder of all manifests, with its slash.
+pub const HOURS_PREFIX: &str = "_hours/";
+/// Folder of late tweets, with its slash.
+pub const LATE_PREFIX: &str = "late/";
+/// Folder of rejects, with its slash.
+pub const REJECTS_PREFIX: &str = "rejects/";
+/// The agent's object.
+pub const AGENT_KEY: &str = "_agent.json";
+/// Name of the marker beside an hour's objects that Hadoop and Luigi look for.
+pub const SUCCESS_NAME: &str = "_SUCCESS";
+
+/// What was promised while the hour was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Guarantee {
+    /// Durable spool, conditional puts: each accepted tweet is in exactly one listed object.
+    ExactlyOnce,
+    /// Memory channel: a killed process may have lost what was read and not yet sealed; nothing is doubled.
+    AtMostOnce,
+    /// The store ignores conditions: nothing is lost, an object may have been overwritten by a foreign one.
+    UnsafeStore,
+}
+
+/// How a tweet came in. Objects do not mix these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IngestPath {
+    /// From the live stream.
+    Stream,
+    /// From the stream's own backfill after a reconnect.
+    Backfill,
+    /// From a search that repairs a gap.
+    Search,
+    /// From a file or standard input.
+    Replay,
+}
+
+/// How an object's bytes are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// Not at all.
+    #[default]
+    None,
+    /// gzip, one or more members.
+    Gzip,
+    /// Zstandard, one or more frames.
+    Zstd,
+}
+
+impl Codec {
+    /// The codec a name's ending tells of: `.gz`, `.zst`, anything else is plain.
+    pub fn of_name(name: &str) -> Codec {
+        if name.ends_with(".gz") {
+            Codec::Gzip
+        } else if name.ends_with(".zst") {
+            Codec::Zstd
+        } else {
+            Codec::None
+        }
+    }
+
+    /// The ending it adds to a name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Codec::None => "",
+            Codec::Gzip => ".gz",
+            Codec::Zstd => ".zst",
+        }
+    }
+}
+
+/// One object of an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectEntry {
+    /// Its name under the lake's root.
+    pub key: Key,
+    /// Length in bytes as stored (compressed, where it is).
+    pub bytes: u64,
+    /// Lines in it.
+    pub lines: u64,
+    /// SHA-256 of the stored bytes, 64 hexadecimal digits.
+    pub sha256: String,
+    /// How it is compressed.
+    pub codec: Codec,
+    /// How its lines came in.
+    pub path: IngestPath,
+    /// One entry a second in which lines arrived: (seconds since the epoch, lines so far), both rising. So a reader can
+    /// give each line its `received_at`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrivals: Vec<(i64, u64)>,
+}
+
+/// A span in which the source was not connected. Times are RFC 3339, UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// From when tweets may be missing.
+    pub from: jiff::Timestamp,
+    /// Until when; `None` while the gap is open.
+    pub to: Option<jiff::Timestamp>,
+    /// Why: `agent-stopped`, `disconnect`, `stall`, …
+    pub cause: String,
+    /// What repaired it: `backfill`, `search`; `None` while nothing has.
+    #[serde(default)]
+    pub repaired_by: Option<String>,
+    /// Tweets the repair brought.
+    #[serde(default)]
+    pub tweets: u64,
+}
+
+/// A repair whose gap lies in an hour that was already closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// The gap it repaired.
+    pub gap: Gap,
+    /// When it ended.
+    pub repaired_at: jiff::Timestamp,
+}
+
+/// What closes an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Format of this object, see [`VERSION`].
+    pub version: u32,
+    /// The hour, year included.
+    pub hour: Hour,
+    /// Id of the agent that wrote it.
+    pub agent: String,
+    /// The agent's epoch, raised at each of its starts.
+    pub epoch: u64,
+    /// What was in force while the hour was written.
+    pub guarantee: Guarantee,
+    /// Objects that hold tweets.
+    pub objects: Vec<ObjectEntry>,
+    /// Objects that hold messages (deletes, withheld, scrub_geo).
+    #[serde(default)]
+    pub messages: Vec<ObjectEntry>,
+    /// Tweets in `objects`.
+    pub tweets: u64,
+    /// Tweets left out because their id was already stored.
+    #[serde(default)]
+    pub duplicates: u64,
+    /// Gaps that overlap the hour.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+    /// Repairs of gaps in hours that were closed before, recorded here because they arrived in this hour.
+    #[serde(default)]
+    pub repairs: Vec<Repair>,
+    /// When the agent opened the hour.
+    pub opened_at: jiff::Timestamp,
+    /// When it decided to close it.
+    pub closed_at: jiff::Timestamp,
+    /// The program and version that wrote this.
+    pub tool_version: String,
+}
+
+/// A manifest that cannot be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON, or not of this form; the text says where. A key outside the lake is refused here.
+    #[error("manifest {key}: {source}")]
+    Malformed {
+        /// The manifest's key.
+        key: String,
+        /// What the JSON reader said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Written by a later version.
+    #[error("manifest {key} has version {version}, this program reads up to {VERSION}: update it")]
+    Version {
+        /// The manifest's key.
+        key: String,
+        /// Its version.
+        version: u32,
+    },
+    /// It names another hour than its own key does.
+    #[error("manifest {key} is of hour {hour}: it was put under a foreign name")]
+    WrongHour {
+        /// The manifest's key.
+        key: String,
+        /// The hour inside.
+        hour: Hour,
+    },
+    /// It lists an object that belongs to no tweet folder.
+    #[error("manifest {key} lists {object:?}, which is no object of an hour")]
+    ForeignObject {
+        /// The manifest's key.
+        key: String,
+        /// What it lists.
+        object: String,
+    },
+}
+
+impl Manifest {
+    /// The bytes to be put: compact JSON and a line end. The same manifest always gives the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).expect("a manifest has only string keys and serialises infallibly");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Reads a manifest that was fetched from `key` and checks that it can be trusted.
+    ///
+    /// # Errors
+    /// When it is malformed, of a later version, of another hour than its key says, or lists a key outside the lake.
+    pub fn from_bytes(key: &Key, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        let name = key.to_string();
+        let manifest: Manifest =
+            serde_json::from_slice(bytes).map_err(|source| ManifestError::Malformed { key: name.clone(), source })?;
+        if manifest.version > VERSION {
+            return Err(ManifestError::Version { key: name, version: manifest.version });
+        }
+        if ManifestName::parse(key.as_str()).is_none_or(|n| n.hour != manifest.hour) {
+            return Err(ManifestError::WrongHour { key: name, hour: manifest.hour });
+        }
+        let foreign = |object: &&ObjectEntry| {
+            let key = object.key.as_str();
+            key.starts_with(HOURS_PREFIX) || key.starts_with(REJECTS_PREFIX) || key == AGENT_KEY
+        };
+        if let Some(object) = manifest.objects.iter().chain(&manifest.messages).find(foreign) {
+            return Err(ManifestError::ForeignObject { key: name, object: object.key.to_string() });
+        }
+        Ok(manifest)
+    }
+
+    /// Stored bytes of the hour's tweets.
+    pub fn bytes(&self) -> u64 {
+        self.objects.iter().map(|o| o.bytes).sum()
+    }
+}
+
+/// What a manifest's key says: the hour, and the number of the late manifest if it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ManifestName {
+    /// The hour.
+    pub hour: Hour,
+    /// `None` for the manifest that closes the hour, 1 and up for late tweets.
+    pub late: Option<u32>,
+}
+
+impl ManifestName {
+    /// The name of the manifest that closes an hour.
+    pub fn closing(hour: Hour) -> ManifestName {
+        ManifestName { hour, late: None }
+    }
+
+    /// Reads a key under the lake's root; `None` when it is no manifest's.
+    pub fn parse(key: &str) -> Option<ManifestName> {
+        let name = key.strip_prefix(HOURS_PREFIX)?.strip_suffix(".json")?;
+        match name.split_once(".late-") {
+            None => Some(ManifestName { hour: name.parse().ok()?, late: None }),
+            Some((hour, n)) => {
+                let number: u32 = n.parse().ok()?;
+                // One name, one number: "late-01" and "late-0" were never written by us.
+                if number == 0 || n != number.to_string() {
+                    return None;
+                }
+                Some(ManifestName { hour: hour.parse().ok()?, late: Some(number) })
+            }
+        }
+    }
+
+    /// The key.
+    pub fn key(self) -> Key {
+        let name = match self.late {
+            None => format!("{HOURS_PREFIX}{}.json", self.hour),
+            Some(n) => format!("{HOURS_PREFIX}{}.late-{n}.json", self.hour),
+        };
+        Key::new(name).expect("an hour's text holds only digits, hyphens and a T")
+    }
+}
+
+/// The key of the `_SUCCESS` marker in a partition folder.
+///
+/// # Errors
+/// When the folder's name cannot be part of a key.
+pub fn success_key(folder: &str) -> Result<Key, KeyError> {
+    Key::new(format!("{folder}/{SUCCESS_NAME}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Manifest {
+        let at = "2026-11-22T06:00:01Z".parse().expect("valid time");
+        Manifest {
+            version: VERSION,
+            hour: "2026-11-22T05".parse().expect("valid hour"),
+            agent: "agent".into(),
+            epoch: 3,
+            guarantee: Guarantee::ExactlyOnce,
+            objects: vec![ObjectEntry {
+                key: Key::new("11-22-05/tweets.1795323600123.json").expect("valid key"),
+                bytes: 10,
+                lines: 2,
+                sha256: "0".repeat(64),
+                codec: Codec::None,
+                path: IngestPath::Stream,
+                arrivals: vec![(1_795_323_600, 1), (1_795_323_601, 2)],
+            }],
+            messages: vec![],
+            tweets: 2,
+            duplicates: 0,
+            gaps: vec![],
+            repairs: vec![],
+            opened_at: at,
+            closed_at: at,
+            tool_version: "cauce 0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_written_and_read_back() {
+        let manifest = sample();
+        let key = ManifestName::closing(manifest.hour).key();
+        assert_eq!(key.as_str(), "_hours/2026-11-22T05.json");
+        assert_eq!(Manifest::from_bytes(&key, &manifest.to_bytes()).expect("readable"), manifest);
+    }
+
+    #[test]
+    fn a_manifest_that_points_outside_the_lake_is_refused() {
+        let key = ManifestName::closing(sample().hour).key();
+        for outside in ["../other/x.json", "/etc/passwd", "_hours/2026-11-22T04.json", "_agent.json"] {
+            let text = String::from_utf8(sample().to_bytes()).expect("JSON is UTF-8");
+            let bad = text.replace("11-22-05/tweets.1795323600123.json", outside);
+            let error = Manifest::from_bytes(&key, bad.as_bytes()).expect_err("a foreign key was taken");
+            assert!(error.to_string().contains("_hours/2026-11-22T05.json"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_under_a_foreign_name_or_of_a_later_version_is_refused() {
+        let manifest = sample();
+        let other = ManifestName::closing(manifest.hour.next()).key();
+        assert!(matches!(Manifest::from_bytes(&other, &manifest.to_bytes()), Err(ManifestError::WrongHour { .. })));
+        let later = Manifest { version: VERSION + 1, ..manifest };
+        let key = ManifestName::closing(later.hour).key();
+        assert!(matches!(Manifest::from_bytes(&key, &later.to_bytes()), Err(ManifestError::Version { .. })));
+    }
+
+    #[test]
+    fn names_of_manifests_are_read_both_ways() {
+        let hour = sample().hour;
+        for name in [ManifestName::closing(hour), ManifestName { hour, late: Some(12) }] {
+            assert_eq!(ManifestName::parse(name.key().as_str()), Some(name));
+        }
+        for not_ours in [
+            "_hours/x.json",
+            "_hours/2026-11-22T05.late-0.json",
+            "_hours/2026-11-22T05.late-01.json",
+            "11-22-05/tweets.1.json",
+        ] {
+            assert_eq!(ManifestName::parse(not_ours), None, "{not_ours}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading an hour's lines through any codec.

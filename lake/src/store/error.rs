@@ -1,0 +1,90 @@
+//! What can go wrong in a store, sorted by what the caller can do about it. Decisions look at [`ErrorKind`] alone.
+
+use std::error::Error as StdError;
+
+/// What a failure means for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no such object.
+    NotFound,
+    /// There is no such bucket.
+    NoSuchBucket,
+    /// The condition of the put did not hold (412).
+    PreconditionFailed,
+    /// A competing write made the store give up; nothing is known to have landed (409).
+    Conflict,
+    /// The store knows us and says no (403), or the file's permissions do.
+    AccessDenied,
+    /// No credentials were found, or the store does not know them.
+    Credentials,
+    /// Region, endpoint or bucket name are missing or senseless; nothing was sent.
+    Configuration,
+    /// No connection came about: nothing was sent.
+    Unreachable,
+    /// No answer in time, or the connection broke: the request may have been carried out.
+    Timeout,
+    /// The store asks for less speed (429, 503 SlowDown).
+    Throttled,
+    /// The store failed (5xx), or answered with what cannot be understood.
+    Server,
+    /// The disk is full or over quota.
+    NoSpace,
+    /// The content is not what its length or hash says.
+    Corrupt,
+    /// Anything else from the operating system.
+    Io,
+}
+
+impl ErrorKind {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(self) -> bool {
+        matches!(
+            self,
+            ErrorKind::Conflict
+                | ErrorKind::Unreachable
+                | ErrorKind::Timeout
+                | ErrorKind::Throttled
+                | ErrorKind::Server
+        )
+    }
+}
+
+/// A failed store operation: what was tried, on what, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{action}: {detail}")]
+pub struct StoreError {
+    kind: ErrorKind,
+    action: String,
+    detail: String,
+    #[source]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl StoreError {
+    /// `action` says what was tried and on what (`put s3://bucket/key`), `detail` what the store said.
+    /// Neither may hold a secret.
+    pub fn new(kind: ErrorKind, action: impl Into<String>, detail: impl Into<String>) -> StoreError {
+        StoreError { kind, action: action.into(), detail: detail.into(), source: None }
+    }
+
+    /// Adds the error below this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> StoreError {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the failure means.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether a write that failed so may have landed all the same.
+    pub fn may_have_happened(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Conflict | ErrorKind::PreconditionFailed
+        )
+    }
+}

@@ -1,0 +1,247 @@
+//! The store: S3 or a local folder, behind one trait.
+//!
+//! A store is rooted: it is opened at a lake's URL (bucket and prefix, or a folder), and every key is relative to that
+//! root. Nothing above this module knows which kind of store it talks to, and nothing below the root is reachable
+//! through a [`Key`].
+//!
+//! Contracts that every implementation keeps, checked by one conformance suite (`conformance.rs`):
+//! - there are no directories: a key is a name, listing is by prefix, lexicographic by bytes;
+//! - a put is atomic: readers see the whole object or none, and no temporary key is ever visible;
+//! - [`Condition::IfAbsent`] lets exactly one of several racing writers win;
+//! - deleting what is not there succeeds;
+//! - a write that returned is durable.
+
+mod error;
+pub mod key;
+pub mod local;
+pub mod s3;
+mod s3_error;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+pub use error::{ErrorKind, StoreError};
+pub use key::{Key, KeyError};
+
+use crate::url::LakeUrl;
+
+/// A version tag of an object's content, compared for equality only (S3's ETag).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ETag(pub String);
+
+/// What must hold for a put to take place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Put in any case, over whatever is there.
+    Always,
+    /// Only when no object has this key (S3: `If-None-Match: *`).
+    IfAbsent,
+    /// Only when the object there has this tag (S3: `If-Match`).
+    IfMatch(ETag),
+}
+
+/// The bytes of an object to be put. Both kinds can be sent again when a request has to be repeated.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Bytes in memory: manifests, markers and other small objects.
+    Bytes(Bytes),
+    /// A file on disk whose first `bytes` bytes are sent; it must not change meanwhile.
+    File {
+        /// Where the file is.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+}
+
+impl Body {
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::File { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Whether there is no byte in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An object to be put.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// Its name under the store's root.
+    pub key: Key,
+    /// Its content.
+    pub body: Body,
+    /// What must hold.
+    pub condition: Condition,
+    /// SHA-256 of the content, 64 hexadecimal digits, kept as metadata so that a later `head` can tell our object from
+    /// a foreign one. `None` for objects that are never compared.
+    pub sha256: Option<String>,
+}
+
+/// What a store says of an object without sending it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// Name under the store's root.
+    pub key: Key,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Tag of the content.
+    pub etag: ETag,
+    /// The SHA-256 given at the put, where the store can tell it: S3 from its metadata (a listing does not carry it), a
+    /// local folder by reading the file on `head`.
+    pub sha256: Option<String>,
+    /// When it was last written, milliseconds since the epoch; 0 where the store does not say.
+    pub modified_ms: i64,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default)]
+pub struct ListPage {
+    /// Objects, ordered by key.
+    pub objects: Vec<ObjectMeta>,
+    /// With a delimiter: the folders directly under the prefix, each with its trailing `/`, ordered.
+    pub folders: Vec<String>,
+    /// Give this to the next call as `after`; `None` at the end of the listing.
+    pub next: Option<String>,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct List {
+    /// Only keys that begin with this (relative to the root; may end within a name).
+    pub prefix: String,
+    /// Only keys after this one; also how the next page is asked for.
+    pub after: Option<String>,
+    /// Fold everything behind the next `/` after the prefix into [`ListPage::folders`].
+    pub folders: bool,
+}
+
+/// A body on its way in: chunks as they arrive.
+pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// An object store, rooted at a lake. See the module's text for the contracts.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Where the root is, for messages: `s3://bucket/prefix` or a folder. Never holds a secret.
+    fn location(&self) -> String;
+
+    /// Puts an object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold, [`ErrorKind::Conflict`] when a competing
+    /// write made the store give up. After any error for which [`StoreError::may_have_happened`] is true the object may
+    /// be there all the same: compare with [`Store::head`] before deciding.
+    async fn put(&self, put: Put) -> Result<ETag, StoreError>;
+
+    /// What is there under a key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when nothing is.
+    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError>;
+
+    /// The whole content of a small object and its tag.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none.
+    async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError>;
+
+    /// Content as a stream, the whole object or a range of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; a stream that breaks off yields an error, never a silent end.
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError>;
+
+    /// One page of keys (at most 1,000 names), ordered.
+    ///
+    /// # Errors
+    /// Any but `NotFound`: an empty prefix gives an empty page.
+    async fn list(&self, list: &List) -> Result<ListPage, StoreError>;
+
+    /// Removes an object; succeeds when there is none.
+    ///
+    /// # Errors
+    /// When the store refused or could not be reached.
+    async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Aborts unfinished multipart uploads that were begun before `older_than_ms` under the root, and says how many.
+    /// A local folder removes staging files that a killed process left.
+    ///
+    /// # Errors
+    /// When the store refused or could not be reached.
+    async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError>;
+}
+
+/// Access key and secret given explicitly, instead of AWS's own chain. Its `Debug` form hides all of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StaticCredentials {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: String,
+    /// For temporary credentials.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for StaticCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StaticCredentials(hidden)")
+    }
+}
+
+/// How to reach S3. Everything left out comes from AWS's own chain and variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct S3Options {
+    /// Another server than AWS, such as `http://127.0.0.1:8333`.
+    pub endpoint_url: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Bucket in the path instead of the host name; default: true where `endpoint_url` is set.
+    pub path_style: Option<bool>,
+    /// Explicit credentials.
+    pub credentials: Option<StaticCredentials>,
+}
+
+/// Opens the store at a lake's URL. No request is made: a wrong bucket or key shows at the first call. A local folder
+/// is made when it is first written to.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] when no region is known or the endpoint is no URL.
+pub async fn open(url: &LakeUrl, options: &S3Options) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        LakeUrl::S3 { bucket, prefix } => Ok(Arc::new(s3::S3Store::open(bucket, prefix, options).await?)),
+        LakeUrl::Folder(path) => Ok(Arc::new(local::LocalStore::new(path.clone()))),
+    }
+}
+
+/// All pages of a listing in one vector.
+///
+/// # Errors
+/// The first error of any page.
+pub async fn list_all(store: &dyn Store, prefix: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+    let mut list = List { prefix: prefix.to_owned(), ..List::default() };
+    let mut objects = Vec::new();
+    loop {
+        let page = store.list(&list).await?;
+        objects.extend(page.objects);
+        match page.next {
+            Some(next) => list.after = Some(next),
+            None => return Ok(objects),
+        }
+    }
+}

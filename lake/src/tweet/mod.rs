@@ -1,0 +1,123 @@
+//! What a line is: a tweet, a message about tweets, a word of the stream itself, or a reject; with a tweet's own id and
+//! time, found without building a document.
+//!
+//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line.
+
+/// Which wire form a tweet has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// v1.1: the tweet is the whole object.
+    V1,
+    /// v2: the tweet is the member `data`.
+    V2,
+}
+
+/// What the way of a tweet needs to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TweetHead {
+    /// The tweet's own id.
+    pub id: u64,
+    /// When it was written, milliseconds since the epoch: the wire's `timestamp_ms` or `created_at`, the snowflake time
+    /// of the id only where both are absent; `None` where neither tells.
+    pub created_at_ms: Option<i64>,
+    /// Its wire form.
+    pub api: Api,
+}
+
+/// A message about tweets that is stored beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// A tweet was deleted.
+    Delete,
+    /// A user took back the places of her tweets.
+    ScrubGeo,
+    /// A tweet is withheld in some countries.
+    StatusWithheld,
+    /// A user is withheld in some countries.
+    UserWithheld,
+}
+
+/// A word of the stream itself; counted and logged, not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// v1.1 `limit`: tweets not delivered since the connection began.
+    Limit {
+        /// How many.
+        track: u64,
+    },
+    /// v1.1 `warning`.
+    Warning {
+        /// Its `code`, such as `FALLING_BEHIND`.
+        code: String,
+        /// Its `percent_full`, where it has one.
+        percent_full: Option<u64>,
+    },
+    /// v1.1 `disconnect`.
+    Disconnect {
+        /// 1 to 12, see the v1.1 documentation.
+        code: u64,
+        /// In words.
+        reason: String,
+    },
+    /// v2: an `errors` array or a bare problem object without `data`; the connection is about to close.
+    Problem {
+        /// Last path segment of the problem's `type`, such as `operational-disconnect`.
+        problem: String,
+        /// `disconnect_type` or `connection_issue`, where there is one.
+        what: Option<String>,
+        /// `detail` or `title`.
+        detail: String,
+    },
+    /// v2 `connection_metadata`.
+    ConnectionMetadata,
+}
+
+/// Why a line is neither a tweet nor a known message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RejectReason {
+    /// Bytes that are not UTF-8, with the offset of the first.
+    InvalidUtf8 {
+        /// Bytes before it.
+        offset: usize,
+    },
+    /// Not JSON, with the offset of the first byte that cannot be.
+    InvalidJson {
+        /// Bytes before it.
+        offset: usize,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// JSON, but no object that is a tweet or a known message.
+    UnknownObject,
+    /// A tweet without an id, or with one that is no number below 2^64.
+    NoId,
+    /// Longer than `max_line_bytes`; set by the framing, not by [`scan`].
+    TooLong,
+    /// The input ended inside the line; set by the framing, not by [`scan`].
+    Truncated,
+}
+
+/// What a line is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LineKind {
+    /// Nothing but white space: a heartbeat.
+    Blank,
+    /// A tweet.
+    Tweet(TweetHead),
+    /// A message about tweets.
+    Message(Message),
+    /// A word of the stream.
+    Control(Control),
+    /// None of these.
+    Reject(RejectReason),
+}
+
+/// Tells what a line is. `line` comes without its line end.
+pub fn scan(_line: &[u8]) -> LineKind {
+    todo!()
+}
+
+/// The time in a snowflake id, milliseconds since the epoch; `None` for ids from before November 2010, which hold none.
+pub fn snowflake_ms(_id: u64) -> Option<i64> {
+    todo!()
+}
