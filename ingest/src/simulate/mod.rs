@@ -1,0 +1,1 @@
+//! The X API stand-in.

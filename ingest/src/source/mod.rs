@@ -1,0 +1,45 @@
+//! [1] Sources: where records come from.
+//!
+//! A source reads, frames, tells what each line is ([`cauce_lake::tweet::scan`]) and sends batches into the channel. It
+//! knows nothing of hours, spool or store. Live sources (the X streams) reconnect for ever and report when they are
+//! connected; finite ones (files, standard input) come to an end and say where they stand with each batch.
+
+pub mod framing;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{Position, Sender};
+
+/// Why a source gave up. Everything that may pass by itself is retried inside the source and never ends here.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The other side refused our credentials, and asking again will not help. Exit code 3.
+    #[error("{0}")]
+    Credentials(String),
+    /// The configuration cannot work (bad rule, plan without streaming, missing file). Exit code 2.
+    #[error("{0}")]
+    Configuration(String),
+    /// An input could not be read. Exit code 1.
+    #[error("{0}")]
+    Input(String),
+}
+
+/// Where finite sources stood at the last start, by file.
+pub type Positions = BTreeMap<String, Position>;
+
+/// A source of records.
+#[async_trait]
+pub trait Source: Send {
+    /// Whether it goes on for ever (X streams) or ends (files, standard input).
+    fn is_live(&self) -> bool;
+
+    /// Reads until the input's end or until `stop` is cancelled, then returns. Lines that were already read when `stop`
+    /// is cancelled are still sent.
+    ///
+    /// # Errors
+    /// When it cannot go on, and waiting would not help.
+    async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError>;
+}

@@ -1,0 +1,2 @@
+//! spool
+pub mod writer;

@@ -1,0 +1,4 @@
+//! writer
+/// Inner
+#[derive(Debug)]
+pub enum Inner {}
