@@ -112,7 +112,7 @@ pub enum Event {
     /// The source has come to its end; nothing follows.
     Ended,
     /// Something for the writer that is no part of the stream: an upload's outcome, the word to drain.
-    Inner(crate::spool::writer::Inner),
+    Inner(crate::writer::Inner),
 }
 
 /// A batch with its arrival time and its places in the channel, which are given back when this is dropped.
@@ -193,7 +193,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`Closed`] when nobody takes any more.
-    pub(crate) fn inner(&self, inner: crate::spool::writer::Inner) -> Result<(), Closed> {
+    pub(crate) fn inner(&self, inner: crate::writer::Inner) -> Result<(), Closed> {
         self.enter(|_| Event::Inner(inner))
     }
 

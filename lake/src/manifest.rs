@@ -255,7 +255,7 @@ impl Manifest {
 }
 
 /// What a manifest's key says: the hour, and the number of the late manifest if it is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ManifestName {
     /// The hour.
     pub hour: Hour,
@@ -293,6 +293,14 @@ impl ManifestName {
         };
         Key::new(name).expect("an hour's text holds only digits, hyphens and a T")
     }
+}
+
+/// The epoch milliseconds in an object's file name, such as `tweets.1795323600123.json`: the last part between dots that
+/// begins with ten digits or more (a suffix need not begin with a dot). `None` for names without one.
+pub fn epoch_ms_in_name(file_name: &str) -> Option<i64> {
+    let digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+    let part = file_name.split('.').rev().find(|part| (10..=18).contains(&digits(part)))?;
+    part[..digits(part)].parse().ok()
 }
 
 /// The key of the `_SUCCESS` marker in a partition folder.
@@ -362,6 +370,16 @@ mod tests {
         let later = Manifest { version: VERSION + 1, ..manifest };
         let key = ManifestName::closing(later.hour).key();
         assert!(matches!(Manifest::from_bytes(&key, &later.to_bytes()), Err(ManifestError::Version { .. })));
+    }
+
+    #[test]
+    fn the_number_in_a_name_is_found_whatever_stands_around_it() {
+        for name in ["tweets.1795323600123.json", "a.b.1795323600123json.gz", "_messages.1795323600123.json"] {
+            assert_eq!(epoch_ms_in_name(name), Some(1_795_323_600_123), "{name}");
+        }
+        for name in ["_SUCCESS", "tweets.json", "tweets.2026.json", "tweets.99999999999999999999.json"] {
+            assert_eq!(epoch_ms_in_name(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -1,2 +1,486 @@
-//! spool
-pub mod writer;
+//! [3] The spool: local disk between the channel and the store.
+//!
+//! ```text
+//! spool/                    mode 0700
+//!   lock                    held exclusively by the running agent
+//!   journal.<generation>    what is accepted: the only truth (format: journal.rs, meaning: state.rs)
+//!   data/<file>.lines       lines; an uncompressed object's very bytes
+//!   data/<file>.object      the compressed object, made once at the seal
+//!   ids/<run>.ids           ids of stored tweets (format: ids.rs)
+//!   quarantine/<file>.*     damaged files, and files whose key another object holds
+//! ```
+//!
+//! **A group commit** writes the new bytes of all touched files, then one journal frame that says for each of them its
+//! length, lines and CRC32C from its first byte on, and syncs files and journal side by side. The records of the group
+//! are accepted when both syncs are done. With the memory channel nothing is synced until a file is sealed.
+//!
+//! **A file** is made with its final key, takes lines until it is rolled, is then sealed (its object's length and
+//! SHA-256 journalled, compressed bytes kept), uploaded, and deleted when the journal says that the store has it. Its
+//! journal state stays until the manifest that speaks for it is confirmed.
+//!
+//! **A checkpoint** sums the state up as the first frame of the next generation, makes that durable under its final name
+//! and removes the old one. It is taken at each start and when the journal has grown.
+//!
+//! **Recovery** applies the frames of the newest generation. A torn last frame was never accepted and is left out. A
+//! whole last frame whose data did not reach the disk was not accepted either, and is left out as a whole. Any other
+//! byte that does not check out is damage: the file it concerns is quarantined, loudly. A failed sync is never repeated:
+//! the agent stops, and the next start trusts only what it can read back.
+
+pub mod disk;
+pub mod entry;
+pub mod ids;
+pub mod journal;
+mod recovery;
+pub mod roll;
+pub mod route;
+pub mod seal;
+pub mod state;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cauce_lake::Hour;
+use cauce_lake::manifest::Codec;
+
+use crate::channel::Position;
+use disk::{Disk, DiskFile, RealDisk};
+use entry::{Append, Entry, FileHead, FileId};
+use ids::IdIndex;
+use journal::{Journal, JournalError};
+use roll::Filling;
+use state::State;
+
+pub use recovery::Recovery;
+
+/// A journal longer than this is summed up.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// So many ids in memory are written out.
+const CHECKPOINT_IDS: usize = 2_000_000;
+
+/// Why the spool cannot be used, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The disk said no. After this nothing more is accepted; what was accepted is safe.
+    #[error("spool {dir}: {action}: {source}{}", advice(.source))]
+    Disk {
+        /// The spool's folder.
+        dir: String,
+        /// What was tried.
+        action: String,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another agent has it.
+    #[error("spool {dir} is in use by another agent: stop that one, or give this one its own spool.dir")]
+    Locked {
+        /// The spool's folder.
+        dir: String,
+    },
+    /// The journal cannot be read.
+    #[error("spool {dir}: {source}")]
+    Journal {
+        /// The spool's folder.
+        dir: String,
+        /// What is wrong.
+        #[source]
+        source: JournalError,
+    },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room or lower spool.max_bytes, then start again: nothing accepted is lost"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; the disk is read-only: mount it for writing or choose another spool.dir",
+        io::ErrorKind::PermissionDenied => "; give this user the right to write there, or choose another spool.dir",
+        _ => "",
+    }
+}
+
+/// A spool file that takes lines.
+struct OpenFile {
+    file: Box<dyn DiskFile>,
+    buffer: Vec<u8>,
+    end: u64,
+    crc: u32,
+    filling: Filling,
+    arrivals: Vec<(i64, u64)>,
+}
+
+/// What the next group commit will say beside the staged entries.
+#[derive(Default)]
+struct Group {
+    at_ms: i64,
+    records: usize,
+    max_event_ms: Option<i64>,
+    ids: Vec<u64>,
+    duplicates: BTreeMap<Option<Hour>, u64>,
+    positions: Vec<Position>,
+}
+
+/// The spool. One thread owns it.
+pub struct Spool {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    durable: bool,
+    dedupe_window_ms: i64,
+    journal: Journal,
+    state: State,
+    ids: IdIndex,
+    open: HashMap<FileId, OpenFile>,
+    staged: Vec<Entry>,
+    group: Group,
+    buffered: usize,
+    folder_changed: bool,
+    // Held for the life of the spool: the lock goes with it.
+    _lock: File,
+}
+
+/// How a spool is to be opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its folder; made when it is not there.
+    pub dir: PathBuf,
+    /// Whether each commit is synced.
+    pub durable: bool,
+    /// How long an id is remembered, in milliseconds; 0 turns dedupe off.
+    pub dedupe_window_ms: i64,
+}
+
+impl Spool {
+    /// Opens a spool, taking its lock, and recovers it.
+    ///
+    /// # Errors
+    /// When another agent has it, the disk says no, or the journal is damaged.
+    pub fn open(options: &Options) -> Result<(Spool, Recovery), SpoolError> {
+        let dir = options.dir.display().to_string();
+        let fail = |action: &str| {
+            let (dir, action) = (dir.clone(), action.to_owned());
+            move |source| SpoolError::Disk { dir, action, source }
+        };
+        make_folders(&options.dir).map_err(fail("make its folders"))?;
+        let lock = take_lock(&options.dir, &dir)?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(&options.dir));
+        let (spool, recovery) = Spool::on_disk(options, disk, lock)?;
+        Ok((spool, recovery))
+    }
+
+    fn on_disk(options: &Options, disk: Arc<dyn Disk>, lock: File) -> Result<(Spool, Recovery), SpoolError> {
+        let dir = options.dir.display().to_string();
+        let recovered = recovery::recover(&*disk, &dir)?;
+        let fail = |source| SpoolError::Disk { dir: dir.clone(), action: "recover".into(), source };
+        let mut ids = IdIndex::open(&*disk, &recovered.state.runs).map_err(fail)?;
+        recovered.ids.iter().for_each(|id| ids.insert(*id));
+        let journal = checkpoint(&*disk, options, recovered.generation, &recovered.state, &mut ids).map_err(fail)?;
+        let mut state = recovered.state;
+        state.runs = Vec::new();
+        let spool = Spool {
+            dir: options.dir.clone(),
+            disk,
+            durable: options.durable,
+            dedupe_window_ms: options.dedupe_window_ms,
+            journal,
+            state,
+            ids,
+            open: HashMap::new(),
+            staged: Vec::new(),
+            group: Group::default(),
+            buffered: 0,
+            folder_changed: false,
+            _lock: lock,
+        };
+        Ok((spool, recovered.report))
+    }
+
+    /// What the journal says, with what is staged.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether each commit is synced.
+    pub fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Where a file's lines are.
+    pub fn lines_path(&self, id: FileId) -> PathBuf {
+        self.dir.join(lines_name(id))
+    }
+
+    /// Where a file's object is: its lines where it is not compressed.
+    pub fn object_path(&self, head: &FileHead) -> PathBuf {
+        self.dir.join(object_name(head))
+    }
+
+    /// Notes that something happened. It is durable after the next [`Spool::commit`].
+    pub fn stage(&mut self, entry: Entry) {
+        self.state.apply(&entry);
+        self.staged.push(entry);
+    }
+
+    /// Makes a file that takes lines.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn create(&mut self, head: FileHead) -> Result<(), SpoolError> {
+        let id = head.id;
+        let file = self.disk.create(&lines_name(id)).map_err(|source| self.failed("make a data file", source))?;
+        let filling = Filling { first_ms: head.created_ms, last_ms: head.created_ms, body_bytes: 0, lines: 0 };
+        let open = OpenFile { file, buffer: Vec::new(), end: 0, crc: 0, filling, arrivals: Vec::new() };
+        self.open.insert(id, open);
+        self.folder_changed = true;
+        self.stage(Entry::Created(head));
+        Ok(())
+    }
+
+    /// Adds a line to an open file; it counts after the next [`Spool::commit`].
+    pub fn append(&mut self, id: FileId, line: &[u8], received_at_ms: i64, tweet_id: Option<u64>) {
+        let file = self.open.get_mut(&id).expect("lines go only into files that are open");
+        file.buffer.extend_from_slice(line);
+        file.buffer.push(b'\n');
+        self.buffered += line.len() + 1;
+        file.filling.lines += 1;
+        file.filling.body_bytes += line.len() as u64;
+        file.filling.last_ms = received_at_ms;
+        let second = received_at_ms.div_euclid(1000);
+        match file.arrivals.last_mut() {
+            Some(last) if last.0 == second => last.1 = file.filling.lines,
+            _ => file.arrivals.push((second, file.filling.lines)),
+        }
+        self.group.at_ms = self.group.at_ms.max(received_at_ms);
+        self.group.records += 1;
+        if let Some(tweet_id) = tweet_id.filter(|_| self.dedupe_window_ms > 0) {
+            self.ids.insert(tweet_id);
+            self.group.ids.push(tweet_id);
+        }
+    }
+
+    /// Whether a tweet is stored already.
+    ///
+    /// # Errors
+    /// When the id files cannot be read.
+    pub fn is_stored(&self, tweet_id: u64) -> Result<bool, SpoolError> {
+        if self.dedupe_window_ms == 0 {
+            return Ok(false);
+        }
+        self.ids.contains(tweet_id).map_err(|source| self.failed("look up an id", source))
+    }
+
+    /// Counts a tweet that was left out because its id is stored.
+    pub fn count_duplicate(&mut self, hour: Option<Hour>, received_at_ms: i64) {
+        *self.group.duplicates.entry(hour).or_default() += 1;
+        self.group.at_ms = self.group.at_ms.max(received_at_ms);
+    }
+
+    /// Notes the time a live tweet bears.
+    pub fn note_event(&mut self, event_ms: i64) {
+        self.group.max_event_ms = self.group.max_event_ms.max(Some(event_ms));
+    }
+
+    /// Notes where a finite source stands.
+    pub fn note_position(&mut self, position: Position, received_at_ms: i64) {
+        self.group.positions.retain(|other| other.file != position.file);
+        self.group.positions.push(position);
+        self.group.at_ms = self.group.at_ms.max(received_at_ms);
+    }
+
+    /// How far an open file is filled.
+    pub fn filling(&self, id: FileId) -> Option<&Filling> {
+        self.open.get(&id).map(|file| &file.filling)
+    }
+
+    /// The files that take lines.
+    pub fn open_files(&self) -> impl Iterator<Item = (FileId, &Filling)> {
+        self.open.iter().map(|(id, file)| (*id, &file.filling))
+    }
+
+    /// Takes no more lines into a file. What it holds must be committed before it is sealed.
+    pub fn finish(&mut self, id: FileId) {
+        debug_assert!(self.open.get(&id).is_none_or(|file| file.buffer.is_empty()), "finished with uncommitted lines");
+        self.open.remove(&id);
+    }
+
+    /// Whether a commit would write anything.
+    pub fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+            || self.group.records > 0
+            || !self.group.duplicates.is_empty()
+            || !self.group.positions.is_empty()
+    }
+
+    /// Bytes of lines that are not committed.
+    pub fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// Writes and syncs everything since the last commit as one group.
+    ///
+    /// # Errors
+    /// When the disk failed. The spool must not be used any more then: what was committed before is safe, the group may
+    /// or may not be found by the next start, as a whole.
+    pub fn commit(&mut self) -> Result<(), SpoolError> {
+        if !self.has_staged() {
+            return Ok(());
+        }
+        let mut touched = Vec::new();
+        let mut appends = Vec::new();
+        for (id, open) in self.open.iter_mut().filter(|(_, open)| !open.buffer.is_empty()) {
+            if let Err(source) = open.file.append(&open.buffer) {
+                let (dir, action) = (self.dir.display().to_string(), format!("write {}", lines_name(*id)));
+                return Err(SpoolError::Disk { dir, action, source });
+            }
+            open.crc = crc32c::crc32c_append(open.crc, &open.buffer);
+            open.end += open.buffer.len() as u64;
+            // Buffers keep their room for the next group, but not that of an unusually large one.
+            open.buffer.clear();
+            open.buffer.shrink_to(1 << 20);
+            let arrivals = std::mem::take(&mut open.arrivals);
+            appends.push(Append { id: *id, end: open.end, lines: open.filling.lines, crc: open.crc, arrivals });
+            touched.push(*id);
+        }
+        let critical = self.staged.iter().any(|entry| !matches!(entry, Entry::Created(_) | Entry::Alive { .. }));
+        let group = std::mem::take(&mut self.group);
+        let mut entries = std::mem::take(&mut self.staged);
+        if group.at_ms > 0 {
+            let appended = Entry::Appended {
+                at_ms: group.at_ms,
+                max_event_ms: group.max_event_ms,
+                files: appends,
+                ids: group.ids,
+                duplicates: group.duplicates.into_iter().collect(),
+                positions: group.positions,
+            };
+            self.state.apply(&appended);
+            entries.push(appended);
+        }
+        self.journal.append(&entries).map_err(|source| self.failed("write the journal", source))?;
+        self.buffered = 0;
+        if self.durable {
+            self.sync_group(&touched)?;
+        } else if critical {
+            self.journal.sync().map_err(|source| self.failed("sync the journal", source))?;
+        }
+        if self.journal.bytes() > CHECKPOINT_BYTES || self.ids.hot_len() > CHECKPOINT_IDS {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Syncs the touched data files, their folder where a file was made, and the journal, all at once: a commit then
+    /// takes as long as the slowest sync and not as their sum.
+    fn sync_group(&mut self, touched: &[FileId]) -> Result<(), SpoolError> {
+        let disk = &*self.disk;
+        let journal = self.journal.file();
+        let files: Vec<&dyn DiskFile> = touched.iter().filter_map(|id| self.open.get(id)).map(|f| &*f.file).collect();
+        let folder_changed = self.folder_changed;
+        let outcome = std::thread::scope(|scope| {
+            let share = files.len().div_ceil(SYNC_THREADS).max(1);
+            let workers: Vec<_> = files
+                .chunks(share)
+                .map(|files| scope.spawn(move || files.iter().try_for_each(|file| file.sync())))
+                .collect();
+            let folder = folder_changed.then(|| scope.spawn(move || disk.sync_folder("data")));
+            let journal = journal.sync();
+            workers.into_iter().chain(folder).fold(journal, |so_far, worker| {
+                so_far.and(worker.join().unwrap_or_else(|_| Err(io::Error::other("a sync thread panicked"))))
+            })
+        });
+        outcome.map_err(|source| self.failed("sync", source))?;
+        self.folder_changed = false;
+        Ok(())
+    }
+
+    /// Sums the state up in a new journal generation.
+    ///
+    /// # Errors
+    /// When the disk failed.
+    pub fn checkpoint(&mut self) -> Result<(), SpoolError> {
+        debug_assert!(!self.has_staged(), "a checkpoint sums up what is committed");
+        let options =
+            Options { dir: self.dir.clone(), durable: self.durable, dedupe_window_ms: self.dedupe_window_ms };
+        let generation = self.journal.generation();
+        self.journal = checkpoint(&*self.disk, &options, generation, &self.state, &mut self.ids)
+            .map_err(|source| self.failed("checkpoint", source))?;
+        Ok(())
+    }
+
+    /// Removes the data of a file that is stored; the journal must say so durably.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn discard(&self, head: &FileHead) -> Result<(), SpoolError> {
+        let names = [lines_name(head.id), object_name(head)];
+        names.iter().try_for_each(|name| self.disk.remove(name)).map_err(|source| self.failed("remove a data file", source))
+    }
+
+    /// Moves the data of a file aside.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn quarantine(&self, head: &FileHead) -> Result<(), SpoolError> {
+        recovery::move_aside(&*self.disk, head).map_err(|source| self.failed("quarantine a data file", source))
+    }
+
+    fn failed(&self, action: &str, source: io::Error) -> SpoolError {
+        SpoolError::Disk { dir: self.dir.display().to_string(), action: action.to_owned(), source }
+    }
+}
+
+/// Threads that sync data files beside the journal.
+const SYNC_THREADS: usize = 8;
+
+fn checkpoint(disk: &dyn Disk, options: &Options, from: u64, state: &State, ids: &mut IdIndex) -> io::Result<Journal> {
+    let keep_from_ms = state.last_ms.saturating_sub(options.dedupe_window_ms);
+    let runs = ids.write_run(disk, state.last_ms, keep_from_ms)?;
+    let mut snapshot = state.clone();
+    snapshot.runs.clone_from(&runs);
+    let journal = Journal::create(disk, from + 1, options.durable, &[Entry::Snapshot(Box::new(snapshot))])?;
+    ids.settle(disk, &runs)?;
+    for name in disk.list("")? {
+        if journal::generation_of(&name).is_some_and(|generation| generation <= from) {
+            disk.remove(&name)?;
+        }
+    }
+    Ok(journal)
+}
+
+/// The name of a file's lines.
+fn lines_name(id: FileId) -> String {
+    format!("data/{id:012}.lines")
+}
+
+/// The name of a file's object.
+fn object_name(head: &FileHead) -> String {
+    match head.codec {
+        Codec::None => lines_name(head.id),
+        Codec::Gzip | Codec::Zstd => format!("data/{:012}.object", head.id),
+    }
+}
+
+fn make_folders(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    for folder in ["", "data", "ids", "quarantine"] {
+        builder.create(dir.join(folder))?;
+    }
+    // The folders' own names must outlive a power cut too.
+    File::open(dir)?.sync_all()?;
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+fn take_lock(dir: &Path, shown: &str) -> Result<File, SpoolError> {
+    let fail = |source| SpoolError::Disk { dir: shown.to_owned(), action: "lock it".into(), source };
+    let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(fail)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(SpoolError::Locked { dir: shown.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(fail(source)),
+    }
+}

@@ -1,4 +1,4 @@
-//! writer
-/// Inner
+//! w
+/// i
 #[derive(Debug)]
 pub enum Inner {}

@@ -1,0 +1,177 @@
+//! The disk under the spool, behind a trait so that tests can run the same code on a simulated disk that loses and
+//! tears what was not synced. Names are relative to the spool's folder, at most one folder deep.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A file being written at its end.
+pub trait DiskFile: Send + Sync {
+    /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// When not all of them were written; what is at the end then is unknown.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes all bytes so far durable. After an error the file must not be trusted or synced again.
+    ///
+    /// # Errors
+    /// When the disk failed: the bytes may be lost.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A finished file, read anywhere in it.
+pub trait DiskReader: Send + Sync {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// When the file ends before the buffer is full, or the disk failed.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// When the disk failed.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// A folder on a disk.
+pub trait Disk: Send + Sync {
+    /// Makes a new, empty file; there must be none of that name.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Cuts a file at a length, durably, and opens it at its end.
+    ///
+    /// # Errors
+    /// When the disk says no, or the file is shorter than `length`.
+    fn open_at(&self, name: &str, length: u64) -> io::Result<Box<dyn DiskFile>>;
+
+    /// A file's content, from its beginning.
+    ///
+    /// # Errors
+    /// When there is none, or the disk says no.
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// A finished file, to be read anywhere in it.
+    ///
+    /// # Errors
+    /// When there is none, or the disk says no.
+    fn open_reader(&self, name: &str) -> io::Result<Box<dyn DiskReader>>;
+
+    /// Names in a folder (`""` is the spool's own), without order.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+
+    /// Gives a file another name, over whatever is there.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file; succeeds when there is none.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// When the disk failed.
+    fn sync_folder(&self, folder: &str) -> io::Result<()>;
+}
+
+/// A folder of the operating system.
+#[derive(Debug, Clone)]
+pub struct RealDisk {
+    root: PathBuf,
+}
+
+impl RealDisk {
+    /// The folder at `root`, which is there.
+    pub fn new(root: &Path) -> RealDisk {
+        RealDisk { root: root.to_owned() }
+    }
+
+    /// Where a name lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
+struct RealFile(File);
+
+impl DiskReader for RealFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+impl DiskFile for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+impl Disk for RealDisk {
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).open(self.path(name))?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn open_at(&self, name: &str, length: u64) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().append(true).open(self.path(name))?;
+        let there = file.metadata()?.len();
+        if there < length {
+            let text = format!("{name} holds {there} bytes of {length}");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        if there > length {
+            file.set_len(length)?;
+            file.sync_all()?;
+        }
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self.path(name))?))
+    }
+
+    fn open_reader(&self, name: &str) -> io::Result<Box<dyn DiskReader>> {
+        Ok(Box::new(RealFile(File::open(self.path(name))?)))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(self.path(folder))?;
+        entries.map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        File::open(self.path(folder))?.sync_all()
+    }
+}

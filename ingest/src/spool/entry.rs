@@ -1,0 +1,185 @@
+//! What the journal says: one [`Entry`] for each thing that happened. Pure data; [`super::state`] tells what it means.
+//!
+//! Entries are written with postcard, which stores fields by position: a change of any type here is a change of the
+//! format and raises [`super::journal::VERSION`].
+
+use cauce_lake::manifest::{Codec, IngestPath, ManifestName};
+use cauce_lake::{Hour, Key};
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use crate::channel::Position;
+
+/// Number of a spool file; never used twice in one spool.
+pub type FileId = u64;
+
+/// What a spool file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Role {
+    /// Tweets.
+    Tweets,
+    /// Messages about tweets.
+    Messages,
+    /// Rejects.
+    Rejects,
+}
+
+/// Where the lines of a spool file belong. Lines with the same target share a file until it is rolled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Target {
+    /// The folder under the lake's root, `late/` and `rejects/` included.
+    pub folder: String,
+    /// The hour the folder is of; `None` for rejects and for folders of a pattern that fixes no hour.
+    pub hour: Option<Hour>,
+    /// What the lines are.
+    pub role: Role,
+    /// Whether the hour was already closed when they came.
+    pub late: bool,
+    /// How they came in.
+    pub path: IngestPath,
+}
+
+/// A spool file at its beginning. Its key never changes, whatever is retried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileHead {
+    /// Its number.
+    pub id: FileId,
+    /// What its lines are.
+    pub target: Target,
+    /// The object it will be.
+    pub key: Key,
+    /// How the object will be compressed.
+    pub codec: Codec,
+    /// When it was made, milliseconds since the epoch.
+    pub created_ms: i64,
+}
+
+/// What one commit added to one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Append {
+    /// The file.
+    pub id: FileId,
+    /// Its length in bytes after the commit.
+    pub end: u64,
+    /// Its lines after the commit.
+    pub lines: u64,
+    /// CRC32C of all its bytes up to `end`.
+    pub crc: u32,
+    /// New arrival entries: (seconds since the epoch, lines so far). The first replaces the last one known when both
+    /// are of the same second.
+    pub arrivals: Vec<(i64, u64)>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// Everything before this entry, summed up: the first entry of each journal file.
+    Snapshot(Box<State>),
+    /// The agent started.
+    Started {
+        /// Milliseconds since the epoch.
+        at_ms: i64,
+    },
+    /// The agent stopped in order: nothing was being read.
+    Stopped {
+        /// Milliseconds since the epoch.
+        at_ms: i64,
+    },
+    /// The agent was alive.
+    Alive {
+        /// Milliseconds since the epoch.
+        at_ms: i64,
+    },
+    /// A file was made.
+    Created(FileHead),
+    /// Records were added: the whole entry counts or none of it.
+    Appended {
+        /// When the last of them arrived, milliseconds since the epoch.
+        at_ms: i64,
+        /// Latest time a tweet of a live source bears, not in the future.
+        max_event_ms: Option<i64>,
+        /// What each touched file is now.
+        files: Vec<Append>,
+        /// Ids of the tweets among them.
+        ids: Vec<u64>,
+        /// Tweets left out because their id was stored before, by the hour they would have gone to.
+        duplicates: Vec<(Option<Hour>, u64)>,
+        /// Where finite sources stand.
+        positions: Vec<Position>,
+    },
+    /// The end of an open file was lost with the machine's power; only with the memory channel, which does not sync it.
+    Cut {
+        /// The file.
+        id: FileId,
+        /// Its length in bytes now.
+        end: u64,
+        /// Its lines now.
+        lines: u64,
+        /// CRC32C of its bytes now.
+        crc: u32,
+    },
+    /// A file is finished and its object's bytes are made.
+    Sealed {
+        /// The file.
+        id: FileId,
+        /// Length of the object in bytes.
+        bytes: u64,
+        /// SHA-256 of the object.
+        sha256: String,
+    },
+    /// The object is confirmed in the store.
+    Stored {
+        /// The file.
+        id: FileId,
+    },
+    /// The file was put aside: it is damaged, or another object lies under its key.
+    Quarantined {
+        /// The file.
+        id: FileId,
+        /// Why.
+        reason: String,
+    },
+    /// A live source runs from this hour on: every hour since is closed, empty or not.
+    LiveFrom {
+        /// The first hour.
+        hour: Hour,
+    },
+    /// Nothing more goes into the hour; what still comes is late.
+    Frozen {
+        /// The hour.
+        hour: Hour,
+        /// When, milliseconds since the epoch.
+        at_ms: i64,
+    },
+    /// A manifest is made; exactly these bytes are put, however often.
+    Planned {
+        /// Its name.
+        name: ManifestName,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// The files it speaks for.
+        files: Vec<FileId>,
+    },
+    /// The manifest is confirmed in the store.
+    Closed {
+        /// Its name.
+        name: ManifestName,
+    },
+    /// These manifests were found in the lake.
+    KnownClosed {
+        /// Their names.
+        names: Vec<ManifestName>,
+    },
+    /// The source is not connected since then.
+    GapOpened {
+        /// Milliseconds since the epoch.
+        from_ms: i64,
+        /// Why.
+        cause: String,
+    },
+    /// The source is connected again.
+    GapClosed {
+        /// Milliseconds since the epoch.
+        to_ms: i64,
+    },
+}

@@ -1,0 +1,222 @@
+//! Recovery: what a spool found on the disk is worth. The rules are in the text of [`super`].
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use cauce_lake::manifest::Codec;
+
+use super::SpoolError;
+use super::disk::Disk;
+use super::entry::{Entry, FileHead, FileId};
+use super::journal::{self, JournalError};
+use super::state::{FileState, Stage, State};
+use super::{lines_name, object_name};
+
+/// What recovery found, for a word at start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether there was a spool.
+    pub found: bool,
+    /// Whether the last agent stopped in order.
+    pub stopped: bool,
+    /// Whether a last group that was not accepted was left out.
+    pub cut_group: bool,
+    /// Files that were quarantined, with the reason.
+    pub damaged: Vec<(FileHead, String)>,
+    /// With the memory channel: lines that were lost with the machine's power.
+    pub lost_lines: u64,
+}
+
+pub(super) struct Recovered {
+    pub(super) generation: u64,
+    pub(super) state: State,
+    pub(super) ids: Vec<u64>,
+    pub(super) report: Recovery,
+}
+
+/// A place up to which a file should check out.
+#[derive(Clone, Copy)]
+struct Point {
+    frame: usize,
+    end: u64,
+    lines: u64,
+    crc: u32,
+}
+
+pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolError> {
+    let fail = |source| SpoolError::Disk { dir: dir.to_owned(), action: "recover".into(), source };
+    let names = disk.list("").map_err(fail)?;
+    let Some(generation) = names.iter().filter_map(|name| journal::generation_of(name)).max() else {
+        let state = State { stopped: true, ..State::default() };
+        remove_strays(disk, &state).map_err(fail)?;
+        return Ok(Recovered { generation: 0, state, ids: Vec::new(), report: Recovery::default() });
+    };
+    let mut scanned =
+        journal::scan(disk, generation).map_err(|source| SpoolError::Journal { dir: dir.to_owned(), source })?;
+    if scanned.frames.is_empty() {
+        let source = JournalError::Damaged { name: journal::name(generation), offset: 0 };
+        return Err(SpoolError::Journal { dir: dir.to_owned(), source });
+    }
+    let mut report = Recovery { found: true, cut_group: scanned.torn_bytes > 0, ..Recovery::default() };
+    let mut bad = check_files(disk, &scanned.frames).map_err(fail)?;
+    let last = scanned.frames.len() - 1;
+    if scanned.synced && last > 0 && bad.values().any(|(point, _)| point.frame == last) {
+        // The journal of the last group reached the disk and its data did not: it was never accepted.
+        scanned.frames.pop();
+        report.cut_group = true;
+        bad = check_files(disk, &scanned.frames).map_err(fail)?;
+    }
+    let (mut state, ids) = fold(&scanned.frames);
+    report.stopped = state.stopped;
+    for (id, (_, good)) in bad {
+        let Some(file) = state.files.get(&id) else { continue };
+        if !scanned.synced && file.stage == Stage::Open {
+            report.lost_lines += file.lines - good.lines;
+            state.apply(&Entry::Cut { id, end: good.end, lines: good.lines, crc: good.crc });
+            continue;
+        }
+        let reason = format!("its bytes changed on the disk after byte {}", good.end);
+        let head = file.head.clone();
+        move_aside(disk, &head).map_err(fail)?;
+        state.apply(&Entry::Quarantined { id, reason: reason.clone() });
+        report.damaged.push((head, reason));
+    }
+    for file in state.files.values().filter(|file| file.stage == Stage::Open) {
+        // What a torn group left behind the accepted end must never get into an object.
+        drop(disk.open_at(&lines_name(file.head.id), file.end).map_err(fail)?);
+    }
+    remove_strays(disk, &state).map_err(fail)?;
+    Ok(Recovered { generation, state, ids, report })
+}
+
+fn fold(frames: &[Vec<Entry>]) -> (State, Vec<u64>) {
+    let mut state = State::default();
+    let mut ids = Vec::new();
+    for entry in frames.iter().flatten() {
+        state.apply(entry);
+        if let Entry::Appended { ids: new, .. } = entry {
+            ids.extend(new);
+        }
+    }
+    (state, ids)
+}
+
+/// Holds every file that is not stored against all the places the journal names, and returns for each that fails the
+/// first place that does not check out and the last one that does.
+fn check_files(disk: &dyn Disk, frames: &[Vec<Entry>]) -> io::Result<BTreeMap<FileId, (Point, Point)>> {
+    let mut points: BTreeMap<FileId, Vec<Point>> = BTreeMap::new();
+    for (frame, entries) in frames.iter().enumerate() {
+        for entry in entries {
+            match entry {
+                Entry::Snapshot(state) => {
+                    for file in state.files.values() {
+                        let point = Point { frame, end: file.end, lines: file.lines, crc: file.crc };
+                        points.entry(file.head.id).or_default().push(point);
+                    }
+                }
+                Entry::Created(head) => {
+                    points.entry(head.id).or_default().push(Point { frame, end: 0, lines: 0, crc: 0 });
+                }
+                Entry::Appended { files, .. } => {
+                    for append in files {
+                        let point = Point { frame, end: append.end, lines: append.lines, crc: append.crc };
+                        points.entry(append.id).or_default().push(point);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let (state, _) = fold(frames);
+    let mut bad = BTreeMap::new();
+    for file in state.files.values() {
+        let points = points.get(&file.head.id).map(Vec::as_slice).unwrap_or_default();
+        if let Some(failure) = check_file(disk, file, points)? {
+            bad.insert(file.head.id, failure);
+        }
+    }
+    Ok(bad)
+}
+
+fn check_file(disk: &dyn Disk, file: &FileState, points: &[Point]) -> io::Result<Option<(Point, Point)>> {
+    if matches!(file.stage, Stage::Stored { .. } | Stage::Quarantined { .. }) {
+        return Ok(None);
+    }
+    let mut good = Point { frame: 0, end: 0, lines: 0, crc: 0 };
+    let mut reader = match disk.read(&lines_name(file.head.id)) {
+        Ok(reader) => reader,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(points.first().map(|first| (*first, good)));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut buffer = vec![0; 1 << 16];
+    for point in points {
+        let mut left = point.end - good.end;
+        let mut crc = good.crc;
+        while left > 0 {
+            let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let read = reader.read(&mut buffer[..want])?;
+            if read == 0 {
+                return Ok(Some((*point, good)));
+            }
+            crc = crc32c::crc32c_append(crc, &buffer[..read]);
+            left -= read as u64;
+        }
+        if crc != point.crc {
+            return Ok(Some((*point, good)));
+        }
+        good = *point;
+    }
+    if let (Stage::Sealed { bytes, sha256 }, Codec::Gzip | Codec::Zstd) = (&file.stage, file.head.codec)
+        && !object_is_whole(disk, &file.head, *bytes, sha256)?
+    {
+        return Ok(Some((good, good)));
+    }
+    Ok(None)
+}
+
+fn object_is_whole(disk: &dyn Disk, head: &FileHead, bytes: u64, sha256: &str) -> io::Result<bool> {
+    match disk.read(&object_name(head)) {
+        Ok(reader) => {
+            let (length, hash) = super::seal::length_and_sha256(reader)?;
+            Ok(length == bytes && hash == sha256)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves what there is of a file into the quarantine folder.
+pub(super) fn move_aside(disk: &dyn Disk, head: &FileHead) -> io::Result<()> {
+    for name in [lines_name(head.id), object_name(head)] {
+        let aside = name.replacen("data/", "quarantine/", 1);
+        match disk.rename(&name, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    disk.sync_folder("quarantine")?;
+    disk.sync_folder("data")
+}
+
+/// Removes files that no entry speaks of: they hold nothing that was accepted, or what is stored already.
+fn remove_strays(disk: &dyn Disk, state: &State) -> io::Result<()> {
+    let needed = |name: &str| {
+        state.files.values().any(|file| {
+            matches!(file.stage, Stage::Open | Stage::Sealed { .. })
+                && (name == lines_name(file.head.id) || name == object_name(&file.head))
+        })
+    };
+    for name in disk.list("data")?.iter().map(|name| format!("data/{name}")) {
+        if !needed(&name) {
+            disk.remove(&name)?;
+        }
+    }
+    for name in disk.list("ids")?.iter().map(|name| format!("ids/{name}")) {
+        if !state.runs.iter().any(|run| run.name() == name) {
+            disk.remove(&name)?;
+        }
+    }
+    disk.remove("journal.new")
+}

@@ -1,0 +1,113 @@
+//! Into which file a record goes: its hour by the lake's rule, its folder by the pattern, the key of a new file.
+//!
+//! Pure: the state and the time are given.
+
+use cauce_lake::manifest::{Codec, IngestPath, LATE_PREFIX, REJECTS_PREFIX, epoch_ms_in_name};
+use cauce_lake::pattern::Granularity;
+use cauce_lake::{Hour, Key, Pattern};
+
+use super::entry::{FileHead, FileId, Role, Target};
+use super::state::State;
+use crate::config::settings::{LakeSettings, PartitionBy};
+
+/// Name of files with messages, before the number.
+const MESSAGES_PREFIX: &str = "_messages";
+/// Name of files with rejects, before the number.
+const REJECTS_FILE_PREFIX: &str = "rejects";
+
+/// The lake's rules for names.
+#[derive(Debug, Clone)]
+pub struct Router {
+    pattern: Pattern,
+    partition_by: PartitionBy,
+    file_prefix: String,
+    file_suffix: String,
+    codec: Codec,
+    closes: bool,
+}
+
+impl Router {
+    /// Takes the rules from the lake's settings.
+    pub fn new(lake: &LakeSettings) -> Router {
+        Router {
+            closes: lake.pattern.granularity() == Granularity::Hour,
+            pattern: lake.pattern.clone(),
+            partition_by: lake.partition_by,
+            file_prefix: lake.file_prefix.clone(),
+            file_suffix: lake.file_suffix.clone(),
+            codec: lake.codec,
+        }
+    }
+
+    /// The time that names a record's hour: when it was written, or when it arrived where that is the rule, is not
+    /// known, or lies in the future.
+    pub fn time_of(&self, event_ms: Option<i64>, received_at_ms: i64) -> i64 {
+        match (self.partition_by, event_ms) {
+            (PartitionBy::CreatedAt, Some(event_ms)) if event_ms <= received_at_ms => event_ms,
+            _ => received_at_ms,
+        }
+    }
+
+    /// Whether the lake's folders are hours, which can close.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// The folder of an hour.
+    pub fn folder_of(&self, hour: Hour) -> String {
+        self.pattern.folder_of(hour)
+    }
+
+    /// The target of tweets or messages at a time.
+    pub fn target(&self, state: &State, role: Role, path: IngestPath, at_ms: i64) -> Target {
+        let hour = self.closes.then(|| Hour::containing(at_ms));
+        let late = hour.is_some_and(|hour| state.is_final(hour));
+        let folder = self.pattern.folder_at(at_ms);
+        let folder = if late { format!("{LATE_PREFIX}{folder}") } else { folder };
+        Target { folder, hour, role, late, path }
+    }
+
+    /// The target of rejects that arrived at a time.
+    pub fn rejects(&self, path: IngestPath, received_at_ms: i64) -> Target {
+        let (year, month, day, _) = Hour::containing(received_at_ms).civil();
+        let folder = format!("{REJECTS_PREFIX}{year:04}-{month:02}-{day:02}");
+        Target { folder, hour: None, role: Role::Rejects, late: false, path }
+    }
+
+    /// The head of a new file for a target. `at_ms` is the time of its first record, `now_ms` the time.
+    pub fn new_file(&self, state: &State, id: FileId, target: Target, at_ms: i64, now_ms: i64) -> FileHead {
+        let number = self.number(state, &target, at_ms, now_ms);
+        let (prefix, suffix) = match target.role {
+            Role::Tweets => (self.file_prefix.as_str(), self.file_suffix.as_str()),
+            Role::Messages => (MESSAGES_PREFIX, ".json"),
+            Role::Rejects => (REJECTS_FILE_PREFIX, ".jsonl"),
+        };
+        let codec = if target.role == Role::Tweets { self.codec } else { Codec::None };
+        let key = format!("{}/{prefix}.{number}{suffix}{}", target.folder, codec.extension());
+        let key = Key::new(key).expect("a checked pattern, prefix and suffix make a valid key");
+        FileHead { id, target, key, codec, created_ms: now_ms }
+    }
+
+    /// The number in a file's name: the time, inside the file's hour, and never one that its folder has seen.
+    fn number(&self, state: &State, target: &Target, at_ms: i64, now_ms: i64) -> i64 {
+        let (first, last) = match target.hour {
+            Some(hour) => (hour.start_ms(), hour.end_ms() - 1),
+            None => (0, i64::MAX),
+        };
+        let wanted = if now_ms <= last && now_ms >= first { now_ms } else { at_ms };
+        // Flume's counter is the clock and one more, and so is ours: readers of both see the same kind of name.
+        let seen = state.numbers.get(&target.folder).copied().unwrap_or(i64::MIN);
+        let number = (wanted + 1).max(seen.saturating_add(1)).max(first);
+        if number <= last {
+            return number;
+        }
+        // The hour's last millisecond is used: go back to the latest number that is free.
+        let taken: std::collections::BTreeSet<i64> = state
+            .files
+            .values()
+            .filter(|file| file.head.target.folder == target.folder)
+            .filter_map(|file| epoch_ms_in_name(file.head.key.file_name()))
+            .collect();
+        (first..=last).rev().find(|number| !taken.contains(number)).unwrap_or(last)
+    }
+}

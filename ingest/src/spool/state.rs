@@ -1,0 +1,350 @@
+//! What the journal means: the state of the spool is its entries applied one after the other, and nothing else. The
+//! running agent and the recovery after a crash use the same [`State::apply`], so they cannot disagree.
+//!
+//! Pure.
+
+use std::collections::BTreeMap;
+
+use cauce_lake::Hour;
+use cauce_lake::manifest::{ManifestName, epoch_ms_in_name};
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Append, Entry, FileHead, FileId};
+use super::ids::RunInfo;
+use crate::channel::Position;
+
+/// How far a file has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// It takes lines, or was taking them when the agent stopped.
+    Open,
+    /// Its object's bytes are made and wait for their upload.
+    Sealed {
+        /// Length of the object in bytes.
+        bytes: u64,
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// The object is in the store; the file is gone and its entry waits for the manifest.
+    Stored {
+        /// Length of the object in bytes.
+        bytes: u64,
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// It was put aside.
+    Quarantined {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A spool file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// What it is.
+    pub head: FileHead,
+    /// Accepted bytes.
+    pub end: u64,
+    /// Accepted lines.
+    pub lines: u64,
+    /// CRC32C of the accepted bytes.
+    pub crc: u32,
+    /// (seconds since the epoch, lines so far), one a second in which lines arrived.
+    pub arrivals: Vec<(i64, u64)>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Whether a manifest that speaks for it is made.
+    pub planned: bool,
+}
+
+impl FileState {
+    /// Bytes it takes on the disk until it is stored.
+    pub fn spooled_bytes(&self) -> u64 {
+        match self.stage {
+            Stage::Open | Stage::Sealed { .. } | Stage::Quarantined { .. } => self.end,
+            Stage::Stored { .. } => 0,
+        }
+    }
+}
+
+/// An hour that is not closed yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourState {
+    /// When the agent opened it, milliseconds since the epoch.
+    pub opened_ms: i64,
+    /// When its last line arrived.
+    pub last_line_ms: i64,
+    /// Since when nothing more goes in.
+    pub frozen_ms: Option<i64>,
+    /// Tweets left out because their id was already stored.
+    pub duplicates: u64,
+}
+
+/// What is remembered of a closed hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ClosedHour {
+    /// Number of the last late manifest; 0 when there is none.
+    pub late_manifests: u32,
+}
+
+/// A span without a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapSpan {
+    /// Milliseconds since the epoch.
+    pub from_ms: i64,
+    /// `None` while it is open.
+    pub to_ms: Option<i64>,
+    /// Why.
+    pub cause: String,
+}
+
+impl GapSpan {
+    /// Whether it overlaps a span of time; an open gap reaches for ever.
+    pub fn overlaps(&self, from_ms: i64, to_ms: i64) -> bool {
+        self.from_ms < to_ms && self.to_ms.is_none_or(|end| end > from_ms)
+    }
+}
+
+/// A manifest that is made and not yet confirmed in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The files it speaks for.
+    pub files: Vec<FileId>,
+}
+
+/// Everything the spool knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Number for the next file.
+    pub next_id: FileId,
+    /// Files that are not stored, or whose manifest is not confirmed.
+    pub files: BTreeMap<FileId, FileState>,
+    /// Hours that hold something or are frozen, and are not closed.
+    pub hours: BTreeMap<Hour, HourState>,
+    /// Closed hours.
+    pub closed: BTreeMap<Hour, ClosedHour>,
+    /// Last number used in a key, by folder. Kept for hours that are not closed and for late folders.
+    pub numbers: BTreeMap<String, i64>,
+    /// Manifests on their way.
+    pub plans: BTreeMap<ManifestName, Plan>,
+    /// Gaps that overlap hours which are not closed.
+    pub gaps: Vec<GapSpan>,
+    /// Where finite sources stand, by file.
+    pub positions: BTreeMap<String, Position>,
+    /// The first hour a live source has not closed yet; `None` before the first connection.
+    pub live_next: Option<Hour>,
+    /// Latest time the spool knows of, milliseconds since the epoch.
+    pub last_ms: i64,
+    /// Latest time a tweet bears.
+    pub max_event_ms: Option<i64>,
+    /// Whether the agent stopped in order, or never ran.
+    pub stopped: bool,
+    /// Id files on the disk; set by a checkpoint only.
+    pub runs: Vec<RunInfo>,
+}
+
+impl State {
+    /// Takes in one entry. Entries that speak of files or hours nobody knows are ignored: a journal that recovery cut
+    /// never holds them, and a reader of a damaged one should see as much as there is.
+    pub fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Snapshot(state) => *self = State::clone(state),
+            Entry::Started { at_ms } => {
+                self.stopped = false;
+                self.see(*at_ms);
+            }
+            Entry::Stopped { at_ms } => {
+                self.stopped = true;
+                self.see(*at_ms);
+            }
+            Entry::Alive { at_ms } => self.see(*at_ms),
+            Entry::Created(head) => self.create(head),
+            Entry::Appended { at_ms, max_event_ms, files, ids: _, duplicates, positions } => {
+                self.see(*at_ms);
+                self.max_event_ms = self.max_event_ms.max(*max_event_ms);
+                for append in files {
+                    self.append(append, *at_ms);
+                }
+                for (hour, count) in duplicates {
+                    if let Some(state) = hour.and_then(|hour| self.hours.get_mut(&hour)) {
+                        state.duplicates += count;
+                    }
+                }
+                for position in positions {
+                    self.positions.insert(position.file.clone(), position.clone());
+                }
+            }
+            Entry::Cut { id, end, lines, crc } => {
+                if let Some(file) = self.files.get_mut(id) {
+                    file.end = *end;
+                    file.lines = *lines;
+                    file.crc = *crc;
+                    file.arrivals.retain(|(_, so_far)| so_far <= lines);
+                }
+            }
+            Entry::Sealed { id, bytes, sha256 } => {
+                self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone() });
+            }
+            Entry::Stored { id } => self.stored(*id),
+            Entry::Quarantined { id, reason } => self.stage(*id, Stage::Quarantined { reason: reason.clone() }),
+            Entry::LiveFrom { hour } => {
+                if self.live_next.is_none() {
+                    self.live_next = Some(*hour);
+                }
+            }
+            Entry::Frozen { hour, at_ms } => self.freeze(*hour, *at_ms),
+            Entry::Planned { name, bytes, files } => {
+                for id in files {
+                    if let Some(file) = self.files.get_mut(id) {
+                        file.planned = true;
+                    }
+                }
+                self.plans.insert(*name, Plan { bytes: bytes.clone(), files: files.clone() });
+            }
+            Entry::Closed { name } => self.close(*name),
+            Entry::KnownClosed { names } => {
+                for name in names {
+                    let closed = self.closed.entry(name.hour).or_default();
+                    closed.late_manifests = closed.late_manifests.max(name.late.unwrap_or(0));
+                }
+            }
+            Entry::GapOpened { from_ms, cause } => {
+                if self.open_gap().is_none() {
+                    self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });
+                }
+            }
+            Entry::GapClosed { to_ms } => {
+                if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.to_ms.is_none()) {
+                    gap.to_ms = Some((*to_ms).max(gap.from_ms));
+                }
+            }
+        }
+    }
+
+    /// The gap that is open, if one is.
+    pub fn open_gap(&self) -> Option<&GapSpan> {
+        self.gaps.iter().find(|gap| gap.to_ms.is_none())
+    }
+
+    /// Whether what comes for this hour is late.
+    pub fn is_final(&self, hour: Hour) -> bool {
+        self.closed.contains_key(&hour) || self.hours.get(&hour).is_some_and(|state| state.frozen_ms.is_some())
+    }
+
+    /// The files of an hour that its manifest speaks for, late ones or the others.
+    pub fn files_of(&self, hour: Hour, late: bool) -> impl Iterator<Item = &FileState> {
+        self.files.values().filter(move |file| {
+            let target = &file.head.target;
+            target.hour == Some(hour) && target.late == late
+        })
+    }
+
+    /// Bytes on the disk that are not yet confirmed in the store.
+    pub fn spooled_bytes(&self) -> u64 {
+        self.files.values().map(FileState::spooled_bytes).sum()
+    }
+
+    fn see(&mut self, at_ms: i64) {
+        self.last_ms = self.last_ms.max(at_ms);
+    }
+
+    fn create(&mut self, head: &FileHead) {
+        self.next_id = self.next_id.max(head.id + 1);
+        if let Some(number) = epoch_ms_in_name(head.key.file_name()) {
+            let last = self.numbers.entry(head.target.folder.clone()).or_insert(number);
+            *last = (*last).max(number);
+        }
+        if let (Some(hour), false) = (head.target.hour, head.target.late) {
+            self.open_hour(hour, head.created_ms);
+        }
+        let file = FileState {
+            head: head.clone(),
+            end: 0,
+            lines: 0,
+            crc: 0,
+            arrivals: Vec::new(),
+            stage: Stage::Open,
+            planned: false,
+        };
+        self.files.insert(head.id, file);
+    }
+
+    fn open_hour(&mut self, hour: Hour, at_ms: i64) -> &mut HourState {
+        self.hours.entry(hour).or_insert(HourState {
+            opened_ms: at_ms,
+            last_line_ms: at_ms,
+            frozen_ms: None,
+            duplicates: 0,
+        })
+    }
+
+    fn append(&mut self, append: &Append, at_ms: i64) {
+        let Some(file) = self.files.get_mut(&append.id) else { return };
+        file.end = append.end;
+        file.lines = append.lines;
+        file.crc = append.crc;
+        for (second, lines) in &append.arrivals {
+            match file.arrivals.last_mut() {
+                Some(last) if last.0 == *second => last.1 = *lines,
+                _ => file.arrivals.push((*second, *lines)),
+            }
+        }
+        if let (Some(hour), false) = (file.head.target.hour, file.head.target.late) {
+            self.open_hour(hour, at_ms).last_line_ms = at_ms;
+        }
+    }
+
+    fn stage(&mut self, id: FileId, stage: Stage) {
+        if let Some(file) = self.files.get_mut(&id) {
+            file.stage = stage;
+        }
+    }
+
+    fn stored(&mut self, id: FileId) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if file.head.target.hour.is_none() {
+            // No manifest will ever speak for it.
+            self.files.remove(&id);
+        } else if let Stage::Sealed { bytes, sha256 } = &file.stage {
+            file.stage = Stage::Stored { bytes: *bytes, sha256: sha256.clone() };
+        }
+    }
+
+    fn freeze(&mut self, hour: Hour, at_ms: i64) {
+        self.open_hour(hour, at_ms).frozen_ms = Some(at_ms);
+        if let Some(next) = self.live_next
+            && hour >= next
+        {
+            self.live_next = Some(hour.next());
+        }
+    }
+
+    fn close(&mut self, name: ManifestName) {
+        let plan = self.plans.remove(&name);
+        for id in plan.iter().flat_map(|plan| &plan.files) {
+            let Some(file) = self.files.get(id) else { continue };
+            if name.late.is_none() {
+                self.numbers.remove(&file.head.target.folder);
+            }
+            self.files.remove(id);
+        }
+        let closed = self.closed.entry(name.hour).or_default();
+        match name.late {
+            Some(n) => closed.late_manifests = closed.late_manifests.max(n),
+            None => {
+                self.hours.remove(&name.hour);
+                self.forget_gaps();
+            }
+        }
+    }
+
+    /// Drops gaps that end before everything that may still be closed.
+    fn forget_gaps(&mut self) {
+        let first_open = self.hours.keys().next().copied();
+        let Some(keep_from) = first_open.into_iter().chain(self.live_next).min() else { return };
+        self.gaps.retain(|gap| gap.to_ms.is_none_or(|to| to > keep_from.start_ms()));
+    }
+}
