@@ -1,1 +1,202 @@
-//! close
+//! [5] Closing: which hours take nothing more, and the manifests that say what is in them.
+//!
+//! Pure: what is decided here is journalled and carried out by [`crate::writer`].
+
+use std::time::Duration;
+
+use cauce_lake::Hour;
+use cauce_lake::hour::HOUR_MS;
+use cauce_lake::manifest::{Gap, Guarantee, Manifest, ManifestName, ObjectEntry, VERSION};
+use jiff::Timestamp;
+
+use crate::config::settings::{LakeSettings, PartitionBy};
+use crate::spool::entry::{FileId, Role};
+use crate::spool::state::{FileState, GapSpan, Stage, State};
+
+/// The rules of closing.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    live: bool,
+    partition_by: PartitionBy,
+    lateness_ms: i64,
+    repair_wait_ms: i64,
+    catch_up_hours: i64,
+}
+
+impl Policy {
+    /// Takes the rules from the lake's settings. `live`: the source goes on for ever.
+    pub fn new(lake: &LakeSettings, live: bool) -> Policy {
+        Policy {
+            live,
+            partition_by: lake.partition_by,
+            lateness_ms: millis(lake.allowed_lateness),
+            repair_wait_ms: millis(lake.repair_wait),
+            catch_up_hours: millis(lake.max_catch_up) / HOUR_MS,
+        }
+    }
+
+    /// The first hour of the run that a live source closes without holes, as far as it can be told now: for the journal,
+    /// when it lies behind what the journal says. It leaves out hours that are closed already or too far back.
+    pub fn run_start(&self, state: &State, now_ms: i64) -> Option<Hour> {
+        let next = state.live_next.filter(|_| self.live)?;
+        let reached = Hour::containing(now_ms);
+        let mut first = next.max(Hour::from_index(reached.index() - self.catch_up_hours));
+        while first < reached && state.is_final(first) {
+            first = first.next();
+        }
+        (first > next).then_some(first)
+    }
+
+    /// The hours that take nothing more from now on, first to last. `last_line_ms` is when the last tweet arrived.
+    pub fn due(&self, state: &State, now_ms: i64, last_line_ms: i64) -> Vec<Hour> {
+        if !self.live {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        if let Some(next) = state.live_next {
+            // Hours before the run hold what was written long before it arrived. They close when nothing more has come
+            // for the allowed lateness; nobody waits for the empty ones among them.
+            let idle = |opened: i64| opened.saturating_add(self.lateness_ms) <= now_ms;
+            let earlier = state.hours.range(..next).filter(|(_, hour)| hour.frozen_ms.is_none());
+            due.extend(earlier.filter(|(_, hour)| idle(hour.last_line_ms)).map(|(hour, _)| *hour));
+            let end = Hour::containing(now_ms).max(next);
+            let run = (next.index()..end.index()).map(Hour::from_index);
+            let ripe = |hour: &Hour| self.is_ripe(state, *hour, now_ms, last_line_ms);
+            due.extend(run.take_while(ripe).filter(|hour| !state.is_final(*hour)));
+        }
+        due
+    }
+
+    fn is_ripe(&self, state: &State, hour: Hour, now_ms: i64, last_line_ms: i64) -> bool {
+        if now_ms < hour.end_ms() {
+            return false;
+        }
+        if self.partition_by == PartitionBy::ReceivedAt {
+            return true;
+        }
+        let late = hour.end_ms().saturating_add(self.lateness_ms);
+        let proved = state.max_event_ms.is_some_and(|event_ms| event_ms >= late);
+        let silent = now_ms >= late && now_ms.saturating_sub(last_line_ms) >= self.lateness_ms;
+        let waits_for_repair = state.open_gap().is_some_and(|gap| {
+            gap.overlaps(hour.start_ms(), hour.end_ms()) && now_ms < late.saturating_add(self.repair_wait_ms)
+        });
+        (proved || silent) && !waits_for_repair
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+/// Who writes the manifests.
+#[derive(Debug, Clone)]
+pub struct Author {
+    /// The agent's id.
+    pub agent: String,
+    /// Its epoch.
+    pub epoch: u64,
+    /// What is promised.
+    pub guarantee: Guarantee,
+}
+
+/// A manifest and the files it speaks for.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Its name.
+    pub name: ManifestName,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The files.
+    pub files: Vec<FileId>,
+}
+
+/// The manifests that can be made now: of frozen hours whose files are all stored or put aside, and of late files that
+/// are stored.
+pub fn ready(state: &State, author: &Author, now_ms: i64) -> Vec<Planned> {
+    let settled = |file: &FileState| matches!(file.stage, Stage::Stored { .. } | Stage::Quarantined { .. });
+    let mut planned = Vec::new();
+    for (hour, hour_state) in &state.hours {
+        let name = ManifestName::closing(*hour);
+        let Some(frozen_ms) = hour_state.frozen_ms else { continue };
+        if state.plans.contains_key(&name) || !state.files_of(*hour, false).all(settled) {
+            continue;
+        }
+        let files: Vec<&FileState> = state.files_of(*hour, false).collect();
+        let mut manifest = manifest(state, author, *hour, &files, hour_state.opened_ms, frozen_ms);
+        manifest.duplicates = hour_state.duplicates;
+        planned.push(Planned { name, manifest, files: ids(&files) });
+    }
+    for (hour, closed) in &state.closed {
+        let late = |file: &&FileState| !file.planned && matches!(file.stage, Stage::Stored { .. });
+        let files: Vec<&FileState> = state.files_of(*hour, true).filter(late).collect();
+        let under_way = state.plans.keys().any(|name| name.hour == *hour);
+        let Some(first) = files.iter().map(|file| file.head.created_ms).min().filter(|_| !under_way) else { continue };
+        let name = ManifestName { hour: *hour, late: Some(closed.late_manifests + 1) };
+        let manifest = manifest(state, author, *hour, &files, first, now_ms);
+        planned.push(Planned { name, manifest, files: ids(&files) });
+    }
+    planned
+}
+
+fn ids(files: &[&FileState]) -> Vec<FileId> {
+    files.iter().map(|file| file.head.id).collect()
+}
+
+fn manifest(
+    state: &State,
+    author: &Author,
+    hour: Hour,
+    files: &[&FileState],
+    opened_ms: i64,
+    closed_ms: i64,
+) -> Manifest {
+    let of = |role: Role| -> Vec<ObjectEntry> {
+        files.iter().filter(|file| file.head.target.role == role).filter_map(|file| object(file)).collect()
+    };
+    let objects = of(Role::Tweets);
+    let overlapping = state.gaps.iter().filter(|gap| gap.overlaps(hour.start_ms(), hour.end_ms()));
+    Manifest {
+        version: VERSION,
+        hour,
+        agent: author.agent.clone(),
+        epoch: author.epoch,
+        guarantee: author.guarantee,
+        tweets: objects.iter().map(|object| object.lines).sum(),
+        objects,
+        messages: of(Role::Messages),
+        duplicates: 0,
+        gaps: overlapping.map(gap).collect(),
+        repairs: Vec::new(),
+        opened_at: instant(opened_ms),
+        closed_at: instant(closed_ms),
+        tool_version: concat!("cauce ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+fn object(file: &FileState) -> Option<ObjectEntry> {
+    let Stage::Stored { bytes, sha256 } = &file.stage else { return None };
+    Some(ObjectEntry {
+        key: file.head.key.clone(),
+        bytes: *bytes,
+        lines: file.lines,
+        sha256: sha256.clone(),
+        codec: file.head.codec,
+        path: file.head.target.path,
+        arrivals: file.arrivals.clone(),
+    })
+}
+
+fn gap(span: &GapSpan) -> Gap {
+    Gap {
+        from: instant(span.from_ms),
+        to: span.to_ms.map(instant),
+        cause: span.cause.clone(),
+        repaired_by: None,
+        tweets: 0,
+    }
+}
+
+/// An instant from milliseconds; those outside what can be written (years −9999 to 9999) become the epoch.
+pub fn instant(epoch_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(epoch_ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -118,6 +118,11 @@ pub enum Entry {
         /// CRC32C of its bytes now.
         crc: u32,
     },
+    /// A file without an accepted line is gone.
+    Dropped {
+        /// The file.
+        id: FileId,
+    },
     /// A file is finished and its object's bytes are made.
     Sealed {
         /// The file.
@@ -139,7 +144,8 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
-    /// A live source runs from this hour on: every hour since is closed, empty or not.
+    /// A live source runs from this hour on: every hour since is closed, empty or not. A later hour given later leaves
+    /// out those between: they are closed already, or too far back.
     LiveFrom {
         /// The first hour.
         hour: Hour,
@@ -162,6 +168,12 @@ pub enum Entry {
     },
     /// The manifest is confirmed in the store.
     Closed {
+        /// Its name.
+        name: ManifestName,
+    },
+    /// Another manifest lies under its name. The hour, or the number of the late manifest, is taken; what this plan spoke
+    /// for is late now and gets another manifest.
+    Refused {
         /// Its name.
         name: ManifestName,
     },

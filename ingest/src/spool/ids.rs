@@ -301,7 +301,8 @@ mod tests {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             std::fs::write(&path, &bad).expect("writable");
-            let read = IdIndex::open(&disk, &runs).and_then(|ids| (0..2_100).try_for_each(|id| ids.contains(id).map(drop)));
+            let read =
+                IdIndex::open(&disk, &runs).and_then(|ids| (0..2_100).try_for_each(|id| ids.contains(id).map(drop)));
             assert!(read.is_err(), "byte {at} was changed and nobody noticed");
         }
     }

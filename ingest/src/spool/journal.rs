@@ -49,7 +49,9 @@ pub enum JournalError {
         source: io::Error,
     },
     /// It was written by a later version of the program.
-    #[error("{name} has format {version}, this program reads {VERSION}: start the version that wrote it and stop it in order first")]
+    #[error(
+        "{name} has format {version}, this program reads {VERSION}: start the version that wrote it and stop it in order first"
+    )]
     Version {
         /// The file.
         name: String,
@@ -57,7 +59,9 @@ pub enum JournalError {
         version: u32,
     },
     /// A frame in the middle does not check out, while later ones do: the file was damaged after it was written.
-    #[error("{name} is damaged at byte {offset}, and good frames follow: it is not a torn end, and nothing was changed; restore the file, or move the spool's folder away and keep it")]
+    #[error(
+        "{name} is damaged at byte {offset}, and good frames follow: it is not a torn end, and nothing was changed; restore the file, or move the spool's folder away and keep it"
+    )]
     Damaged {
         /// The file.
         name: String,
@@ -114,8 +118,8 @@ impl Journal {
         self.buffer.clear();
         self.buffer.resize(FRAME_HEADER_BYTES, 0);
         let buffer = std::mem::take(&mut self.buffer);
-        let mut buffer =
-            postcard::to_extend(entries, buffer).map_err(|error| io::Error::other(format!("journal entry: {error}")))?;
+        let mut buffer = postcard::to_extend(entries, buffer)
+            .map_err(|error| io::Error::other(format!("journal entry: {error}")))?;
         let payload = &buffer[FRAME_HEADER_BYTES..];
         let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
         let crc = frame_crc(self.generation, self.sequence, payload);

@@ -96,7 +96,9 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; make room or lower spool.max_bytes, then start again: nothing accepted is lost"
         }
-        io::ErrorKind::ReadOnlyFilesystem => "; the disk is read-only: mount it for writing or choose another spool.dir",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the disk is read-only: mount it for writing or choose another spool.dir"
+        }
         io::ErrorKind::PermissionDenied => "; give this user the right to write there, or choose another spool.dir",
         _ => "",
     }
@@ -401,8 +403,7 @@ impl Spool {
     /// When the disk failed.
     pub fn checkpoint(&mut self) -> Result<(), SpoolError> {
         debug_assert!(!self.has_staged(), "a checkpoint sums up what is committed");
-        let options =
-            Options { dir: self.dir.clone(), durable: self.durable, dedupe_window_ms: self.dedupe_window_ms };
+        let options = Options { dir: self.dir.clone(), durable: self.durable, dedupe_window_ms: self.dedupe_window_ms };
         let generation = self.journal.generation();
         self.journal = checkpoint(&*self.disk, &options, generation, &self.state, &mut self.ids)
             .map_err(|source| self.failed("checkpoint", source))?;
@@ -415,7 +416,10 @@ impl Spool {
     /// When the disk says no.
     pub fn discard(&self, head: &FileHead) -> Result<(), SpoolError> {
         let names = [lines_name(head.id), object_name(head)];
-        names.iter().try_for_each(|name| self.disk.remove(name)).map_err(|source| self.failed("remove a data file", source))
+        names
+            .iter()
+            .try_for_each(|name| self.disk.remove(name))
+            .map_err(|source| self.failed("remove a data file", source))
     }
 
     /// Moves the data of a file aside.

@@ -43,7 +43,8 @@ pub fn seal(task: &Task) -> io::Result<(u64, String)> {
             length_and_sha256(lines)
         }
         Codec::Gzip => {
-            let object = flate2::write::GzEncoder::new(Hashing::create(&task.object)?, flate2::Compression::new(GZIP_LEVEL));
+            let object =
+                flate2::write::GzEncoder::new(Hashing::create(&task.object)?, flate2::Compression::new(GZIP_LEVEL));
             copy(lines, object)?.finish()?.settle(&task.object)
         }
         Codec::Zstd => {

@@ -185,15 +185,14 @@ impl State {
                     file.arrivals.retain(|(_, so_far)| so_far <= lines);
                 }
             }
+            Entry::Dropped { id } => drop(self.files.remove(id)),
             Entry::Sealed { id, bytes, sha256 } => {
                 self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone() });
             }
             Entry::Stored { id } => self.stored(*id),
             Entry::Quarantined { id, reason } => self.stage(*id, Stage::Quarantined { reason: reason.clone() }),
             Entry::LiveFrom { hour } => {
-                if self.live_next.is_none() {
-                    self.live_next = Some(*hour);
-                }
+                self.live_next = self.live_next.max(Some(*hour));
             }
             Entry::Frozen { hour, at_ms } => self.freeze(*hour, *at_ms),
             Entry::Planned { name, bytes, files } => {
@@ -205,12 +204,8 @@ impl State {
                 self.plans.insert(*name, Plan { bytes: bytes.clone(), files: files.clone() });
             }
             Entry::Closed { name } => self.close(*name),
-            Entry::KnownClosed { names } => {
-                for name in names {
-                    let closed = self.closed.entry(name.hour).or_default();
-                    closed.late_manifests = closed.late_manifests.max(name.late.unwrap_or(0));
-                }
-            }
+            Entry::Refused { name } => self.refuse(*name),
+            Entry::KnownClosed { names } => names.iter().for_each(|name| self.know_closed(*name)),
             Entry::GapOpened { from_ms, cause } => {
                 if self.open_gap().is_none() {
                     self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });
@@ -322,6 +317,25 @@ impl State {
         }
     }
 
+    fn know_closed(&mut self, name: ManifestName) {
+        let closed = self.closed.entry(name.hour).or_default();
+        closed.late_manifests = closed.late_manifests.max(name.late.unwrap_or(0));
+    }
+
+    fn refuse(&mut self, name: ManifestName) {
+        let plan = self.plans.remove(&name);
+        for id in plan.iter().flat_map(|plan| &plan.files) {
+            if let Some(file) = self.files.get_mut(id) {
+                file.planned = false;
+                file.head.target.late = true;
+            }
+        }
+        self.know_closed(name);
+        if name.late.is_none() {
+            self.hours.remove(&name.hour);
+        }
+    }
+
     fn close(&mut self, name: ManifestName) {
         let plan = self.plans.remove(&name);
         for id in plan.iter().flat_map(|plan| &plan.files) {
@@ -331,13 +345,10 @@ impl State {
             }
             self.files.remove(id);
         }
-        let closed = self.closed.entry(name.hour).or_default();
-        match name.late {
-            Some(n) => closed.late_manifests = closed.late_manifests.max(n),
-            None => {
-                self.hours.remove(&name.hour);
-                self.forget_gaps();
-            }
+        self.know_closed(name);
+        if name.late.is_none() {
+            self.hours.remove(&name.hour);
+            self.forget_gaps();
         }
     }
 

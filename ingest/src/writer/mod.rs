@@ -1,4 +1,410 @@
-//! w
-/// i
+//! [3]–[5] The writer: the one thread that owns the spool. It takes records out of the channel, puts each into its file,
+//! commits groups, rolls files, decides when hours close, and journals what the uploads report.
+//!
+//! It never waits for the store and never compresses or hashes: that is [`Work`], handed to [`crate::upload`], whose
+//! outcomes come back through the channel as [`Inner`]. Everything it hands out is journalled first, so that a crash at
+//! any point repeats work and never forgets any.
+
+mod intake;
+mod lifecycle;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use cauce_lake::manifest::{IngestPath, ManifestName};
+use cauce_lake::{Hour, Key};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::channel::{Accepting, ConnectionEvent, Event};
+use crate::close::{Author, Policy};
+use crate::config::settings::{LakeSettings, RollRules, SuccessMarker};
+use crate::spool::entry::{Entry, FileHead, FileId, Role};
+use crate::spool::route::Router;
+use crate::spool::seal;
+use crate::spool::{Spool, SpoolError};
+use crate::status::Metrics;
+
+/// A group is committed when it has grown to this, however short the interval: larger ones fall out of the cache.
+const GROUP_BYTES: usize = 8 << 20;
+/// How often the writer notes that it is alive when nothing else is journalled: a stop is a gap from then on.
+const ALIVE_MS: i64 = 5_000;
+
+/// What the rest of the agent tells the writer.
 #[derive(Debug)]
-pub enum Inner {}
+pub enum Inner {
+    /// A file's object is made.
+    Sealed {
+        /// The file.
+        id: FileId,
+        /// Length of the object.
+        bytes: u64,
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// A file's object could not be made: the disk failed.
+    SealFailed {
+        /// The file.
+        id: FileId,
+        /// What the disk said.
+        error: std::io::Error,
+    },
+    /// An object is confirmed in the store.
+    Stored {
+        /// The file.
+        id: FileId,
+    },
+    /// Another object lies under the file's key.
+    Foreign {
+        /// The file.
+        id: FileId,
+        /// What lies there.
+        what: String,
+    },
+    /// A manifest, and the marker that goes with it, are confirmed in the store.
+    ManifestStored {
+        /// Its name.
+        name: ManifestName,
+    },
+    /// Another manifest lies under its name.
+    ManifestForeign {
+        /// Its name.
+        name: ManifestName,
+    },
+    /// The source is stopped: seal and upload what there is, then end.
+    Drain,
+    /// End at once; what is accepted stays in the spool.
+    Leave,
+}
+
+/// What the writer has done elsewhere.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Make a file's object.
+    Seal {
+        /// The file.
+        id: FileId,
+        /// How.
+        task: seal::Task,
+    },
+    /// Put an object into the store.
+    Upload {
+        /// The file.
+        id: FileId,
+        /// Its name.
+        key: Key,
+        /// Its bytes.
+        object: PathBuf,
+        /// Their length.
+        bytes: u64,
+        /// Their SHA-256.
+        sha256: String,
+        /// Lines in it, for the numbers.
+        lines: u64,
+    },
+    /// Put a manifest into the store, and the marker beside the objects when there is to be one.
+    Manifest {
+        /// Its name.
+        name: ManifestName,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// The marker.
+        success: Option<Key>,
+    },
+}
+
+/// How far the agent has come in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Records come.
+    Running,
+    /// No more come; what is under way is finished.
+    Draining,
+    /// Nothing more is done.
+    Leaving,
+}
+
+/// Lines with the same place share a file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Slot {
+    role: Role,
+    path: IngestPath,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Hour(Hour, bool),
+    Folder(String),
+}
+
+/// What to do when the next commit is durable.
+enum After {
+    Seal(FileId),
+    Upload(FileId),
+    Discard(FileHead),
+    Quarantine(FileHead),
+    Put(ManifestName),
+}
+
+/// What a writer needs.
+pub struct Parts {
+    /// The spool, recovered.
+    pub spool: Spool,
+    /// The receiving end of the channel.
+    pub events: Receiver<Event>,
+    /// Where work goes.
+    pub work: UnboundedSender<Work>,
+    /// The lake's settings.
+    pub lake: LakeSettings,
+    /// Whether the source goes on for ever.
+    pub live: bool,
+    /// Longest time between a record's arrival and its sync.
+    pub fsync_interval: Duration,
+    /// The spool's budget in bytes.
+    pub spool_max_bytes: u64,
+    /// Who signs the manifests.
+    pub author: Author,
+    /// The agent's numbers.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The writer. See the module's text.
+pub struct Writer {
+    spool: Spool,
+    events: Receiver<Event>,
+    work: UnboundedSender<Work>,
+    router: Router,
+    policy: Policy,
+    roll: RollRules,
+    max_open: usize,
+    marks_success: bool,
+    live: bool,
+    fsync_interval: Duration,
+    spool_max_bytes: u64,
+    author: Author,
+    metrics: Arc<Metrics>,
+
+    phase: Phase,
+    now_ms: i64,
+    last_line_ms: i64,
+    /// Open files by what goes into them.
+    slots: HashMap<Slot, FileId>,
+    /// Batches in the group that is not committed yet: dropped, and their places given back, when it is.
+    accepting: Vec<Accepting>,
+    group_since: Option<Instant>,
+    /// What to do after the next commit.
+    after: Vec<After>,
+    /// Events kept back while the spool is over its budget.
+    held: VecDeque<Event>,
+    over_budget: bool,
+    /// Work handed out and not yet reported.
+    sealing: HashSet<FileId>,
+    uploading: HashSet<FileId>,
+    putting: HashSet<ManifestName>,
+    /// Whether something happened that may let an hour close.
+    may_close: bool,
+    looked_at_ms: i64,
+}
+
+impl Writer {
+    /// Makes a writer.
+    pub fn new(parts: Parts) -> Writer {
+        let Parts { spool, events, work, lake, live, fsync_interval, spool_max_bytes, author, metrics } = parts;
+        let marks_success = match lake.success_marker {
+            SuccessMarker::Always => true,
+            SuccessMarker::Never => false,
+            SuccessMarker::Auto => lake.pattern.names_year(),
+        };
+        let now_ms = spool.state().last_ms;
+        Writer {
+            router: Router::new(&lake),
+            policy: Policy::new(&lake, live),
+            roll: lake.roll,
+            max_open: lake.max_open_hours,
+            marks_success,
+            spool,
+            events,
+            work,
+            live,
+            fsync_interval,
+            spool_max_bytes,
+            author,
+            metrics,
+            phase: Phase::Running,
+            now_ms,
+            last_line_ms: now_ms,
+            slots: HashMap::new(),
+            accepting: Vec::new(),
+            group_since: None,
+            after: Vec::new(),
+            held: VecDeque::new(),
+            over_budget: false,
+            sealing: HashSet::new(),
+            uploading: HashSet::new(),
+            putting: HashSet::new(),
+            may_close: true,
+            looked_at_ms: i64::MIN,
+        }
+    }
+
+    /// Runs until the source has ended or the agent drains, and everything under way is finished; or until told to
+    /// leave. Returns how many spool files are left for the next start.
+    ///
+    /// # Errors
+    /// When the spool's disk failed. What was accepted is safe.
+    pub fn run(mut self) -> Result<u64, SpoolError> {
+        self.resume()?;
+        while self.phase != Phase::Leaving && !self.is_finished() {
+            match self.events.recv_timeout(self.patience()) {
+                Ok(event) => self.take(event)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                // All senders are gone: the agent failed elsewhere. What is accepted is durable.
+                Err(RecvTimeoutError::Disconnected) => self.phase = Phase::Leaving,
+            }
+            // What is here already belongs to this group as long as its interval has not passed.
+            while !self.commit_is_due() {
+                match self.events.try_recv() {
+                    Ok(event) => self.take(event)?,
+                    Err(_) => break,
+                }
+            }
+            if self.commit_is_due() {
+                self.commit()?;
+            }
+            self.look_around()?;
+        }
+        self.commit()?;
+        self.spool.stage(Entry::Stopped { at_ms: self.now_ms });
+        self.spool.commit()?;
+        let left = self.spool.state().files.values();
+        Ok(left.filter(|file| file.spooled_bytes() > 0).count() as u64)
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), SpoolError> {
+        if let Event::Inner(inner) = event {
+            return self.take_inner(inner);
+        }
+        if self.phase == Phase::Running && (self.over_budget || !self.held.is_empty()) {
+            // In order, so that a tick never overtakes the lines before it.
+            self.held.push_back(event);
+            return Ok(());
+        }
+        self.take_in_order(event)
+    }
+
+    fn take_in_order(&mut self, event: Event) -> Result<(), SpoolError> {
+        match event {
+            Event::Batch(accepting) => self.take_batch(accepting)?,
+            Event::Tick { now_ms } => self.now_ms = self.now_ms.max(now_ms),
+            Event::Connection { now_ms, event } => {
+                self.now_ms = self.now_ms.max(now_ms);
+                self.take_connection(event);
+            }
+            Event::Ended => {
+                self.end_input()?;
+            }
+            Event::Inner(inner) => self.take_inner(inner)?,
+        }
+        self.open_group();
+        Ok(())
+    }
+
+    fn take_connection(&mut self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Up => {
+                self.metrics.gap_open.set(0);
+                if let Some(gap) = self.spool.state().open_gap() {
+                    let millis = self.now_ms.saturating_sub(gap.from_ms);
+                    self.metrics.gap_millis.inc_by(u64::try_from(millis).unwrap_or(0));
+                    self.spool.stage(Entry::GapClosed { to_ms: self.now_ms });
+                }
+                self.begin_run(self.now_ms);
+            }
+            ConnectionEvent::Down { last_byte_ms, cause } => {
+                self.metrics.gap_open.set(1);
+                let from_ms = if last_byte_ms > 0 { last_byte_ms.min(self.now_ms) } else { self.now_ms };
+                if self.spool.state().open_gap().is_none() {
+                    self.spool.stage(Entry::GapOpened { from_ms, cause });
+                }
+            }
+        }
+    }
+
+    /// How long to wait for the next event.
+    fn patience(&self) -> Duration {
+        match self.group_since {
+            Some(since) => self.fsync_interval.saturating_sub(since.elapsed()),
+            None => Duration::from_secs(1),
+        }
+    }
+
+    fn open_group(&mut self) {
+        if self.group_since.is_none() && self.spool.has_staged() {
+            self.group_since = Some(Instant::now());
+        }
+    }
+
+    fn commit_is_due(&self) -> bool {
+        self.spool.buffered() >= GROUP_BYTES
+            || self.group_since.is_some_and(|since| since.elapsed() >= self.fsync_interval)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.phase == Phase::Draining
+            && self.held.is_empty()
+            && self.after.is_empty()
+            && self.slots.is_empty()
+            && self.sealing.is_empty()
+            && self.uploading.is_empty()
+            && self.putting.is_empty()
+            && !self.spool.has_staged()
+            && !self.may_close
+    }
+
+    /// Commits the group and does what waited for it.
+    fn commit(&mut self) -> Result<(), SpoolError> {
+        self.group_since = None;
+        if self.spool.has_staged() {
+            let began = Instant::now();
+            self.spool.commit()?;
+            self.metrics.commits.inc();
+            self.metrics.commit_micros.inc_by(u64::try_from(began.elapsed().as_micros()).unwrap_or(0));
+        }
+        let accepted: usize = self.accepting.iter().map(|accepting| accepting.batch.records.len()).sum();
+        self.metrics.records_accepted.inc_by(accepted as u64);
+        self.accepting.clear();
+        for after in std::mem::take(&mut self.after) {
+            self.carry_out(after)?;
+        }
+        self.watch_budget()
+    }
+
+    fn watch_budget(&mut self) -> Result<(), SpoolError> {
+        let bytes = self.spool.state().spooled_bytes();
+        self.metrics.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        let over = bytes >= self.spool_max_bytes;
+        if over && !self.over_budget {
+            tracing::warn!(
+                bytes,
+                max_bytes = self.spool_max_bytes,
+                "the spool is full: the source is held back until objects are stored"
+            );
+        }
+        if !over && self.over_budget {
+            tracing::info!(bytes, "the spool has room again");
+        }
+        self.over_budget = over;
+        // A full spool cannot be helped by waiting once the agent drains: the few records read already go in.
+        while !self.over_budget || self.phase != Phase::Running {
+            let Some(event) = self.held.pop_front() else { break };
+            self.take_in_order(event)?;
+            if self.commit_is_due() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! The life of files and hours: rolled, sealed, stored; frozen, planned, closed.
+
+use std::cmp::Reverse;
+
+use cauce_lake::manifest::{ManifestName, success_key};
+use cauce_lake::{Hour, Key};
+
+use super::{ALIVE_MS, After, Inner, Phase, Work, Writer};
+use crate::close;
+use crate::spool::SpoolError;
+use crate::spool::entry::{Entry, FileHead, FileId, Role};
+use crate::spool::roll;
+use crate::spool::seal;
+use crate::spool::state::Stage;
+
+/// How often timers are looked at, in milliseconds of the stream's time.
+const LOOK_MS: i64 = 100;
+/// Files that no rule would ever roll and whose hour does not end (rejects, late tweets, folders that are no hours) are
+/// rolled after this idleness.
+const ORPHAN_IDLE_MS: i64 = 300_000;
+
+impl Writer {
+    /// Takes up what the last agent left: files it was writing are sealed, sealed ones uploaded, manifests put.
+    pub(super) fn resume(&mut self) -> Result<(), SpoolError> {
+        let now_ms = jiff::Timestamp::now().as_millisecond().max(self.now_ms);
+        let state = self.spool.state();
+        let stopped_since = (state.last_ms > 0 && state.open_gap().is_none()).then_some(state.last_ms);
+        let files: Vec<(FileId, Stage, u64)> =
+            state.files.values().map(|file| (file.head.id, file.stage.clone(), file.end)).collect();
+        let plans: Vec<ManifestName> = state.plans.keys().copied().collect();
+        self.spool.stage(Entry::Started { at_ms: now_ms });
+        if let Some(from_ms) = stopped_since.filter(|_| self.live) {
+            self.spool.stage(Entry::GapOpened { from_ms, cause: "agent-stopped".into() });
+            self.metrics.gap_open.set(1);
+        }
+        self.now_ms = now_ms;
+        self.last_line_ms = now_ms;
+        for (id, stage, end) in files {
+            match stage {
+                // Its first group was never accepted: it holds nothing.
+                Stage::Open if end == 0 => self.forget_empty(id),
+                Stage::Open => self.after.push(After::Seal(id)),
+                Stage::Sealed { .. } => self.after.push(After::Upload(id)),
+                Stage::Stored { .. } | Stage::Quarantined { .. } => {}
+            }
+        }
+        self.after.extend(plans.into_iter().map(After::Put));
+        self.commit()
+    }
+
+    fn forget_empty(&mut self, id: FileId) {
+        let head = self.spool.state().files[&id].head.clone();
+        self.spool.stage(Entry::Dropped { id });
+        self.after.push(After::Discard(head));
+    }
+
+    /// Timers: what is due by age, which hours take nothing more, what can be closed.
+    pub(super) fn look_around(&mut self) -> Result<(), SpoolError> {
+        let due = self.now_ms.saturating_sub(self.looked_at_ms) >= LOOK_MS;
+        if due && self.phase == Phase::Running {
+            self.looked_at_ms = self.now_ms;
+            self.roll_aged();
+            self.freeze_ripe();
+            if self.now_ms.saturating_sub(self.spool.state().last_ms) >= ALIVE_MS {
+                self.spool.stage(Entry::Alive { at_ms: self.now_ms });
+            }
+        }
+        if self.may_close {
+            self.may_close = false;
+            self.plan_manifests();
+        }
+        self.open_group();
+        Ok(())
+    }
+
+    fn roll_aged(&mut self) {
+        let aged: Vec<FileId> = self
+            .spool
+            .open_files()
+            .filter(|(_, filling)| {
+                let due_ms = roll::due_ms(&self.roll, filling).unwrap_or(i64::MAX);
+                let idle_ms = filling.last_ms.saturating_add(ORPHAN_IDLE_MS);
+                self.now_ms >= due_ms || self.now_ms >= idle_ms
+            })
+            .map(|(id, _)| id)
+            .collect();
+        aged.into_iter().for_each(|id| self.roll(id));
+    }
+
+    /// Rolls the file that has gone longest without a line, to make room for another.
+    pub(super) fn roll_least_used(&mut self) {
+        let open = self.slots.values().filter_map(|id| self.spool.filling(*id).map(|filling| (filling.last_ms, *id)));
+        if let Some(Reverse((_, id))) = open.map(Reverse).max() {
+            self.roll(id);
+        }
+    }
+
+    /// Takes no more lines into a file; it is sealed when what it holds is committed.
+    pub(super) fn roll(&mut self, id: FileId) {
+        let before = self.slots.len();
+        self.slots.retain(|_, open| *open != id);
+        if self.slots.len() < before {
+            self.metrics.files_open.set(i64::try_from(self.slots.len()).unwrap_or(i64::MAX));
+            self.after.push(After::Seal(id));
+            self.group_since.get_or_insert_with(std::time::Instant::now);
+        }
+    }
+
+    fn freeze_ripe(&mut self) {
+        if !self.router.closes() {
+            return;
+        }
+        if let Some(hour) = self.policy.run_start(self.spool.state(), self.now_ms) {
+            self.spool.stage(Entry::LiveFrom { hour });
+        }
+        for hour in self.policy.due(self.spool.state(), self.now_ms, self.last_line_ms) {
+            self.freeze(hour);
+        }
+    }
+
+    fn freeze(&mut self, hour: Hour) {
+        self.spool.stage(Entry::Frozen { hour, at_ms: self.now_ms });
+        let files: Vec<FileId> = self.spool.state().files_of(hour, false).map(|file| file.head.id).collect();
+        files.into_iter().for_each(|id| self.roll(id));
+        self.may_close = true;
+    }
+
+    /// The source has come to its end: every hour that holds something is closed.
+    pub(super) fn end_input(&mut self) -> Result<(), SpoolError> {
+        if !self.live {
+            let hours = self.spool.state().hours.iter();
+            let open: Vec<Hour> = hours.filter(|(_, hour)| hour.frozen_ms.is_none()).map(|(hour, _)| *hour).collect();
+            open.into_iter().for_each(|hour| self.freeze(hour));
+        }
+        self.drain();
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Draining;
+            let open: Vec<FileId> = self.slots.values().copied().collect();
+            open.into_iter().for_each(|id| self.roll(id));
+            self.may_close = true;
+            self.group_since.get_or_insert_with(std::time::Instant::now);
+        }
+    }
+
+    fn plan_manifests(&mut self) {
+        // Files whose last lines are not committed, or whose seal is not yet journalled, are not stored: `ready` waits.
+        for planned in close::ready(self.spool.state(), &self.author, self.now_ms) {
+            let name = planned.name;
+            let bytes = planned.manifest.to_bytes();
+            self.spool.stage(Entry::Planned { name, bytes, files: planned.files });
+            self.after.push(After::Put(name));
+            self.putting.insert(name);
+        }
+    }
+
+    /// Takes what the uploads and the agent report.
+    pub(super) fn take_inner(&mut self, inner: Inner) -> Result<(), SpoolError> {
+        match inner {
+            Inner::Sealed { id, bytes, sha256 } => {
+                self.sealing.remove(&id);
+                self.metrics.files_sealed.inc();
+                self.spool.stage(Entry::Sealed { id, bytes, sha256 });
+                self.after.push(After::Upload(id));
+                self.uploading.insert(id);
+            }
+            Inner::SealFailed { id, error } => {
+                let dir = self.spool.lines_path(id).display().to_string();
+                return Err(SpoolError::Disk { dir, action: "seal".into(), source: error });
+            }
+            Inner::Stored { id } => {
+                self.uploading.remove(&id);
+                let head = self.head(id);
+                self.spool.stage(Entry::Stored { id });
+                self.after.extend(head.map(After::Discard));
+                self.may_close = true;
+            }
+            Inner::Foreign { id, what } => {
+                self.uploading.remove(&id);
+                self.metrics.files_quarantined.inc();
+                let head = self.head(id);
+                if let Some(head) = &head {
+                    tracing::error!(key = %head.key, there = %what, file = id, "another object lies under this key; the file is put aside in the spool's quarantine and nothing is overwritten");
+                }
+                self.spool.stage(Entry::Quarantined { id, reason: what });
+                self.after.extend(head.map(After::Quarantine));
+                self.may_close = true;
+            }
+            Inner::ManifestStored { name } => {
+                self.putting.remove(&name);
+                let tweets = self.planned_lines(name);
+                self.spool.stage(Entry::Closed { name });
+                self.may_close = true;
+                match name.late {
+                    None => {
+                        self.metrics.hours_closed.inc();
+                        self.metrics.last_closed_hour.set(name.hour.start_ms() / 1000);
+                        tracing::info!(hour = %name.hour, tweets, "hour closed");
+                    }
+                    Some(number) => tracing::info!(hour = %name.hour, number, tweets, "late tweets listed"),
+                }
+            }
+            Inner::ManifestForeign { name } => {
+                self.putting.remove(&name);
+                tracing::error!(key = %name.key(), "another manifest lies under this name; it stays, and what this agent has of the hour is listed as late");
+                self.spool.stage(Entry::Refused { name });
+                self.may_close = true;
+            }
+            Inner::Drain => self.drain(),
+            Inner::Leave => self.phase = Phase::Leaving,
+        }
+        self.open_group();
+        Ok(())
+    }
+
+    fn planned_lines(&self, name: ManifestName) -> u64 {
+        let state = self.spool.state();
+        let files = state.plans.get(&name).into_iter().flat_map(|plan| &plan.files);
+        let tweets = files.filter_map(|id| state.files.get(id)).filter(|file| file.head.target.role == Role::Tweets);
+        tweets.map(|file| file.lines).sum()
+    }
+
+    fn head(&self, id: FileId) -> Option<FileHead> {
+        self.spool.state().files.get(&id).map(|file| file.head.clone())
+    }
+
+    /// Does what waited for a commit. Work that nobody takes any more is left for the next start.
+    pub(super) fn carry_out(&mut self, after: After) -> Result<(), SpoolError> {
+        match after {
+            After::Seal(id) => {
+                self.spool.finish(id);
+                let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
+                let task = seal::Task {
+                    lines: self.spool.lines_path(id),
+                    bytes: file.end,
+                    codec: file.head.codec,
+                    object: self.spool.object_path(&file.head),
+                };
+                self.sealing.insert(id);
+                self.hand_out(Work::Seal { id, task });
+            }
+            After::Upload(id) => {
+                let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
+                let Stage::Sealed { bytes, sha256 } = &file.stage else { return Ok(()) };
+                let work = Work::Upload {
+                    id,
+                    key: file.head.key.clone(),
+                    object: self.spool.object_path(&file.head),
+                    bytes: *bytes,
+                    sha256: sha256.clone(),
+                    lines: file.lines,
+                };
+                self.uploading.insert(id);
+                self.hand_out(work);
+            }
+            After::Discard(head) => self.spool.discard(&head)?,
+            After::Quarantine(head) => self.spool.quarantine(&head)?,
+            After::Put(name) => {
+                let Some(plan) = self.spool.state().plans.get(&name) else { return Ok(()) };
+                let work = Work::Manifest { name, bytes: plan.bytes.clone(), success: self.success_marker(name) };
+                self.putting.insert(name);
+                self.hand_out(work);
+            }
+        }
+        Ok(())
+    }
+
+    fn success_marker(&self, name: ManifestName) -> Option<Key> {
+        let marked = self.marks_success && self.router.closes() && name.late.is_none();
+        marked.then(|| success_key(&self.router.folder_of(name.hour)).expect("a pattern's folder makes a valid key"))
+    }
+
+    fn hand_out(&self, work: Work) {
+        if self.work.send(work).is_err() {
+            tracing::debug!("the uploads have ended; what is left stays in the spool");
+        }
+    }
+}
