@@ -162,7 +162,7 @@ impl Moment {
 
 /// An instant, or the nearest that the calendar (years −9999 to 9999) holds.
 pub(super) fn timestamp(epoch_ms: i64) -> Timestamp {
-    let within = epoch_ms.clamp(Timestamp::MIN.as_millisecond(), Timestamp::MAX.as_millisecond());
+    let within = epoch_ms.clamp(Timestamp::MIN.as_second() * 1000, Timestamp::MAX.as_second() * 1000);
     Timestamp::from_millisecond(within).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 

@@ -71,42 +71,43 @@ fn nearest(name: &str) -> String {
 /// Why folders of hours cannot be named by a zone; `None` where they can. `names_offset` says that the pattern holds `%z`.
 pub(super) fn fault(zone: &TimeZone, names_offset: bool) -> Option<String> {
     let mut before = zone.to_offset(at(FIRST_TWEETS));
-    let mut found = odd(before);
+    let mut back = None;
+    if is_odd(before) {
+        return Some(odd(before, zone));
+    }
     for change in zone.following(at(FIRST_TWEETS)).take_while(|change| change.timestamp() < at(END)) {
-        let goes_back = change.offset() < before && !names_offset;
-        found = found.or_else(|| odd(change.offset())).or_else(|| {
-            goes_back.then(|| {
-                let moment = change.timestamp();
-                format!("its clock goes back ({moment:.0}), and then two hours share a folder's name")
-            })
-        });
-        if found.is_some() {
-            break;
+        if is_odd(change.offset()) {
+            return Some(odd(change.offset(), zone));
+        }
+        if change.offset() < before && !names_offset {
+            back = back.or(Some(change.timestamp()));
         }
         before = change.offset();
     }
-    found.map(|fault| format!("{fault}; {}", instead(zone, names_offset)))
+    back.map(|moment| {
+        format!(
+            "its clock goes back ({moment:.0}), and then two hours share a folder's name; write {} or put %z into the pattern",
+            fixed(zone)
+        )
+    })
 }
 
-fn odd(offset: Offset) -> Option<String> {
-    (offset.seconds() % 3600 != 0)
-        .then(|| format!("it is or was {offset} from UTC, so that its hours are not those of UTC"))
+fn is_odd(offset: Offset) -> bool {
+    offset.seconds() % 3600 != 0
 }
 
-fn instead(zone: &TimeZone, names_offset: bool) -> String {
-    let changes = zone.following(at(FAR)).next().is_some();
-    let seconds = zone.to_offset(at(FAR)).seconds();
-    let fixed = (!changes && seconds % 3600 == 0).then(|| match seconds / 3600 {
-        0 => "UTC".to_owned(),
-        // IANA counts these names westwards.
-        hours => format!("Etc/GMT{:+}, which is today's time there,", -hours),
-    });
-    match (fixed, names_offset || odd(zone.to_offset(at(FAR))).is_some()) {
-        (Some(fixed), true) => format!("write {fixed} or UTC").replace("write UTC or UTC", "write UTC"),
-        (Some(fixed), false) => format!("write {fixed} or put %z into the pattern"),
-        (None, true) => "write UTC".to_owned(),
-        (None, false) => "write UTC, or put %z into the pattern".to_owned(),
+fn odd(offset: Offset, zone: &TimeZone) -> String {
+    format!("it is or was {offset} from UTC, so that its hours are not those of UTC; write {}", fixed(zone))
+}
+
+/// The zones to take instead, by the offset that the zone has come to keep.
+fn fixed(zone: &TimeZone) -> String {
+    let offset = zone.to_offset(at(FAR));
+    if zone.following(at(FAR)).next().is_some() || is_odd(offset) || offset.seconds() == 0 {
+        return "UTC".to_owned();
     }
+    // IANA counts these names westwards.
+    format!("Etc/GMT{:+} (today's time there) or UTC,", -offset.seconds() / 3600)
 }
 
 /// Says whether folders of hours may be named by a zone: the rule that [`Pattern::new`](super::Pattern::new) follows, for
