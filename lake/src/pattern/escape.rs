@@ -233,10 +233,13 @@ pub(super) fn compile(text: &str, options: &PatternOptions) -> Result<Compiled, 
     for raw in scan(text) {
         match raw {
             Raw::Text(literal) => compiled.push_literal(literal),
-            Raw::Stray(_) if lenient => compiled.push_literal("%"),
+            Raw::Stray(shown) if lenient => {
+                compiled.push_literal("%");
+                compiled.say(format!("{shown} is no escape; it stays as it stands, as in Flume"));
+            }
             Raw::Stray(shown) => {
                 return Err(PatternError(format!(
-                    "the pattern {text:?} holds {shown:?}, which is no escape: write %% for a percent sign; \
+                    "the pattern {text:?} holds {shown}, which is no escape: write %% for a percent sign; \
                      the escapes are {ALL_ESCAPES}"
                 )));
             }

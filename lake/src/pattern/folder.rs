@@ -146,7 +146,7 @@ pub(super) fn reach(parts: &[Part], of_the_run: &[String], rounding: Option<Roun
         open.push(format!("its folders do not name {}", missing.join(" and ")));
     }
     if !finer.is_empty() {
-        open.push(format!("{} divides an hour's folder (leave it out)", finer.join(", ")));
+        open.push(format!("an hour's folder would be divided by {} (leave that out)", finer.join(", ")));
     }
     if shows_hours && joins_hours(rounding) {
         open.push("times are rounded to more than an hour (set hdfs.round = false)".to_owned());

@@ -198,7 +198,7 @@ impl Pattern {
         if let Some(reason) = folder::collision(&parts) {
             return Err(refuse(reason));
         }
-        // September 30th, 2026, a Wednesday, is as long as names of a date get.
+        // A Wednesday in September: no date has a longer name.
         let sample = escape::render(&parts, &Moment::at(1_790_811_296_789, &zone, None));
         if !parts.is_empty() {
             Key::new(sample.as_str()).map_err(|error| refuse(error.to_string()))?;
@@ -221,7 +221,7 @@ impl Pattern {
             let names_offset = shows(&parts, Quantity::Offset);
             if let Some(fault) = zone::fault(&zone, names_offset) {
                 let name = options.time_zone.as_deref().unwrap_or("UTC");
-                return Err(refuse(format!("hours of the time zone {name:?} do not go by it: {fault}")));
+                return Err(refuse(format!("the time zone {name:?} cannot name folders of hours: {fault}")));
             }
         } else {
             let open = open.join("; ");

@@ -86,7 +86,7 @@ pub(super) fn fault(zone: &TimeZone, names_offset: bool) -> Option<String> {
     }
     back.map(|moment| {
         format!(
-            "its clock goes back ({moment:.0}), and then two hours share a folder's name; write {} or put %z into the pattern",
+            "its clock goes back (as at {moment:.0}), and then two hours share a folder's name; write {} or put %z into the pattern",
             fixed(zone)
         )
     })
