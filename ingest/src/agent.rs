@@ -1,11 +1,26 @@
 //! The agent: wires source, channel, spool, upload and close, supervises them, and drains them in that order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use cauce_lake::Store;
+use cauce_lake::manifest::{Guarantee, HOURS_PREFIX, ManifestName};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::channel::{Sender, channel};
+use crate::close::Author;
 use crate::config::Settings;
+use crate::source::{self, SourceError};
+use crate::spool::entry::Entry;
+use crate::spool::{Options, Recovery, Spool, SpoolError};
 use crate::status::Metrics;
+use crate::upload::lease::{Lease, LeaseError};
+use crate::upload::{Fenced, Uploader};
+use crate::writer::{Inner, Parts, Writer};
 
 /// Why the agent ended other than by its input's end or a request to stop.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +44,8 @@ pub enum AgentError {
 pub struct Report {
     /// Records accepted since the start.
     pub accepted: u64,
+    /// Tweets left out because their id was stored already.
+    pub duplicates: u64,
     /// Objects confirmed in the store.
     pub objects: u64,
     /// Hours closed.
@@ -36,6 +53,15 @@ pub struct Report {
     /// Spool files left for the next start.
     pub left_in_spool: u64,
 }
+
+/// How often the writer is told the time when nothing arrives.
+const TICK: Duration = Duration::from_millis(200);
+/// How long a store that does not answer is waited for at start.
+const STORE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the writer may take to end when it was told to leave at once: it commits once more.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
+/// Multipart uploads and staging files older than this were left by a process that is gone.
+const ORPHAN_AGE_MS: i64 = 24 * 3_600_000;
 
 /// Runs until the source ends, `stop` is cancelled or something fails for good.
 ///
@@ -45,10 +71,315 @@ pub struct Report {
 /// # Errors
 /// See [`AgentError`].
 pub async fn run(
-    _settings: Settings,
-    _metrics: Arc<Metrics>,
-    _stop: CancellationToken,
-    _stop_now: CancellationToken,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
-    todo!()
+    let live = settings.source.is_live();
+    let mut spool = open_spool(&settings).await?;
+    let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
+    let lease = tokio::select! {
+        lease = take_lease(Arc::clone(&store), &settings.agent.id) => Arc::new(lease?),
+        () = stop.cancelled() => return Ok(Report::default()),
+    };
+    let guarantee = guarantee(&settings, &lease)?;
+    know_closed(&mut spool, &*store).await?;
+    clean_up(&*store).await;
+    metrics.store_up.set(1);
+    metrics.started_at.set(Timestamp::now().as_second());
+    metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
+    metrics.channel_capacity.set(i64::try_from(settings.channel.capacity).unwrap_or(i64::MAX));
+
+    let positions = spool.state().positions.clone();
+    let source = source::build(&settings, positions, Arc::clone(&metrics)).map_err(source_error)?;
+    let (channel, events) = channel(settings.channel.capacity, spool.state().last_ms);
+    let (work, todo) = mpsc::unbounded_channel();
+    let author = Author { agent: settings.agent.id.clone(), epoch: lease.epoch(), guarantee };
+    tracing::info!(lake = %store.location(), agent = author.agent, epoch = author.epoch, ?guarantee, "the lake is ours");
+
+    let leave = CancellationToken::new();
+    let uploader = Uploader::new(store, lease, channel.clone(), Arc::clone(&metrics));
+    let uploads = tokio::spawn(uploader.run(todo, leave.clone()));
+    let writer = Writer::new(Parts {
+        spool,
+        events,
+        work,
+        lake: settings.lake.clone(),
+        live,
+        fsync_interval: settings.spool.fsync_interval,
+        spool_max_bytes: settings.spool.max_bytes,
+        author,
+        metrics: Arc::clone(&metrics),
+    });
+    let writer = start_writer(writer)?;
+    let reading = CancellationToken::new();
+    let source = tokio::spawn(source.run(channel.clone(), reading.clone()));
+    let ticks = tokio::spawn(tick(channel.clone(), Arc::clone(&metrics)));
+
+    let steps = Steps { channel, source, uploads, writer, reading, leave };
+    let outcome = steps.supervise(live, settings.agent.drain_timeout, stop, stop_now).await;
+    ticks.abort();
+    let left_in_spool = outcome?;
+    Ok(Report {
+        accepted: metrics.records_accepted.get(),
+        duplicates: metrics.duplicates.get(),
+        objects: metrics.objects_stored.get(),
+        hours_closed: metrics.hours_closed.get(),
+        left_in_spool,
+    })
+}
+
+/// The running steps.
+struct Steps {
+    channel: Sender,
+    source: JoinHandle<Result<(), SourceError>>,
+    uploads: JoinHandle<Result<(), Fenced>>,
+    writer: oneshot::Receiver<Result<u64, SpoolError>>,
+    reading: CancellationToken,
+    leave: CancellationToken,
+}
+
+impl Steps {
+    /// Waits until something ends, then ends the rest in order: source, channel, spool, uploads. Returns how many files
+    /// are left in the spool.
+    async fn supervise(
+        mut self,
+        live: bool,
+        drain_timeout: Duration,
+        stop: CancellationToken,
+        stop_now: CancellationToken,
+    ) -> Result<u64, AgentError> {
+        let source_done = tokio::select! {
+            done = &mut self.source => Some(done),
+            () = stop.cancelled() => None,
+            done = &mut self.writer => return Err(self.writer_ended(done)),
+            done = &mut self.uploads => return Err(self.uploads_ended(done).await),
+        };
+        self.reading.cancel();
+        let deadline = Instant::now() + drain_timeout;
+        let source_outcome = match source_done {
+            Some(done) => done,
+            None => {
+                tracing::info!("stopping: reading ends, what was read is stored");
+                tokio::select! {
+                    done = &mut self.source => done,
+                    () = tokio::time::sleep_until(deadline) => { self.source.abort(); Ok(Ok(())) }
+                    () = stop_now.cancelled() => { self.source.abort(); Ok(Ok(())) }
+                }
+            }
+        };
+        let failure = match source_outcome {
+            Ok(outcome) => outcome.err().map(source_error),
+            Err(panic) => Some(AgentError::Failed(format!("the source failed: {panic}"))),
+        };
+        let complete = !live && failure.is_none() && !stop.is_cancelled();
+        // A closed channel means that the writer is gone already; its outcome says why.
+        let _ = if complete { self.channel.ended() } else { self.channel.inner(Inner::Drain) };
+        let left = self.drain(complete, deadline, &stop, &stop_now, drain_timeout).await?;
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(left),
+        }
+    }
+
+    /// Waits for the writer to finish what is under way: without a limit after a complete input, otherwise until the
+    /// deadline.
+    async fn drain(
+        &mut self,
+        complete: bool,
+        deadline: Instant,
+        stop: &CancellationToken,
+        stop_now: &CancellationToken,
+        drain_timeout: Duration,
+    ) -> Result<u64, AgentError> {
+        let limit = async {
+            if complete {
+                stop.cancelled().await;
+                tokio::time::sleep(drain_timeout).await;
+            } else {
+                tokio::time::sleep_until(deadline).await;
+            }
+        };
+        tokio::select! {
+            done = &mut self.writer => return flatten(done),
+            done = &mut self.uploads => return Err(self.uploads_ended(done).await),
+            () = limit => tracing::warn!("the time to drain is over; what is not stored stays in the spool, durable"),
+            () = stop_now.cancelled() => tracing::warn!("leaving at once; what is not stored stays in the spool"),
+        }
+        self.leave.cancel();
+        self.leave_writer().await
+    }
+
+    async fn leave_writer(&mut self) -> Result<u64, AgentError> {
+        let _ = self.channel.inner(Inner::Leave);
+        match tokio::time::timeout(LEAVE_PATIENCE, &mut self.writer).await {
+            Ok(done) => flatten(done),
+            Err(_) => {
+                Err(AgentError::Failed("the spool's disk did not answer in time; what was accepted is safe".into()))
+            }
+        }
+    }
+
+    fn writer_ended(&self, done: Result<Result<u64, SpoolError>, oneshot::error::RecvError>) -> AgentError {
+        self.leave.cancel();
+        self.source.abort();
+        match flatten(done) {
+            Ok(_) => AgentError::Failed("the writer ended by itself".into()),
+            Err(error) => error,
+        }
+    }
+
+    async fn uploads_ended(&mut self, done: Result<Result<(), Fenced>, tokio::task::JoinError>) -> AgentError {
+        self.source.abort();
+        // What was accepted is committed before the agent goes.
+        let left = self.leave_writer().await;
+        match (done, left) {
+            (Ok(Err(fenced)), _) => AgentError::Configuration(fenced.to_string()),
+            (_, Err(error)) => error,
+            (Err(panic), _) => AgentError::Failed(format!("the uploads failed: {panic}")),
+            (Ok(Ok(())), _) => AgentError::Failed("the uploads ended by themselves".into()),
+        }
+    }
+}
+
+fn flatten(done: Result<Result<u64, SpoolError>, oneshot::error::RecvError>) -> Result<u64, AgentError> {
+    match done {
+        Ok(Ok(left)) => Ok(left),
+        Ok(Err(error)) => Err(AgentError::Failed(error.to_string())),
+        Err(_) => Err(AgentError::Failed("the writer failed; what was accepted is safe".into())),
+    }
+}
+
+async fn open_spool(settings: &Settings) -> Result<Spool, AgentError> {
+    let window = settings.dedupe_window.as_millis();
+    let options = Options {
+        dir: settings.spool.dir.clone(),
+        durable: settings.channel.durable,
+        dedupe_window_ms: i64::try_from(window).unwrap_or(i64::MAX),
+    };
+    let opened = tokio::task::spawn_blocking(move || Spool::open(&options)).await;
+    let (spool, recovery) = opened
+        .map_err(|panic| AgentError::Failed(format!("the spool could not be opened: {panic}")))?
+        .map_err(|error| match error {
+            SpoolError::Locked { .. } => AgentError::Configuration(error.to_string()),
+            other => AgentError::Failed(other.to_string()),
+        })?;
+    report_recovery(&recovery, &spool);
+    Ok(spool)
+}
+
+fn report_recovery(recovery: &Recovery, spool: &Spool) {
+    let files = spool.state().files.values().filter(|file| file.spooled_bytes() > 0).count();
+    if recovery.found {
+        let (stopped, bytes) = (recovery.stopped, spool.state().spooled_bytes());
+        tracing::info!(stopped_in_order = stopped, files, bytes, "spool found; what it holds is stored first");
+    }
+    if recovery.cut_group {
+        tracing::info!("the last group of the spool was not accepted before the crash and was left out");
+    }
+    if recovery.lost_lines > 0 {
+        tracing::error!(
+            lines = recovery.lost_lines,
+            "lines of open files were lost with the machine's power; channel.type = \"file\" keeps them"
+        );
+    }
+    for (head, reason) in &recovery.damaged {
+        tracing::error!(file = head.id, key = %head.key, reason, "a spool file is damaged and was put into the spool's quarantine folder");
+    }
+}
+
+/// Takes the lease; a store that does not answer is waited for a while, because machines start in any order.
+async fn take_lease(store: Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
+    let began = Instant::now();
+    loop {
+        match Lease::take(Arc::clone(&store), id).await {
+            Ok(lease) => return Ok(lease),
+            Err(LeaseError::Store(error)) if error.kind().is_transient() && began.elapsed() < STORE_PATIENCE => {
+                tracing::warn!(%error, "the store does not answer; it is tried again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(LeaseError::Store(error)) => return Err(store_error(error)),
+            Err(other) => return Err(AgentError::Configuration(other.to_string())),
+        }
+    }
+}
+
+fn guarantee(settings: &Settings, lease: &Lease) -> Result<Guarantee, AgentError> {
+    if !lease.honours_conditions() {
+        if !settings.lake.allow_unsafe_store {
+            return Err(AgentError::Store(format!(
+                "the store at {} ignores If-None-Match, so an object could be overwritten unseen: use another server, or set lake.allow_unsafe_store = true to go on with a lower guarantee",
+                settings.lake.url
+            )));
+        }
+        tracing::warn!("the store ignores If-None-Match: the guarantee is lowered to unsafe-store");
+    }
+    Ok(match (settings.channel.durable, lease.honours_conditions()) {
+        (false, _) => Guarantee::AtMostOnce,
+        (true, true) => Guarantee::ExactlyOnce,
+        (true, false) => Guarantee::UnsafeStore,
+    })
+}
+
+/// Tells a spool which hours the lake has closed already: it may be new while the lake is old.
+async fn know_closed(spool: &mut Spool, store: &dyn Store) -> Result<(), AgentError> {
+    let listed = cauce_lake::store::list_all(store, HOURS_PREFIX).await.map_err(store_error)?;
+    let known = &spool.state().closed;
+    let names: Vec<ManifestName> = listed
+        .iter()
+        .filter_map(|object| ManifestName::parse(object.key.as_str()))
+        .filter(|name| known.get(&name.hour).is_none_or(|closed| closed.late_manifests < name.late.unwrap_or(0)))
+        .collect();
+    if !names.is_empty() {
+        spool.stage(Entry::KnownClosed { names });
+    }
+    Ok(())
+}
+
+async fn clean_up(store: &dyn Store) {
+    match store.clean_up(Timestamp::now().as_millisecond() - ORPHAN_AGE_MS).await {
+        Ok(0) => {}
+        Ok(uploads) => tracing::info!(uploads, "unfinished uploads of an earlier process were removed"),
+        Err(error) => {
+            tracing::warn!(%error, "unfinished uploads could not be looked for; a lifecycle rule of the bucket can remove them")
+        }
+    }
+}
+
+fn start_writer(writer: Writer) -> Result<oneshot::Receiver<Result<u64, SpoolError>>, AgentError> {
+    let (done, outcome) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("writer".into())
+        .spawn(move || {
+            // Nobody listens any more when the agent failed elsewhere.
+            let _ = done.send(writer.run());
+        })
+        .map_err(|error| AgentError::Failed(format!("no thread for the writer: {error}")))?;
+    Ok(outcome)
+}
+
+/// Tells the writer the time until the channel is closed.
+async fn tick(channel: Sender, metrics: Arc<Metrics>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        metrics.channel_size.set(i64::try_from(channel.len()).unwrap_or(i64::MAX));
+        if channel.tick().is_err() {
+            return;
+        }
+    }
+}
+
+fn store_error(error: cauce_lake::StoreError) -> AgentError {
+    AgentError::Store(error.to_string())
+}
+
+fn source_error(error: SourceError) -> AgentError {
+    match error {
+        SourceError::Credentials(text) => AgentError::SourceCredentials(text),
+        SourceError::Configuration(text) => AgentError::Configuration(text),
+        SourceError::Input(text) => AgentError::Failed(text),
+    }
 }

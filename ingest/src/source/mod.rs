@@ -43,3 +43,12 @@ pub trait Source: Send {
     /// When it cannot go on, and waiting would not help.
     async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError>;
 }
+
+/// Temporary: replaced by the sources.
+pub fn build(
+    _settings: &crate::config::Settings,
+    _positions: Positions,
+    _metrics: std::sync::Arc<crate::status::Metrics>,
+) -> Result<Box<dyn Source>, SourceError> {
+    Err(SourceError::Configuration("no source".into()))
+}

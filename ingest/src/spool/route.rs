@@ -83,7 +83,8 @@ impl Router {
             Role::Rejects => (REJECTS_FILE_PREFIX, ".jsonl"),
         };
         let codec = if target.role == Role::Tweets { self.codec } else { Codec::None };
-        let key = format!("{}/{prefix}.{number}{suffix}{}", target.folder, codec.extension());
+        let slash = if target.folder.is_empty() { "" } else { "/" };
+        let key = format!("{}{slash}{prefix}.{number}{suffix}{}", target.folder, codec.extension());
         let key = Key::new(key).expect("a checked pattern, prefix and suffix make a valid key");
         FileHead { id, target, key, codec, created_ms: now_ms }
     }
