@@ -200,3 +200,6 @@ fn gap(span: &GapSpan) -> Gap {
 pub fn instant(epoch_ms: i64) -> Timestamp {
     Timestamp::from_millisecond(epoch_ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests;
