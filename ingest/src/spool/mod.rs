@@ -488,3 +488,6 @@ fn take_lock(dir: &Path, shown: &str) -> Result<File, SpoolError> {
         Err(std::fs::TryLockError::Error(source)) => Err(fail(source)),
     }
 }
+
+#[cfg(test)]
+mod tests;
