@@ -1,9 +1,9 @@
 //! What a line is: a tweet, a message about tweets, a word of the stream itself, or a reject; with a tweet's own id and
 //! time, found without building a document.
 //!
-//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line. [`walk`] knows
-//! JSON and nothing of tweets, [`classify`] knows tweets and messages, [`control`] the words of the stream itself,
-//! [`time`] the two ways in which tweets tell their time.
+//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line. `walk` knows
+//! JSON and nothing of tweets, `classify` knows tweets and messages, `control` the words of the stream itself,
+//! `time` the two ways in which tweets tell their time.
 
 mod classify;
 mod control;
