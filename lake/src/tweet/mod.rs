@@ -1,7 +1,17 @@
 //! What a line is: a tweet, a message about tweets, a word of the stream itself, or a reject; with a tweet's own id and
 //! time, found without building a document.
 //!
-//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line.
+//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line. `walk` knows
+//! JSON and nothing of tweets, `classify` knows tweets and messages, `control` the words of the stream itself,
+//! `time` the two ways in which tweets tell their time.
+
+mod classify;
+mod control;
+mod time;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 /// Which wire form a tweet has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,11 +123,22 @@ pub enum LineKind {
 }
 
 /// Tells what a line is. `line` comes without its line end.
-pub fn scan(_line: &[u8]) -> LineKind {
-    todo!()
+///
+/// A line is a tweet or a message only if all of it is JSON: what is accepted here can be read by everything that comes
+/// after. Lone surrogate escapes are let through, since the bytes are stored as they came. Where a member comes twice, the
+/// last one counts. An id or a time may be a text or a number; one that is `null` is absent.
+///
+/// ```
+/// use cauce_lake::tweet::{LineKind, scan};
+/// let line = br#"{"data":{"author_id":"7","id":"1454638400000000000","text":"hello"}}"#;
+/// let LineKind::Tweet(head) = scan(line) else { panic!("no tweet") };
+/// assert_eq!(head.id, 1_454_638_400_000_000_000);
+/// ```
+pub fn scan(line: &[u8]) -> LineKind {
+    classify::scan(line)
 }
 
 /// The time in a snowflake id, milliseconds since the epoch; `None` for ids from before November 2010, which hold none.
-pub fn snowflake_ms(_id: u64) -> Option<i64> {
-    todo!()
+pub fn snowflake_ms(id: u64) -> Option<i64> {
+    time::snowflake_ms(id)
 }

@@ -1,0 +1,539 @@
+//! What lines are, held against the wire forms X documents, against `serde_json` on random and broken lines, and against
+//! real tweets where `../shared/data` is there.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const ID: u64 = 1_454_638_400_000_000_000;
+/// The snowflake time of [`ID`].
+const ID_MS: i64 = 1_635_647_795_091;
+
+fn tweet(api: Api, id: u64, created_at_ms: impl Into<Option<i64>>) -> LineKind {
+    LineKind::Tweet(TweetHead { id, created_at_ms: created_at_ms.into(), api })
+}
+
+fn is_reject(line: &str, reason: &RejectReason) {
+    assert_eq!(scan(line.as_bytes()), LineKind::Reject(reason.clone()), "{line}");
+}
+
+#[test]
+fn a_tweet_of_either_api_tells_its_own_id_and_time() {
+    let v1 = |created_at_ms: i64| tweet(Api::V1, ID, created_at_ms);
+    let v2 = |created_at_ms: i64| tweet(Api::V2, ID, created_at_ms);
+    for (line, expected) in [
+        (r#"{"id":1454638400000000000,"id_str":"1454638400000000000","text":"a"}"#, v1(ID_MS)),
+        (r#"{"id":1454638400000000001,"id_str":"1454638400000000000","text":"a"}"#, v1(ID_MS)),
+        (r#"{"id":1454638400000000000,"id_str":null,"full_text":"a"}"#, v1(ID_MS)),
+        (r#" { "text" : "a" , "id" : 1454638400000000000 } "#, v1(ID_MS)),
+        (r#"{"id":1454638400000000000,"text":"a","timestamp_ms":"1635638400123"}"#, v1(1_635_638_400_123)),
+        (r#"{"id":1454638400000000000,"text":"a","timestamp_ms":1635638400123}"#, v1(1_635_638_400_123)),
+        (
+            r#"{"created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1454638400000000000,"text":"a","timestamp_ms":"1539202764777"}"#,
+            v1(1_539_202_764_777),
+        ),
+        (
+            r#"{"created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1454638400000000000,"text":"a"}"#,
+            v1(1_539_202_764_000),
+        ),
+        (
+            r#"{"id":1454638400000000000,"text":"a","user":{"id":1,"id_str":"1","created_at":"Wed Oct 10 20:19:24 +0000 2018"}}"#,
+            v1(ID_MS),
+        ),
+        (r#"{"id":20,"text":"just setting up my twttr"}"#, tweet(Api::V1, 20, None)),
+        (r#"{"id":1454638400000000000,"text":"a","created_at":"gestern","timestamp_ms":null}"#, v1(ID_MS)),
+        (r#"{"id":1454638400000000000,"text":"a","truncated":true,"extended_tweet":{"full_text":"ab"}}"#, v1(ID_MS)),
+        (r#"{"id":1454638400000000000,"text":"a","matching_rules":[{"id":7,"id_str":"7","tag":null}]}"#, v1(ID_MS)),
+        (r#"{"data":{"id":"1454638400000000000","text":"a"}}"#, v2(ID_MS)),
+        (r#"{"data":{"id":1454638400000000000,"text":"a"},"matching_rules":[{"id":1,"tag":null}]}"#, v2(ID_MS)),
+        (
+            r#"{"data":{"created_at":"2018-10-10T20:19:24.000Z","id":"1454638400000000000","text":"a"}}"#,
+            v2(1_539_202_764_000),
+        ),
+        (
+            r#"{"includes":{"users":[{"id":"1"}]},"data":{"entities":{"annotations":[{"id":"2"}]},"author_id":"3","id":"1454638400000000000"},"id":"4"}"#,
+            v2(ID_MS),
+        ),
+        (
+            r#"{"data":{"id":"1454638400000000000","text":"a"},"errors":[{"title":"Not Found Error","type":"https://api.x.com/2/problems/resource-not-found"}]}"#,
+            v2(ID_MS),
+        ),
+        (r#"{"data":{"id":"1454638400000000000","text":"a","created_at":null,"geo":null},"includes":{}}"#, v2(ID_MS)),
+        (
+            r#"{"data":{"id":"1454638400000000000","edit_history_post_ids":[]},"includes":{"posts":[{"id":"9"}]}}"#,
+            v2(ID_MS),
+        ),
+    ] {
+        assert_eq!(scan(line.as_bytes()), expected, "{line}");
+    }
+}
+
+#[test]
+fn of_a_member_that_comes_twice_the_last_one_counts() {
+    for (line, id) in [
+        (r#"{"id":1,"text":"a","id":2}"#, 2),
+        (r#"{"id":1,"text":"a","id":2,"id":null,"id_str":"3"}"#, 3),
+        (r#"{"data":{"id":"1"},"data":{"id":"2"}}"#, 2),
+        (r#"{"data":{"id":"1","id":"2","text":"a"}}"#, 2),
+    ] {
+        assert!(matches!(scan(line.as_bytes()), LineKind::Tweet(head) if head.id == id), "{line}");
+    }
+    is_reject(r#"{"data":{"id":"1"},"data":[]}"#, &RejectReason::UnknownObject);
+}
+
+#[test]
+fn escapes_in_names_and_values_hide_nothing() {
+    for line in [
+        r#"{"\u0069d":1454638400000000000,"te\u0078t":"a"}"#,
+        r#"{"id":1,"i\u0064_str":"14546384\u00300000000000","text":"a"}"#,
+        r#"{"d\u0061ta":{"\u0069\u0064":"1454638400000000000"}}"#,
+        r#"{"id":1454638400000000000,"text":"a","i\u0064x":5,"\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00id":6,"\ud83d":7,"\\u0069d":8,"id\u0000":9}"#,
+    ] {
+        assert!(matches!(scan(line.as_bytes()), LineKind::Tweet(head) if head.id == ID), "{line}");
+    }
+    let line = r#"{"id":1454638400000000000,"text":"a","created_at":"Wed Oct 10 20:19:24 \u002b0000 2018"}"#;
+    assert_eq!(scan(line.as_bytes()), tweet(Api::V1, ID, 1_539_202_764_000));
+}
+
+#[test]
+fn messages_are_told_apart() {
+    for (line, expected) in [
+        (r#"{"delete":{"status":{"id":1234,"id_str":"1234","user_id":3,"user_id_str":"3"}}}"#, Message::Delete),
+        (r#"{"delete":{"status":{"id":1234},"timestamp_ms":"1635638400123"}}"#, Message::Delete),
+        (
+            r#"{"scrub_geo":{"user_id":14090452,"user_id_str":"14090452","up_to_status_id":2,"up_to_status_id_str":"2"}}"#,
+            Message::ScrubGeo,
+        ),
+        (
+            r#"{"status_withheld":{"id":1234567890,"user_id":123456,"withheld_in_countries":["DE","AR"]}}"#,
+            Message::StatusWithheld,
+        ),
+        (r#"{"user_withheld":{"id":123456,"withheld_in_countries":["DE","AR"]}}"#, Message::UserWithheld),
+    ] {
+        assert_eq!(scan(line.as_bytes()), LineKind::Message(expected), "{line}");
+    }
+}
+
+#[test]
+fn words_of_the_stream_are_told_apart() {
+    let problem = |problem: &str, what: Option<&str>, detail: &str| Control::Problem {
+        problem: problem.into(),
+        what: what.map(Into::into),
+        detail: detail.into(),
+    };
+    let disconnected = "This stream has been disconnected upstream for operational reasons.";
+    let limit = "This stream is currently at the maximum allowed connection limit.";
+    for (line, expected) in [
+        (r#"{"limit":{"track":1234,"timestamp_ms":"1635638400123"}}"#.to_owned(), Control::Limit { track: 1234 }),
+        (r#"{"limit":{"track":"7"}}"#.to_owned(), Control::Limit { track: 7 }),
+        (
+            r#"{"warning":{"code":"FALLING_BEHIND","message":"Your connection is falling behind","percent_full":60}}"#
+                .to_owned(),
+            Control::Warning { code: "FALLING_BEHIND".into(), percent_full: Some(60) },
+        ),
+        (
+            r#"{"disconnect":{"code":7,"stream_name":"s","reason":"admin logout \u2014 \ud83d\ude00\ud83d"}}"#
+                .to_owned(),
+            Control::Disconnect { code: 7, reason: "admin logout \u{2014} \u{1f600}\u{fffd}".into() },
+        ),
+        (
+            format!(
+                r#"{{"errors":[{{"title":"operational-disconnect","disconnect_type":"UpstreamOperationalDisconnect","detail":"{disconnected}","type":"https://api.x.com/2/problems/operational-disconnect"}}]}}"#
+            ),
+            problem("operational-disconnect", Some("UpstreamOperationalDisconnect"), disconnected),
+        ),
+        (
+            format!(
+                r#"{{"errors":[{{"title":"Not Found Error","type":"https://api.twitter.com/2/problems/resource-not-found"}},{{"disconnect_type":"ForceDisconnect","detail":"{disconnected}","type":"https://api.twitter.com/2/problems/operational-disconnect"}}],"data":null}}"#
+            ),
+            problem("operational-disconnect", Some("ForceDisconnect"), disconnected),
+        ),
+        (
+            format!(
+                r#"{{"title":"ConnectionException","detail":"{limit}","connection_issue":"TooManyConnections","type":"https://api.x.com/2/problems/streaming-connection"}}"#
+            ),
+            problem("streaming-connection", Some("TooManyConnections"), limit),
+        ),
+        (
+            r#"{"title":"Unauthorized","type":"about:blank","status":401}"#.to_owned(),
+            problem("about:blank", None, "Unauthorized"),
+        ),
+        (r#"{"errors":[{"code":99}]}"#.to_owned(), problem("", None, "")),
+        (
+            r#"{"type":"connection_metadata","datacenter":"atla","timestamp":1635638400123}"#.to_owned(),
+            Control::ConnectionMetadata,
+        ),
+    ] {
+        assert_eq!(scan(line.as_bytes()), LineKind::Control(expected), "{line}");
+    }
+}
+
+#[test]
+fn an_object_that_is_nothing_known_is_a_reject() {
+    for line in [
+        "{}",
+        "5261",
+        "[1,2]",
+        "null",
+        "\"text\"",
+        r#"{"id":1}"#,
+        r#"{"text":5,"id":1}"#,
+        r#"{"data":[{"id":"1","text":"a"}],"includes":{},"meta":{}}"#,
+        r#"{"data":{}}"#,
+        r#"{"data":5}"#,
+        r#"{"meta":{"result_count":0}}"#,
+        r#"{"delete":5}"#,
+        r#"{"limit":{}}"#,
+        r#"{"warning":{}}"#,
+        r#"{"errors":[]}"#,
+        r#"{"errors":[1]}"#,
+        r#"{"type":"something_new"}"#,
+        r#"{"user":{"id":1,"text":"a"}}"#,
+    ] {
+        is_reject(line, &RejectReason::UnknownObject);
+    }
+}
+
+#[test]
+fn a_tweet_without_a_usable_id_is_a_reject() {
+    for id in [
+        "null",
+        "\"\"",
+        "-1",
+        "1.0",
+        "1e3",
+        "\"1a\"",
+        "\" 1\"",
+        "true",
+        "{}",
+        "18446744073709551616",
+        "\"99999999999999999999\"",
+    ] {
+        is_reject(&format!(r#"{{"id":{id},"text":"a"}}"#), &RejectReason::NoId);
+        is_reject(&format!(r#"{{"data":{{"id":{id},"text":"a"}},"id":5}}"#), &RejectReason::NoId);
+    }
+    is_reject(r#"{"text":"a"}"#, &RejectReason::NoId);
+    is_reject(r#"{"data":{"text":"a"}}"#, &RejectReason::NoId);
+    assert_eq!(scan(br#"{"id":"18446744073709551615","text":"a"}"#), tweet(Api::V1, u64::MAX, None));
+}
+
+#[test]
+fn a_line_of_white_space_is_a_heartbeat() {
+    for line in ["", " ", "\r", " \t\r\n "] {
+        assert_eq!(scan(line.as_bytes()), LineKind::Blank, "{line:?}");
+    }
+}
+
+#[test]
+fn what_is_not_json_says_where_it_stops_to_be() {
+    for (line, offset, expected) in [
+        ("Exceeded connection limit for user", 0, "a value"),
+        ("\u{feff}{}", 0, "a value"),
+        ("\0", 0, "a value"),
+        ("{} {}", 3, "the end of the line"),
+        ("{}\0", 2, "the end of the line"),
+        (r#"{"id":1,"text":"a"#, 17, "a closing quote"),
+        (r#"{"id":1,"text":"a\"#, 18, "one of \"\\/bfnrtu after a backslash"),
+        (r#"{"id":1,"text":"\u12x4"}"#, 20, "four hexadecimal digits"),
+        (r#"{"id":1,"text":"a\x"}"#, 18, "one of \"\\/bfnrtu after a backslash"),
+        ("{\"id\":1,\"text\":\"a\0b\"}", 17, "an escape instead of a control character"),
+        ("{\"id\":1,\"text\":\"abcdefghij\tb\"}", 26, "an escape instead of a control character"),
+        (r#"{"id":1,"text":"a","#, 19, "a name in quotes"),
+        (r#"{"id":1,"text":"a",}"#, 19, "a name in quotes"),
+        (r#"{"id":1,"text":"a""#, 18, "',' or '}'"),
+        (r#"{"id"1}"#, 5, "':'"),
+        (r#"{"id":01}"#, 7, "',' or '}'"),
+        (r#"{"id":-}"#, 7, "a digit"),
+        (r#"{"id":1.}"#, 8, "a digit"),
+        (r#"{"a":[1,]}"#, 8, "a value"),
+        (r#"{"a":[1}"#, 7, "',' or ']'"),
+        (r#"{"a":{"b":1]}"#, 11, "',' or '}'"),
+        (r#"{"a":nul}"#, 5, "true, false or null"),
+        (r#"{"a":NaN}"#, 5, "a value"),
+    ] {
+        is_reject(line, &RejectReason::InvalidJson { offset, expected });
+    }
+    assert_eq!(scan(b"{\"id\":1,\"text\":\"a\xff\"}"), LineKind::Reject(RejectReason::InvalidUtf8 { offset: 17 }));
+    // A surrogate that was encoded as if it were a character, and a character cut at the line's end.
+    assert_eq!(scan(b"\"\xed\xa0\xbd\""), LineKind::Reject(RejectReason::InvalidUtf8 { offset: 1 }));
+    assert_eq!(scan(b"{\"text\":\"\xf0\x9f\x98"), LineKind::Reject(RejectReason::InvalidUtf8 { offset: 9 }));
+}
+
+#[test]
+fn a_lone_surrogate_escape_is_stored_as_it_came() {
+    assert_eq!(scan(br#"{"id":1454638400000000000,"text":"\ud83d"}"#), tweet(Api::V1, ID, ID_MS));
+}
+
+#[test]
+fn nesting_is_accepted_as_deep_as_serde_json_reads_it() {
+    for depth in [1, 2, 3, 126, 127, 128, 129, 5000] {
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+            for (before, inner, after) in [("", depth, ""), (r#"{"data":{"id":"5","x":"#, depth - 2, "}}")] {
+                if inner < 1 {
+                    continue;
+                }
+                let line = format!("{before}{}1{}{after}", open.repeat(inner as usize), close.repeat(inner as usize));
+                let accepted = !matches!(scan(line.as_bytes()), LineKind::Reject(RejectReason::InvalidJson { .. }));
+                assert_eq!(
+                    accepted,
+                    serde_json::from_str::<Value>(&line).is_ok(),
+                    "{depth} levels of {open} in {before}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_of_two_mebibytes_is_a_tweet_like_any_other() {
+    let text = "lorem \\\"ipsum\\\" \u{1f600} ".repeat(100_000);
+    let line = format!(r#"{{"text":"{text}","id_str":"1454638400000000000"}}"#);
+    assert_eq!(scan(line.as_bytes()), tweet(Api::V1, ID, ID_MS));
+}
+
+/// The plain, slow answer for a line that is a tweet.
+fn by_serde_json(line: &[u8]) -> LineKind {
+    let line: Value = serde_json::from_slice(line).expect("JSON");
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let created_at = |value: &Value| {
+        let text = value.as_str()?;
+        let zoned = jiff::fmt::strtime::parse("%a %b %d %H:%M:%S %z %Y", text).and_then(|time| time.to_timestamp());
+        zoned.or_else(|_| text.parse::<jiff::Timestamp>()).ok().map(|time| time.as_millisecond())
+    };
+    let (api, tweet) = if line["data"].is_object() { (Api::V2, &line["data"]) } else { (Api::V1, &line) };
+    let (id, wire) = match api {
+        Api::V1 => (
+            number(if tweet["id_str"].is_null() { &tweet["id"] } else { &tweet["id_str"] }),
+            number(&tweet["timestamp_ms"]).map(|ms| ms as i64).or_else(|| created_at(&tweet["created_at"])),
+        ),
+        Api::V2 => (number(&tweet["id"]), created_at(&tweet["created_at"])),
+    };
+    let Some(id) = id else { return LineKind::Reject(RejectReason::NoId) };
+    let snowflake = || (30_000_000_000..1 << 63).contains(&id).then_some((id >> 22) as i64 + 1_288_834_974_657);
+    LineKind::Tweet(TweetHead { id, created_at_ms: wire.or_else(snowflake), api })
+}
+
+/// `../shared/data` beside the workspace; the tests that use it pass where it is absent.
+fn shared_data() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
+    let data = workspace.ancestors().skip(1).map(|above| above.join("shared/data")).find(|data| data.is_dir());
+    data.filter(|data| data.join("twitter.json").is_file())
+}
+
+fn compare(tweet: &Value) {
+    for line in [tweet.to_string(), serde_json::to_string_pretty(tweet).expect("JSON")] {
+        let found = scan(line.as_bytes());
+        assert!(matches!(found, LineKind::Tweet(_)), "{found:?}");
+        assert_eq!(found, by_serde_json(line.as_bytes()));
+    }
+}
+
+#[test]
+fn real_v1_tweets_tell_what_serde_json_reads() {
+    let Some(data) = shared_data() else { return };
+    let page: Value =
+        serde_json::from_slice(&std::fs::read(data.join("twitter.json")).expect("readable")).expect("JSON");
+    let statuses = page["statuses"].as_array().expect("statuses");
+    assert_eq!(statuses.len(), 100);
+    statuses.iter().for_each(compare);
+}
+
+#[test]
+fn real_v2_tweets_tell_what_serde_json_reads() {
+    let Some(data) = shared_data() else { return };
+    let mut tweets = 0;
+    for entry in std::fs::read_dir(data.join("v2")).expect("readable") {
+        let text = std::fs::read_to_string(entry.expect("readable").path()).expect("UTF-8");
+        for page in text.lines() {
+            // Some of the pages are broken on purpose: those must be rejects here too.
+            let Ok(page) = serde_json::from_str::<Value>(page) else {
+                assert!(matches!(scan(page.as_bytes()), LineKind::Reject(RejectReason::InvalidJson { .. })));
+                continue;
+            };
+            let data = match &page["data"] {
+                Value::Array(tweets) => tweets.clone(),
+                tweet => vec![tweet.clone()],
+            };
+            // A page's includes belong to up to a hundred tweets; a few of them are enough to mislead.
+            let mut includes = page["includes"].clone();
+            for list in includes.as_object_mut().into_iter().flat_map(|includes| includes.values_mut()) {
+                list.as_array_mut().expect("includes are lists").truncate(3);
+            }
+            for tweet in data.into_iter().filter(Value::is_object) {
+                tweets += 1;
+                compare(&json!({"data": tweet, "includes": includes}));
+                compare(&json!({"includes": includes, "matching_rules": [{"id": "1"}], "data": tweet}));
+            }
+        }
+    }
+    assert!(tweets > 400, "only {tweets} tweets");
+}
+
+/// Whether a line is JSON by `serde_json`, which checks only the grammar for values that nobody reads.
+fn is_json(line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
+fn is_json_here(line: &[u8]) -> bool {
+    !matches!(
+        scan(line),
+        LineKind::Blank | LineKind::Reject(RejectReason::InvalidJson { .. } | RejectReason::InvalidUtf8 { .. })
+    )
+}
+
+/// A text as it may stand between quotes, escapes included.
+fn wire_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => "[ -!#-\\[\\]-~]{1,12}",
+        2 => any::<char>().prop_filter("plain", |c| *c >= ' ' && *c != '"' && *c != '\\').prop_map(String::from),
+        1 => prop::sample::select(vec![r#"\""#, r"\\", r"\/", r"\b", r"\n", r"\t"]).prop_map(String::from),
+        1 => any::<u16>().prop_map(|unit| format!("\\u{unit:04X}")),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
+fn wire_name() -> impl Strategy<Value = String> {
+    let known = [
+        "id",
+        "id_str",
+        "text",
+        "full_text",
+        "timestamp_ms",
+        "created_at",
+        "data",
+        "delete",
+        "scrub_geo",
+        "limit",
+        "warning",
+        "disconnect",
+        "errors",
+        "title",
+        "type",
+        "connection_issue",
+        "track",
+        "code",
+        "user",
+        "\\u0069d",
+    ];
+    prop_oneof![3 => prop::sample::select(known.to_vec()).prop_map(|name| format!("\"{name}\"")), 1 => wire_text()]
+}
+
+fn space() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "", "", "", " ", "\t", "  \r\n"])
+}
+
+/// Any JSON, as bytes on the wire: members in any order, twice, with white space and escapes.
+fn wire_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        wire_text(),
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<u64>().prop_map(|n| format!("\"{n}\"")),
+        prop::num::f64::NORMAL.prop_map(|n| format!("{n:e}")),
+        prop::sample::select(vec!["null", "true", "false", "0", "-0.0E+1", "1e999"]).prop_map(String::from),
+    ];
+    leaf.prop_recursive(5, 48, 6, |inner| {
+        let array = (space(), prop::collection::vec((inner.clone(), space()), 0..5)).prop_map(|(space, values)| {
+            let values: Vec<_> = values.iter().map(|(value, space)| format!("{value}{space}")).collect();
+            format!("[{space}{}]", values.join(","))
+        });
+        let member = (wire_name(), space(), inner, space());
+        let object = (space(), prop::collection::vec(member, 0..7)).prop_map(|(space, members)| {
+            let members: Vec<_> =
+                members.iter().map(|(name, a, value, b)| format!("{name}{a}:{b}{value}{a}")).collect();
+            format!("{{{space}{}}}", members.join(&format!(",{space}")))
+        });
+        prop_oneof![1 => array, 3 => object]
+    })
+}
+
+/// Members of which one is a tweet's own, in any order among decoys that hold the same names one level deeper.
+fn tweet_members() -> impl Strategy<Value = Vec<(String, String)>> {
+    let id = prop_oneof![
+        any::<u64>().prop_map(|n| n.to_string()),
+        any::<u64>().prop_map(|n| format!("\"{n}\"")),
+        prop::sample::select(vec!["null", "\"x\"", "99999999999999999999", "1.5"]).prop_map(String::from),
+    ];
+    let time = prop_oneof![
+        (0i64..4_102_444_800).prop_map(|s| jiff::Timestamp::from_second(s).expect("in range").to_string()),
+        (0i64..4_102_444_800).prop_map(|s| {
+            let time = jiff::Timestamp::from_second(s).expect("in range");
+            time.strftime("%a %b %d %H:%M:%S +0000 %Y").to_string()
+        }),
+        Just("no time".to_owned()),
+    ]
+    .prop_map(|time| format!("\"{time}\""));
+    let decoy = wire_json().prop_map(|json| format!("{{\"id\":\"1\",\"deep\":[{json}],\"created_at\":{json}}}"));
+    let member = prop_oneof![
+        2 => (prop::sample::select(vec!["id", "id_str"]), id),
+        1 => (Just("created_at"), time),
+        1 => (Just("timestamp_ms"), (0i64..4_102_444_800_000).prop_map(|ms| format!("\"{ms}\""))),
+        2 => (prop::sample::select(vec!["user", "entities", "includes", "retweeted_status"]), decoy),
+        1 => (Just("lang"), wire_text()),
+    ];
+    prop::collection::vec(member.prop_map(|(name, value)| (name.to_owned(), value)), 0..8)
+}
+
+/// Whether every text in it can be read: `serde_json` refuses lone surrogates where it builds a value.
+fn is_readable(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok()
+}
+
+fn object(members: &[(String, String)]) -> String {
+    let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn every_json_is_accepted(line in wire_json()) {
+        prop_assert!(is_json(line.as_bytes()), "the generator made no JSON: {line}");
+        prop_assert!(is_json_here(line.as_bytes()), "{line}: {:?}", scan(line.as_bytes()));
+    }
+
+    #[test]
+    fn a_broken_line_is_accepted_exactly_if_it_still_is_json(
+        line in wire_json(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4, any::<u8>(), any::<prop::sample::Index>()), 1..4),
+    ) {
+        let mut bytes = line.into_bytes();
+        for (at, edit, byte, other) in edits {
+            if bytes.is_empty() { break }
+            let at = at.index(bytes.len());
+            let syntax = b"{}[]\",:\\/0-+.eEtfnu \t\0\x1f\x7f\xc3\xa4";
+            match edit {
+                0 => bytes[at] = byte,
+                1 => bytes.truncate(at),
+                2 => { bytes.remove(at); }
+                _ => bytes.insert(at, syntax[other.index(syntax.len())]),
+            }
+        }
+        prop_assert_eq!(is_json_here(&bytes), is_json(&bytes), "{:?}: {:?}", String::from_utf8_lossy(&bytes), scan(&bytes));
+    }
+
+    #[test]
+    fn any_bytes_are_told_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        prop_assert_eq!(is_json_here(&bytes), is_json(&bytes));
+    }
+
+    #[test]
+    fn id_and_time_are_those_that_serde_json_finds(
+        own in tweet_members(), beside in tweet_members(), v2 in any::<bool>(), at in any::<prop::sample::Index>(),
+    ) {
+        let mut own = own;
+        own.insert(at.index(own.len() + 1), ("text".into(), "\"a\"".into()));
+        let line = if v2 {
+            let mut beside = beside;
+            beside.insert(at.index(beside.len() + 1), ("data".into(), object(&own)));
+            object(&beside)
+        } else {
+            object(&own)
+        };
+        prop_assume!(is_readable(&line));
+        prop_assert_eq!(scan(line.as_bytes()), by_serde_json(line.as_bytes()), "{}", line);
+    }
+}

@@ -1,0 +1,430 @@
+//! A walk over one line of JSON: checks the whole grammar (RFC 8259) and hands out members on the way.
+//!
+//! It is the inner loop of the way of a tweet: every byte is looked at once, nested values are skipped with a bit stack
+//! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
+
+use std::ops::ControlFlow;
+
+/// Deepest nesting that is accepted: what `serde_json` reads by default, so that no stored line is unreadable later.
+pub(super) const MAX_DEPTH: u32 = 127;
+
+/// Where a line stops being JSON, and what should stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Bytes before it.
+    pub(super) offset: usize,
+    /// What was expected.
+    pub(super) expected: &'static str,
+}
+
+/// A text between its quotes, as it stands in the line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'a> {
+    /// The bytes without the quotes.
+    pub(super) raw: &'a [u8],
+    /// Whether a backslash is among them.
+    pub(super) escaped: bool,
+}
+
+/// A value of which the grammar has been checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value<'a> {
+    /// A text.
+    Text(Text<'a>),
+    /// A number as it stands in the line.
+    Number(&'a [u8]),
+    /// An object with its braces.
+    Object(&'a [u8]),
+    /// An array with its brackets.
+    Array(&'a [u8]),
+    /// `true` or `false`.
+    Bool,
+    /// `null`.
+    Null,
+}
+
+/// A place in a line.
+#[derive(Debug)]
+pub(super) struct Walker<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn new(line: &'a [u8]) -> Walker<'a> {
+        Walker { line, at: 0 }
+    }
+
+    /// The next byte, 0 at the end: no JSON has a NUL outside of a text, so one test finds both.
+    #[inline(always)]
+    fn peek(&self) -> u8 {
+        self.line.get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Skips white space and gives the byte behind it.
+    #[inline(always)]
+    pub(super) fn peek_token(&mut self) -> u8 {
+        loop {
+            let byte = self.peek();
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    #[cold]
+    fn fault<T>(&self, expected: &'static str) -> Result<T, Fault> {
+        Err(Fault { offset: self.at, expected })
+    }
+
+    /// Nothing but white space may follow.
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
+        self.peek_token();
+        if self.at < self.line.len() { self.fault("the end of the line") } else { Ok(()) }
+    }
+
+    /// Walks through an object whose `{` comes next. `each` gets every name, unescaped, and must take the value with
+    /// [`Walker::value`] or, one level deeper, with this function.
+    #[inline(always)]
+    pub(super) fn members<F>(&mut self, mut each: F) -> Result<(), Fault>
+    where
+        F: FnMut(&mut Walker<'a>, &[u8]) -> Result<(), Fault>,
+    {
+        self.at += 1;
+        if self.peek_token() == b'}' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let name = self.name()?;
+            if name.escaped {
+                let mut buffer = [0; SHORT];
+                // A name too long for the buffer is none we look for, and its raw form holds a backslash, as none of
+                // ours does.
+                each(self, name.unescape_short(&mut buffer).unwrap_or(name.raw))?;
+            } else {
+                each(self, name.raw)?;
+            }
+            match self.peek_token() {
+                b',' => {
+                    self.at += 1;
+                    self.peek_token();
+                }
+                b'}' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return self.fault("',' or '}'"),
+            }
+        }
+    }
+
+    /// Walks through an array whose `[` comes next. `each` gets every value until it breaks.
+    pub(super) fn elements<F>(&mut self, mut each: F) -> Result<(), Fault>
+    where
+        F: FnMut(Value<'a>) -> ControlFlow<()>,
+    {
+        self.at += 1;
+        if self.peek_token() == b']' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if each(self.value(1)?).is_break() {
+                return Ok(());
+            }
+            match self.peek_token() {
+                b',' => {
+                    self.at += 1;
+                    self.peek_token();
+                }
+                b']' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return self.fault("',' or ']'"),
+            }
+        }
+    }
+
+    /// A member's name and its colon; stops at the value.
+    #[inline(always)]
+    fn name(&mut self) -> Result<Text<'a>, Fault> {
+        if self.peek() != b'"' {
+            return self.fault("a name in quotes");
+        }
+        let name = self.text()?;
+        if self.peek_token() != b':' {
+            return self.fault("':'");
+        }
+        self.at += 1;
+        self.peek_token();
+        Ok(name)
+    }
+
+    /// Takes the value that comes next, inside `outer` open objects and arrays.
+    #[inline]
+    pub(super) fn value(&mut self, outer: u32) -> Result<Value<'a>, Fault> {
+        let start = self.at;
+        match self.peek() {
+            b'"' => Ok(Value::Text(self.text()?)),
+            b'{' => {
+                self.skip_nested(outer)?;
+                Ok(Value::Object(&self.line[start..self.at]))
+            }
+            b'[' => {
+                self.skip_nested(outer)?;
+                Ok(Value::Array(&self.line[start..self.at]))
+            }
+            b'-' | b'0'..=b'9' => {
+                self.number()?;
+                Ok(Value::Number(&self.line[start..self.at]))
+            }
+            b'n' => self.literal(b"null").map(|()| Value::Null),
+            b't' => self.literal(b"true").map(|()| Value::Bool),
+            b'f' => self.literal(b"false").map(|()| Value::Bool),
+            _ => self.fault("a value"),
+        }
+    }
+
+    /// Skips the object or array that comes next. Each bit of `stack` is one open level, 1 for an object.
+    fn skip_nested(&mut self, outer: u32) -> Result<(), Fault> {
+        let mut stack: u128 = 0;
+        let mut depth = 0;
+        'value: loop {
+            match self.peek() {
+                b'"' => {
+                    self.text()?;
+                }
+                open @ (b'{' | b'[') => {
+                    if outer + depth >= MAX_DEPTH {
+                        return self.fault("at most 127 levels of nesting");
+                    }
+                    depth += 1;
+                    stack = stack << 1 | u128::from(open == b'{');
+                    self.at += 1;
+                    let next = self.peek_token();
+                    // '}' and ']' stand two behind their opening characters.
+                    if next == open + 2 {
+                        self.at += 1;
+                        depth -= 1;
+                        stack >>= 1;
+                        if depth == 0 {
+                            return Ok(());
+                        }
+                    } else {
+                        if open == b'{' {
+                            self.name()?;
+                        }
+                        continue 'value;
+                    }
+                }
+                b'-' | b'0'..=b'9' => self.number()?,
+                b'n' => self.literal(b"null")?,
+                b't' => self.literal(b"true")?,
+                b'f' => self.literal(b"false")?,
+                _ => return self.fault("a value"),
+            }
+            // A value has ended: close levels until a comma opens the way to the next one.
+            loop {
+                let in_object = stack & 1 == 1;
+                match self.peek_token() {
+                    b',' => {
+                        self.at += 1;
+                        self.peek_token();
+                        if in_object {
+                            self.name()?;
+                        }
+                        continue 'value;
+                    }
+                    b'}' if in_object => {}
+                    b']' if !in_object => {}
+                    _ if in_object => return self.fault("',' or '}'"),
+                    _ => return self.fault("',' or ']'"),
+                }
+                self.at += 1;
+                depth -= 1;
+                stack >>= 1;
+                if depth == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The text whose opening quote comes next.
+    #[inline(always)]
+    fn text(&mut self) -> Result<Text<'a>, Fault> {
+        self.at += 1;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at = plain_end(self.line, self.at);
+            match self.line.get(self.at) {
+                Some(b'"') => {
+                    let raw = &self.line[start..self.at];
+                    self.at += 1;
+                    return Ok(Text { raw, escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    // Escapes come in runs where a text is not Latin.
+                    while self.peek() == b'\\' {
+                        self.escape()?;
+                    }
+                }
+                Some(_) => return self.fault("an escape instead of a control character"),
+                None => return self.fault("a closing quote"),
+            }
+        }
+    }
+
+    /// The escape whose backslash comes next.
+    #[inline]
+    fn escape(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        match self.peek() {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
+            b'u' => {
+                self.at += 1;
+                for _ in 0..4 {
+                    if !self.peek().is_ascii_hexdigit() {
+                        return self.fault("four hexadecimal digits");
+                    }
+                    self.at += 1;
+                }
+            }
+            _ => return self.fault("one of \"\\/bfnrtu after a backslash"),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<(), Fault> {
+        if self.peek() == b'-' {
+            self.at += 1;
+        }
+        if self.peek() == b'0' {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == b'.' {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), b'e' | b'E') {
+            self.at += 1;
+            if matches!(self.peek(), b'+' | b'-') {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Result<(), Fault> {
+        if !self.peek().is_ascii_digit() {
+            return self.fault("a digit");
+        }
+        while self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn literal(&mut self, word: &'static [u8]) -> Result<(), Fault> {
+        if !self.line[self.at..].starts_with(word) {
+            return self.fault("true, false or null");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Index of the first byte from `at` that does not simply belong to a text: a quote, a backslash, a control character, or
+/// the end. Eight bytes at a time: for each of them the highest bit of `hit` is set where it is one of the three. A borrow
+/// can set wrong bits only above a right one, and only the lowest is used.
+#[inline(always)]
+fn plain_end(line: &[u8], at: usize) -> usize {
+    let mut rest = &line[at..];
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let hit = (word.wrapping_sub(ONES * 0x20) & !word
+            | quote.wrapping_sub(ONES) & !quote
+            | backslash.wrapping_sub(ONES) & !backslash)
+            & HIGH;
+        if hit != 0 {
+            return line.len() - rest.len() + hit.trailing_zeros() as usize / 8;
+        }
+        rest = tail;
+    }
+    let plain = rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count();
+    line.len() - rest.len() + plain
+}
+
+/// Longest name or id that is looked for in its escaped form, in bytes; a `u64` has at most 20 digits.
+pub(super) const SHORT: usize = 32;
+
+impl<'a> Text<'a> {
+    /// The text without escapes, in `buffer` if there are any; `None` when it is longer than the buffer.
+    pub(super) fn unescape_short(self, buffer: &mut [u8; SHORT]) -> Option<&[u8]> {
+        let mut length = 0;
+        for character in self.characters() {
+            let end = length + character.len_utf8();
+            character.encode_utf8(buffer.get_mut(length..end)?);
+            length = end;
+        }
+        Some(&buffer[..length])
+    }
+
+    /// The text without escapes, for messages: a lone surrogate becomes U+FFFD.
+    pub(super) fn to_text(self) -> String {
+        self.characters().collect()
+    }
+
+    fn characters(self) -> impl Iterator<Item = char> + 'a {
+        let text = std::str::from_utf8(self.raw).expect("the line was checked to be UTF-8, and quotes are ASCII");
+        let mut rest = text.chars();
+        std::iter::from_fn(move || {
+            let character = rest.next()?;
+            if character != '\\' {
+                return Some(character);
+            }
+            Some(match rest.next()? {
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => {
+                    let (first, behind) = hex4(rest.as_str());
+                    rest = behind.chars();
+                    match behind.strip_prefix("\\u").map(hex4) {
+                        Some((second @ 0xdc00..0xe000, behind)) if (0xd800..0xdc00).contains(&first) => {
+                            rest = behind.chars();
+                            char::from_u32(0x10000 + ((first - 0xd800) << 10 | (second - 0xdc00)))
+                        }
+                        _ => char::from_u32(first),
+                    }
+                    .unwrap_or(char::REPLACEMENT_CHARACTER)
+                }
+                same => same,
+            })
+        })
+    }
+}
+
+/// The number in the four hexadecimal digits of a checked escape, and what stands behind them.
+fn hex4(text: &str) -> (u32, &str) {
+    let (digits, rest) = text.split_at(4);
+    (u32::from_str_radix(digits, 16).expect("the walk checked the four digits"), rest)
+}
