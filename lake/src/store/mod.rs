@@ -15,12 +15,18 @@ mod error;
 pub mod key;
 pub mod local;
 pub mod s3;
+mod s3_config;
 mod s3_error;
+pub mod s3_multipart;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(any(test, feature = "testing"))]
+mod conformance_list;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
+#[cfg(any(test, feature = "testing"))]
+pub mod servers;
 
 use std::fmt;
 use std::ops::Range;
