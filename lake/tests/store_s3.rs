@@ -35,7 +35,15 @@ async fn store_at(server: &S3Server, bucket: &str, prefix: &str) -> S3Store {
     S3Store::open(bucket, prefix, &server.options()).await.expect("a possible configuration").with_multipart(MULTIPART)
 }
 
-async fn open(server: &'static LazyLock<Option<S3Server>>) -> Option<(Arc<dyn Store>, ())> {
+async fn open(
+    server: &'static LazyLock<Option<S3Server>>,
+    left_out: &[(&str, &str)],
+    check: &str,
+) -> Option<(Arc<dyn Store>, ())> {
+    if let Some((_, why)) = left_out.iter().find(|(name, _)| *name == check) {
+        println!("skipped: {check}: {why}");
+        return None;
+    }
     let server = running(server).await?;
     server.create_bucket(BUCKET).await;
     Some((Arc::new(store_at(server, BUCKET, &fresh_prefix()).await), ()))
@@ -56,8 +64,17 @@ fn names(objects: &[cauce_lake::store::ObjectMeta]) -> Vec<&str> {
 mod moto {
     use super::*;
 
-    async fn open() -> Option<(Arc<dyn Store>, ())> {
-        super::open(&MOTO).await
+    /// What moto 5.2.5 does not do as S3 does.
+    const LEFT_OUT: &[(&str, &str)] = &[
+        ("a_large_replacement_needs_its_tag", "moto ignores If-Match when an upload in parts is completed"),
+        (
+            "one_of_several_large_racing_creators_wins",
+            "moto looks at If-None-Match before it puts the parts together, without a lock: several completions succeed",
+        ),
+    ];
+
+    async fn open(check: &str) -> Option<(Arc<dyn Store>, ())> {
+        super::open(&MOTO, LEFT_OUT, check).await
     }
 
     store_conformance!(open);
@@ -66,8 +83,11 @@ mod moto {
 mod go_s3 {
     use super::*;
 
-    async fn open() -> Option<(Arc<dyn Store>, ())> {
-        super::open(&GO_S3).await
+    /// VersityGW 1.8.0 locks around conditional writes and takes all checks; versions before do not.
+    const LEFT_OUT: &[(&str, &str)] = &[];
+
+    async fn open(check: &str) -> Option<(Arc<dyn Store>, ())> {
+        super::open(&GO_S3, LEFT_OUT, check).await
     }
 
     store_conformance!(open);

@@ -1,5 +1,6 @@
 //! What every store must do, as one list of checks that all implementations run: `store_conformance!(open)` makes a test
-//! of each. `open` is an async function that gives `Some((store, guard))` with an empty store, or `None` to leave out.
+//! of each. `open` is an async function that takes the check's name and gives `Some((store, guard))` with an empty store, or
+//! `None` to leave the check out.
 //!
 //! A store that puts large objects in parts is opened with a threshold below 9 MiB, so that the checks on large objects
 //! take that way. Listings are checked in `conformance_list.rs`.
@@ -61,7 +62,7 @@ macro_rules! store_conformance {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
-                if let Some((store, _guard)) = $open().await {
+                if let Some((store, _guard)) = $open(stringify!($check)).await {
                     $crate::store::conformance::$check(store).await;
                 }
             }

@@ -80,10 +80,15 @@ impl S3Server {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    /// Makes a bucket.
+    /// Makes a bucket; one that is there already will do.
     pub async fn create_bucket(&self, bucket: &str) {
         let made = self.client().await.create_bucket().bucket(bucket).send().await;
-        made.unwrap_or_else(|error| panic!("no bucket on {}: {error:?}\n{}", self.endpoint, self.output()));
+        if let Err(error) = made.map_err(aws_sdk_s3::error::SdkError::into_service_error)
+            && !error.is_bucket_already_owned_by_you()
+            && !error.is_bucket_already_exists()
+        {
+            panic!("no bucket on {}: {error:?}\n{}", self.endpoint, self.output());
+        }
     }
 
     /// What the server has written so far.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-async fn open() -> Option<(Arc<dyn Store>, TempDir)> {
+async fn open(_check: &str) -> Option<(Arc<dyn Store>, TempDir)> {
     let folder = TempDir::new().expect("a temporary folder");
     Some((Arc::new(LocalStore::new(folder.path().join("new/lake"))), folder))
 }

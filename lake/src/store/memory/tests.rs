@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 
-async fn open() -> Option<(Arc<dyn Store>, ())> {
+async fn open(_check: &str) -> Option<(Arc<dyn Store>, ())> {
     Some((Arc::new(MemoryStore::new()), ()))
 }
 
