@@ -95,7 +95,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T, StoreError>) -> ErrorKind {
 
 /// Bytes that differ everywhere, so that parts in a wrong order show.
 fn pattern(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
+    let mut state = seed * 2 + 1;
     let mut content = Vec::with_capacity(bytes + 8);
     while content.len() < bytes {
         state ^= state << 13;

@@ -93,7 +93,8 @@ fn kind_of(failure: &Failure) -> ErrorKind {
         | "TokenRefreshRequired"
         | "InvalidClientTokenId"
         | "AuthFailure"
-        | "NotSignedUp" => {
+        | "NotSignedUp"
+        | "XAdminUserNotFound" => {
             return ErrorKind::Credentials;
         }
         "SlowDown"

@@ -21,12 +21,18 @@ use super::{S3Options, StaticCredentials, s3_config};
 /// that is kept in a static for a whole test binary is stopped as well.
 const UNTIL_INPUT_ENDS: &str = r#"exec 3<&0; { cat >/dev/null; kill $$; } <&3 & exec "$@" </dev/null 3<&-"#;
 
-/// Serves moto's S3 on a port of the system's choice and says which one it is.
+/// Serves moto's S3 on a port of the system's choice and says which one it is. One request at a time: moto keeps what
+/// belongs to a request in one object for all threads, and mixes up answers and conditions when they meet.
 const MOTO: &str = "
+import threading
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 application = DomainDispatcherApplication(create_backend_app)
-server = make_server('127.0.0.1', 0, application, threaded=True)
+lock = threading.Lock()
+def one_at_a_time(environ, start_response):
+    with lock:
+        return list(application(environ, start_response))
+server = make_server('127.0.0.1', 0, one_at_a_time, threaded=True)
 print(server.server_port, flush=True)
 server.serve_forever()
 ";
@@ -134,16 +140,14 @@ pub fn go_s3() -> Option<S3Server> {
 
 fn start_versitygw(binary: &Path) -> Option<S3Server> {
     let (folder, log) = scratch();
-    let (data, meta) = (folder.path().join("data"), folder.path().join("meta"));
+    let data = folder.path().join("data");
     fs::create_dir(&data).expect("the scratch folder is writable");
-    fs::create_dir(&meta).expect("the scratch folder is writable");
     let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
     let (access_key, secret, region) = ("cauce-test", "only-for-loopback", "us-east-1");
     let mut command = Command::new("sh");
     command.args(["-c", UNTIL_INPUT_ENDS, "sh"]).arg(binary);
     command.args(["--port", &format!("127.0.0.1:{port}"), "--region", region, "--quiet", "--keep-alive", "posix"]);
-    // Metadata beside the data: not every temporary folder has extended attributes.
-    command.arg("--sidecar").arg(&meta).arg(&data);
+    command.arg(&data);
     command.env("ROOT_ACCESS_KEY_ID", access_key).env("ROOT_SECRET_ACCESS_KEY", secret);
     let errors = log.try_clone().expect("a file handle can be doubled");
     let mut process = command.stdin(Stdio::piped()).stdout(log).stderr(errors).spawn().expect("a shell starts");
