@@ -329,3 +329,6 @@ impl S3Store {
         Ok((chunks.boxed(), tag))
     }
 }
+
+#[cfg(test)]
+mod tests;

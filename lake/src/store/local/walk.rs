@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{HIDDEN, io_error, modified_ms};
+use super::{HIDDEN, io_error, is_hidden, modified_ms};
 use crate::store::{ETag, Key, List, ListPage, ObjectMeta, StoreError};
 
 /// Most names a page has, as in S3.
@@ -31,9 +31,10 @@ struct Walk<'a> {
 
 pub(super) fn list(root: &Path, list: &List) -> Result<ListPage, StoreError> {
     let mut walk = Walk { root, list, page: ListPage::default(), last: String::new() };
-    // The walk starts at the deepest folder that the prefix names in full; one that leaves the root names nothing.
+    // The walk starts at the deepest folder that the prefix names in full; one that leaves the root, or
+    // goes into the hidden folder, names nothing.
     let start = list.prefix.rfind('/').map_or("", |end| &list.prefix[..=end]);
-    if !start.is_empty() && Key::new(&start[..start.len() - 1]).is_err() {
+    if !start.is_empty() && !Key::new(&start[..start.len() - 1]).is_ok_and(|folder| !is_hidden(&folder)) {
         return Ok(walk.page);
     }
     if walk.folder(start)? {
