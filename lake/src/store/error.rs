@@ -18,9 +18,10 @@ pub enum ErrorKind {
     AccessDenied,
     /// No credentials were found, or the store does not know them.
     Credentials,
-    /// Region, endpoint or bucket name are missing or senseless; nothing was sent.
+    /// Region, endpoint or bucket name are missing or senseless, or the server refuses the request as such: somebody has
+    /// to change something.
     Configuration,
-    /// No connection came about: nothing was sent.
+    /// No connection came about: nothing was sent (where S3's client tried several times, by the last try).
     Unreachable,
     /// No answer in time, or the connection broke: the request may have been carried out.
     Timeout,

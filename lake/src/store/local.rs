@@ -1,43 +1,244 @@
-//! local
-use std::path::PathBuf;
-/// local
-#[derive(Debug)]
-pub struct LocalStore;
+//! A local folder as a store: each object is a plain file under the root, at its key.
+//!
+//! The disk's own rules show through in one place: a key cannot lie below another object's key (`a` and `a/b`), which a
+//! bucket would allow. Symbolic links inside the root are followed, as whoever made them meant. What a write does step
+//! by step is in `publish.rs`, listing in `walk.rs`; this file answers the trait.
+//!
+//! Tags: [`Store::put`], [`Store::head`] and [`Store::get`] give the SHA-256 of the content, so that `IfMatch` compares
+//! content. A listing reads no content: its tags are made of size, time of change and inode, good for noticing that an
+//! object changed, and never equal to those of the other calls.
+
+mod publish;
+mod walk;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sha2::{Digest, Sha256};
+
+use super::{ByteStream, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
+
+/// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
+/// listed, and no key reaches into it.
+const HIDDEN: &str = ".cauce-stage";
+
+/// How much of a file one step of a stream carries.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A folder as a store. It is made at the first put; reading never writes to the disk.
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    root: PathBuf,
+}
+
 impl LocalStore {
-    /// new
-    pub fn new(_root: PathBuf) -> LocalStore {
-        LocalStore
+    /// A store over a folder, which need not exist yet.
+    pub fn new(root: PathBuf) -> LocalStore {
+        LocalStore { root }
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    /// Runs file work away from the threads that drive sockets.
+    async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&LocalStore) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = self.clone();
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(StoreError::new(
+                ErrorKind::Io,
+                format!("use {}", self.root.display()),
+                "the run time is shutting down",
+            )),
+        }
+    }
+
+    fn open(&self, action: &str, key: &Key) -> Result<(File, fs::Metadata, PathBuf), StoreError> {
+        let path = self.path(key);
+        let fail = |error: io::Error| io_error(action, &path, error);
+        if is_hidden(key) {
+            return Err(fail(io::ErrorKind::NotFound.into()));
+        }
+        let file = File::open(&path).map_err(fail)?;
+        let meta = file.metadata().map_err(fail)?;
+        if !meta.is_file() {
+            return Err(fail(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok((file, meta, path))
     }
 }
 
-#[async_trait::async_trait]
-impl super::Store for LocalStore {
-    fn location(&self) -> String {
-        todo!()
-    }
-    async fn put(&self, _put: super::Put) -> Result<super::ETag, super::StoreError> {
-        todo!()
-    }
-    async fn head(&self, _key: &super::Key) -> Result<super::ObjectMeta, super::StoreError> {
-        todo!()
-    }
-    async fn get(&self, _key: &super::Key) -> Result<(bytes::Bytes, super::ETag), super::StoreError> {
-        todo!()
-    }
-    async fn read(
-        &self,
-        _key: &super::Key,
-        _range: Option<std::ops::Range<u64>>,
-    ) -> Result<super::ByteStream, super::StoreError> {
-        todo!()
-    }
-    async fn list(&self, _list: &super::List) -> Result<super::ListPage, super::StoreError> {
-        todo!()
-    }
-    async fn delete(&self, _key: &super::Key) -> Result<(), super::StoreError> {
-        todo!()
-    }
-    async fn clean_up(&self, _older_than_ms: i64) -> Result<u64, super::StoreError> {
-        todo!()
+/// Whether a key reaches into the hidden folder.
+fn is_hidden(key: &Key) -> bool {
+    key.as_str().split('/').next() == Some(HIDDEN)
+}
+
+/// Says what an operating system's error means, naming the path.
+fn io_error(action: &str, path: &Path, error: io::Error) -> StoreError {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::AccessDenied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
+        io::ErrorKind::AlreadyExists => ErrorKind::PreconditionFailed,
+        _ => ErrorKind::Io,
+    };
+    let detail = match (kind, error.kind()) {
+        (ErrorKind::NotFound, io::ErrorKind::IsADirectory) => "there is a folder of this name, not a file".to_owned(),
+        (ErrorKind::NotFound, _) => "there is no such file".to_owned(),
+        (ErrorKind::PreconditionFailed, _) => "there is such a file already".to_owned(),
+        (_, io::ErrorKind::ReadOnlyFilesystem) => "the disk is mounted read-only".to_owned(),
+        (ErrorKind::AccessDenied, _) => "permission denied: correct the owner or mode of the folder".to_owned(),
+        (ErrorKind::NoSpace, _) => "the disk is full or over quota: make room".to_owned(),
+        (_, io::ErrorKind::NotADirectory) => "a part of the path is a file, not a folder".to_owned(),
+        (_, io::ErrorKind::CrossesDevices) => {
+            "this folder is on another file system than the lake's root: give it a lake of its own".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    StoreError::new(kind, format!("{action} {}", path.display()), detail).with_source(error)
+}
+
+fn hex(hash: &[u8]) -> String {
+    use std::fmt::Write as _;
+    hash.iter().fold(String::with_capacity(hash.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn sha256(mut reader: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
     }
 }
+
+fn modified_ms(meta: &fs::Metadata) -> i64 {
+    meta.mtime() * 1000 + meta.mtime_nsec() / 1_000_000
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    async fn put(&self, put: Put) -> Result<ETag, StoreError> {
+        self.blocking(move |store| store.put_blocking(&put)).await
+    }
+
+    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| {
+            let (file, meta, path) = store.open("look at", &key)?;
+            let hash = sha256(file).map_err(|error| io_error("read", &path, error))?;
+            Ok(ObjectMeta {
+                key,
+                bytes: meta.len(),
+                etag: ETag(hash.clone()),
+                sha256: Some(hash),
+                modified_ms: modified_ms(&meta),
+            })
+        })
+        .await
+    }
+
+    async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| {
+            let (mut file, meta, path) = store.open("read", &key)?;
+            let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+            file.read_to_end(&mut content).map_err(|error| io_error("read", &path, error))?;
+            let tag = ETag(hex(&Sha256::digest(&content)));
+            Ok((Bytes::from(content), tag))
+        })
+        .await
+    }
+
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+        let key = key.clone();
+        let (file, left, path) = self
+            .blocking(move |store| {
+                let (mut file, meta, path) = store.open("read", &key)?;
+                let range = range.unwrap_or(0..meta.len());
+                if range.end > meta.len() && !range.is_empty() {
+                    return Err(ends_early(&path, meta.len()));
+                }
+                file.seek(SeekFrom::Start(range.start)).map_err(|error| io_error("read", &path, error))?;
+                Ok((file, range.end.saturating_sub(range.start), path))
+            })
+            .await?;
+        let store = self.clone();
+        let chunks = stream::try_unfold((file, left), move |(file, left)| {
+            let (store, path) = (store.clone(), path.clone());
+            async move {
+                if left == 0 {
+                    return Ok(None);
+                }
+                store.blocking(move |_| next_chunk(file, left, &path).map(Some)).await
+            }
+        });
+        Ok(chunks.boxed())
+    }
+
+    async fn list(&self, list: &List) -> Result<ListPage, StoreError> {
+        let list = list.clone();
+        self.blocking(move |store| walk::list(&store.root, &list)).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| store.delete_blocking(&key)).await
+    }
+
+    async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError> {
+        self.blocking(move |store| store.clean_up_blocking(older_than_ms)).await
+    }
+}
+
+type Chunk = (Bytes, (File, u64));
+
+fn next_chunk(mut file: File, left: u64, path: &Path) -> Result<Chunk, StoreError> {
+    let want = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+    let mut chunk = vec![0; want];
+    let got = loop {
+        match file.read(&mut chunk) {
+            Ok(0) => {
+                let end = file.stream_position().unwrap_or(0);
+                return Err(ends_early(path, end));
+            }
+            Ok(got) => break got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io_error("read", path, error)),
+        }
+    };
+    chunk.truncate(got);
+    Ok((Bytes::from(chunk), (file, left - got as u64)))
+}
+
+fn ends_early(path: &Path, end: u64) -> StoreError {
+    StoreError::new(
+        ErrorKind::Corrupt,
+        format!("read {}", path.display()),
+        format!("the file ends after {end} bytes, before the end of what was asked for"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,12 +15,18 @@ mod error;
 pub mod key;
 pub mod local;
 pub mod s3;
+mod s3_config;
 mod s3_error;
+pub mod s3_multipart;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(any(test, feature = "testing"))]
+mod conformance_list;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
+#[cfg(any(test, feature = "testing"))]
+pub mod servers;
 
 use std::fmt;
 use std::ops::Range;
@@ -101,12 +107,13 @@ pub struct ObjectMeta {
     pub key: Key,
     /// Length in bytes.
     pub bytes: u64,
-    /// Tag of the content.
+    /// Tag of the content. In a listing of a local folder it is another than elsewhere, made without reading the file:
+    /// good for noticing changes, not for [`Condition::IfMatch`].
     pub etag: ETag,
     /// The SHA-256 given at the put, where the store can tell it: S3 from its metadata (a listing does not carry it), a
     /// local folder by reading the file on `head`.
     pub sha256: Option<String>,
-    /// When it was last written, milliseconds since the epoch; 0 where the store does not say.
+    /// When it was last written, milliseconds since the epoch, of whole seconds in S3; 0 where the store does not say.
     pub modified_ms: i64,
 }
 
@@ -128,7 +135,8 @@ pub struct List {
     pub prefix: String,
     /// Only keys after this one; also how the next page is asked for.
     pub after: Option<String>,
-    /// Fold everything behind the next `/` after the prefix into [`ListPage::folders`].
+    /// Fold everything behind the next `/` after the prefix into [`ListPage::folders`]. A folder is then one name: it is
+    /// listed when `a/` as a whole lies after `after`.
     pub folders: bool,
 }
 
@@ -161,10 +169,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::NotFound`] when there is none.
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError>;
 
-    /// Content as a stream, the whole object or a range of it.
+    /// Content as a stream, the whole object or a range of it (an empty range gives an empty stream).
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; a stream that breaks off yields an error, never a silent end.
+    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Corrupt`] when the range reaches past the object's end; a
+    /// stream that breaks off yields an error, never a silent end.
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError>;
 
     /// One page of keys (at most 1,000 names), ordered.

@@ -1,43 +1,334 @@
-//! s3
-use super::{S3Options, StoreError};
-/// s3
-#[derive(Debug)]
-pub struct S3Store;
+//! S3 as a store, by AWS's SDK: one client, rooted at a bucket and a prefix.
+//!
+//! - **Own servers.** As soon as an endpoint is set (here, by `AWS_ENDPOINT_URL` or a profile), addresses are path style,
+//!   the region is `us-east-1` if nobody names one, and checksums are sent and checked only where S3 requires them: many
+//!   servers refuse the SDK's trailing checksums, or store them inside the object. The SHA-256 in an object's metadata
+//!   (`x-amz-meta-sha256`) is what says that its content is ours.
+//! - **Retries.** The SDK sends a request up to three times. So a put with a condition may meet its own first success,
+//!   whose answer was lost, and fail with `PreconditionFailed`: only a [`Store::head`] tells the two apart.
+//! - **Time.** Each attempt has as long as its body needs at a slow 128 KiB/s, and half a minute more.
+//! - **Listing** leaves out what cannot be a [`Key`]: folder markers (`a/`), `a//b` and the like are other people's.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::{ByteStream as SdkBody, Length};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+
+use super::s3_error::{Place, from_sdk};
+use super::s3_multipart::Multipart;
+use super::{Body, ByteStream, Condition, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, S3Options, Store};
+use super::{StoreError, s3_config};
+
+/// The name under which an object's hash is kept among its metadata.
+pub(super) const SHA256: &str = "sha256";
+
+const PAGE: i32 = 1000;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPTS: u32 = 3;
+const SLOWEST_BYTES_PER_SECOND: u64 = 128 * 1024;
+const READ_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// A bucket, or a prefix in one, as a store.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    pub(super) client: Client,
+    pub(super) bucket: String,
+    /// What stands before every key: empty, or a prefix with its `/`.
+    pub(super) root: String,
+    pub(super) place: Place,
+    pub(super) multipart: Multipart,
+}
+
 impl S3Store {
-    /// open
-    pub async fn open(_bucket: &str, _prefix: &str, _options: &S3Options) -> Result<S3Store, StoreError> {
-        todo!()
+    /// Opens a bucket. No request goes to it yet (AWS's chain may ask its own services for a region).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when no region is known or the endpoint is no URL.
+    pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, StoreError> {
+        let (config, whereabouts) = s3_config::load(bucket, options).await?;
+        let config = config
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts(0))
+            .build();
+        Ok(S3Store {
+            client: Client::from_conf(config),
+            bucket: bucket.to_owned(),
+            root: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+            place: Place { bucket: bucket.to_owned(), whereabouts },
+            multipart: Multipart::default(),
+        })
+    }
+
+    /// The same store with other rules for uploads in parts.
+    #[must_use]
+    pub fn with_multipart(self, multipart: Multipart) -> S3Store {
+        S3Store { multipart, ..self }
+    }
+
+    /// The name of an object in the bucket.
+    pub(super) fn full(&self, key: &Key) -> String {
+        format!("{}{}", self.root, key.as_str())
+    }
+
+    pub(super) fn action(&self, verb: &str, name: &str) -> String {
+        format!("{verb} s3://{}/{}{name}", self.bucket, self.root)
+    }
+
+    pub(super) fn fail<E>(&self, verb: &str, name: &str, error: &SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        from_sdk(error, self.action(verb, name), &self.place, verb == "look at")
+    }
+
+    async fn put_in_one(&self, put: &Put) -> Result<ETag, StoreError> {
+        let mut request = self.client.put_object().bucket(&self.bucket).key(self.full(&put.key));
+        request = match &put.condition {
+            Condition::Always => request,
+            Condition::IfAbsent => request.if_none_match("*"),
+            Condition::IfMatch(tag) => request.if_match(&tag.0),
+        };
+        if let Some(hash) = &put.sha256 {
+            request = request.metadata(SHA256, hash);
+        }
+        let length = put.body.len();
+        let body = body(&put.body, 0..length).await?;
+        let answer = request
+            .body(body)
+            .content_length(i64::try_from(length).unwrap_or(i64::MAX))
+            .customize()
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(length)))
+            .send()
+            .await
+            .map_err(|error| self.fail("put", put.key.as_str(), &error))?;
+        Ok(tag(answer.e_tag()))
+    }
+
+    /// Where an object that was to be replaced is missing, its condition does not hold.
+    fn condition(put: &Put, error: StoreError) -> StoreError {
+        match (error.kind(), &put.condition) {
+            (ErrorKind::NotFound, Condition::IfMatch(_)) => StoreError::new(
+                ErrorKind::PreconditionFailed,
+                format!("replace {}", put.key),
+                "the condition does not hold: there is no such object",
+            ),
+            _ => error,
+        }
     }
 }
 
-#[async_trait::async_trait]
-impl super::Store for S3Store {
-    fn location(&self) -> String {
-        todo!()
-    }
-    async fn put(&self, _put: super::Put) -> Result<super::ETag, super::StoreError> {
-        todo!()
-    }
-    async fn head(&self, _key: &super::Key) -> Result<super::ObjectMeta, super::StoreError> {
-        todo!()
-    }
-    async fn get(&self, _key: &super::Key) -> Result<(bytes::Bytes, super::ETag), super::StoreError> {
-        todo!()
-    }
-    async fn read(
-        &self,
-        _key: &super::Key,
-        _range: Option<std::ops::Range<u64>>,
-    ) -> Result<super::ByteStream, super::StoreError> {
-        todo!()
-    }
-    async fn list(&self, _list: &super::List) -> Result<super::ListPage, super::StoreError> {
-        todo!()
-    }
-    async fn delete(&self, _key: &super::Key) -> Result<(), super::StoreError> {
-        todo!()
-    }
-    async fn clean_up(&self, _older_than_ms: i64) -> Result<u64, super::StoreError> {
-        todo!()
+/// A part of a body, in a form that can be sent again.
+pub(super) async fn body(body: &Body, range: Range<u64>) -> Result<SdkBody, StoreError> {
+    match body {
+        Body::Bytes(bytes) => {
+            let place = |at: u64| usize::try_from(at).expect("inside a body in memory");
+            Ok(SdkBody::from(bytes.slice(place(range.start)..place(range.end))))
+        }
+        Body::File { .. } if range.is_empty() => Ok(SdkBody::from_static(b"")),
+        Body::File { path, .. } => SdkBody::read_from()
+            .path(path)
+            .offset(range.start)
+            .length(Length::Exact(range.end - range.start))
+            .buffer_size(READ_BUFFER_BYTES)
+            .build()
+            .await
+            .map_err(|error| {
+                let action = format!("read {} to put it", path.display());
+                StoreError::new(ErrorKind::Io, action, error.to_string())
+            }),
     }
 }
+
+pub(super) fn tag(tag: Option<&str>) -> ETag {
+    ETag(tag.unwrap_or_default().to_owned())
+}
+
+/// The time that a request with a body of so many bytes may take.
+pub(super) fn timeouts(bytes: u64) -> TimeoutConfig {
+    let attempt = ATTEMPT_TIMEOUT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt * ATTEMPTS + ATTEMPT_TIMEOUT)
+        .build()
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn location(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.root).trim_end_matches('/').to_owned()
+    }
+
+    async fn put(&self, put: Put) -> Result<ETag, StoreError> {
+        let done = if put.body.len() > self.multipart.threshold_bytes {
+            self.put_in_parts(&put).await
+        } else {
+            self.put_in_one(&put).await
+        };
+        done.map_err(|error| S3Store::condition(&put, error))
+    }
+
+    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .send()
+            .await
+            .map_err(|error| self.fail("look at", key.as_str(), &error))?;
+        Ok(ObjectMeta {
+            key: key.clone(),
+            bytes: answer.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+            etag: tag(answer.e_tag()),
+            sha256: answer.metadata().and_then(|metadata| metadata.get(SHA256)).cloned(),
+            modified_ms: answer.last_modified().and_then(|time| time.to_millis().ok()).unwrap_or(0),
+        })
+    }
+
+    async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
+        let (mut body, tag) = self.fetch(key, None).await?;
+        let mut content = Vec::new();
+        while let Some(chunk) = body.next().await {
+            content.extend_from_slice(&chunk?);
+        }
+        Ok((Bytes::from(content), tag))
+    }
+
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+        // There is no way to ask S3 for nothing.
+        if range.as_ref().is_some_and(Range::is_empty) {
+            self.head(key).await?;
+            return Ok(stream::empty().boxed());
+        }
+        Ok(self.fetch(key, range).await?.0)
+    }
+
+    async fn list(&self, list: &List) -> Result<ListPage, StoreError> {
+        let answer = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(format!("{}{}", self.root, list.prefix))
+            .set_start_after(list.after.as_ref().map(|after| format!("{}{after}", self.root)))
+            .set_delimiter(list.folders.then(|| "/".to_owned()))
+            .max_keys(PAGE)
+            .send()
+            .await
+            .map_err(|error| self.fail("list", &list.prefix, &error))?;
+        // Servers differ in whether a folder that holds keys after `after` comes again.
+        let is_after = |name: &str| list.after.as_deref().is_none_or(|after| after < name);
+        let mut page = ListPage::default();
+        let mut last = String::new();
+        for object in answer.contents() {
+            let Some(name) = object.key().and_then(|name| name.strip_prefix(&self.root)) else { continue };
+            last = last.max(name.to_owned());
+            let Ok(key) = Key::new(name) else { continue };
+            if is_after(name) {
+                page.objects.push(ObjectMeta {
+                    key,
+                    bytes: object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+                    etag: tag(object.e_tag()),
+                    sha256: None,
+                    modified_ms: object.last_modified().and_then(|time| time.to_millis().ok()).unwrap_or(0),
+                });
+            }
+        }
+        for folder in answer.common_prefixes() {
+            let Some(name) = folder.prefix().and_then(|name| name.strip_prefix(&self.root)) else { continue };
+            last = last.max(name.to_owned());
+            if is_after(name) {
+                page.folders.push(name.to_owned());
+            }
+        }
+        if answer.is_truncated() == Some(true) {
+            if !is_after(&last) {
+                let detail =
+                    "the server does not go on after a key (start-after): its listing cannot be read to the end";
+                return Err(StoreError::new(ErrorKind::Server, self.action("list", &list.prefix), detail));
+            }
+            page.next = Some(last);
+        }
+        Ok(page)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let done = self.client.delete_object().bucket(&self.bucket).key(self.full(key)).send().await;
+        match done.map_err(|error| self.fail("delete", key.as_str(), &error)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError> {
+        self.abort_old_uploads(older_than_ms).await
+    }
+}
+
+impl S3Store {
+    /// A body and its tag. The stream ends well only when as many bytes came as were asked for and promised.
+    async fn fetch(&self, key: &Key, range: Option<Range<u64>>) -> Result<(ByteStream, ETag), StoreError> {
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .set_range(range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1)))
+            .send()
+            .await
+            .map_err(|error| self.fail("read", key.as_str(), &error))?;
+        let action = self.action("read", key.as_str());
+        let corrupt = |detail: String| Err(StoreError::new(ErrorKind::Corrupt, &action, detail));
+        let promised = answer.content_length().and_then(|n| u64::try_from(n).ok());
+        let expected = match (range, promised) {
+            (None, Some(promised)) => promised,
+            (None, None) => return corrupt("the answer does not say how long it is".to_owned()),
+            (Some(range), promised) => {
+                let wanted = range.end - range.start;
+                if answer.content_range().is_none() || promised.is_some_and(|promised| promised != wanted) {
+                    let part = answer.content_range().unwrap_or("the whole object");
+                    return corrupt(format!("asked for {wanted} bytes from {}, the answer is {part}", range.start));
+                }
+                wanted
+            }
+        };
+        let tag = tag(answer.e_tag());
+        let chunks = stream::try_unfold((answer.body, 0_u64), move |(mut body, got)| {
+            let action = action.clone();
+            async move {
+                match body.next().await {
+                    Some(Ok(chunk)) => {
+                        let got = got + chunk.len() as u64;
+                        if got > expected {
+                            let detail = format!("more than the promised {expected} bytes came");
+                            return Err(StoreError::new(ErrorKind::Corrupt, action, detail));
+                        }
+                        Ok(Some((chunk, (body, got))))
+                    }
+                    Some(Err(error)) => {
+                        let detail = format!("the body broke off after {got} of {expected} bytes");
+                        Err(StoreError::new(ErrorKind::Timeout, action, detail).with_source(error))
+                    }
+                    None if got < expected => {
+                        let detail = format!("the body ended after {got} of {expected} bytes");
+                        Err(StoreError::new(ErrorKind::Timeout, action, detail))
+                    }
+                    None => Ok(None),
+                }
+            }
+        });
+        Ok((chunks.boxed(), tag))
+    }
+}
+
+#[cfg(test)]
+mod tests;

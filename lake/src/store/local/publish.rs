@@ -1,0 +1,255 @@
+//! How an object comes into a local folder, and out of it.
+//!
+//! A put writes a file in the hidden folder, syncs it, gives it its name in one step (a hard link where the name must be
+//! free, a rename otherwise) and syncs every folder from there up to the root, so that the name survives a power cut too.
+//! Whatever takes a name away from a file (overwriting, deleting, `IfMatch`) holds one exclusive lock for that step: between
+//! `IfMatch`'s comparison and its rename nothing can come. Creating needs no lock, the file system decides.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use sha2::{Digest, Sha256};
+
+use super::{HIDDEN, LocalStore, hex, io_error, is_hidden, modified_ms, sha256};
+use crate::store::{Body, Condition, ETag, ErrorKind, Key, Put, StoreError};
+
+/// Staging files are named by process and this number, so that two puts never share one.
+static NEXT_STAGE: AtomicU64 = AtomicU64::new(0);
+
+const LOCK: &str = "lock";
+const STAGE: &str = "stage-";
+
+/// A file in the hidden folder; removed on drop unless it was given its name by a rename.
+struct Staged {
+    path: PathBuf,
+    renamed: bool,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // What stays behind here is removed by the next clean-up.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl LocalStore {
+    pub(super) fn put_blocking(&self, put: &Put) -> Result<ETag, StoreError> {
+        let target = self.path(&put.key);
+        if is_hidden(&put.key) {
+            let detail = format!("names under {HIDDEN} are kept for files that are being written");
+            return Err(StoreError::new(ErrorKind::AccessDenied, format!("write {}", target.display()), detail));
+        }
+        let fail = |error: io::Error| write_error(&target, error);
+        let folder = target.parent().unwrap_or(&self.root);
+        make_folders(folder).map_err(fail)?;
+        let (mut staged, tag) = self.stage(put)?;
+        match &put.condition {
+            Condition::IfAbsent => {
+                let created = create(&staged.path, &target);
+                match created {
+                    Ok(moved) => staged.renamed = moved,
+                    // The file may be our own from before a crash, its name not yet on disk: whoever is told that it
+                    // is there goes on as if it were safe.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        self.sync_folders(folder).map_err(fail)?;
+                        return Err(io_error("create", &target, error));
+                    }
+                    Err(error) => return Err(fail(error)),
+                }
+            }
+            Condition::Always => {
+                let _lock = self.lock().map_err(fail)?;
+                fs::rename(&staged.path, &target).map_err(fail)?;
+                staged.renamed = true;
+            }
+            Condition::IfMatch(expected) => {
+                let _lock = self.lock().map_err(fail)?;
+                let found = match File::open(&target) {
+                    Ok(file) => Some(sha256(file).map_err(fail)?),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                    Err(error) => return Err(fail(error)),
+                };
+                if found.as_deref() != Some(expected.0.as_str()) {
+                    return Err(StoreError::new(
+                        ErrorKind::PreconditionFailed,
+                        format!("replace {}", target.display()),
+                        if found.is_some() { "the file has changed meanwhile" } else { "there is no such file" },
+                    ));
+                }
+                fs::rename(&staged.path, &target).map_err(fail)?;
+                staged.renamed = true;
+            }
+        }
+        self.sync_folders(folder).map_err(fail)?;
+        Ok(tag)
+    }
+
+    /// Writes and syncs the content under a hidden name; the tag is the given hash, or else the one computed.
+    fn stage(&self, put: &Put) -> Result<(Staged, ETag), StoreError> {
+        let hidden = self.root.join(HIDDEN);
+        fs::create_dir_all(&hidden).map_err(|error| write_error(&hidden, error))?;
+        let (path, mut file) = new_stage_file(&hidden)?;
+        let fail = |error: io::Error| write_error(&path, error);
+        let staged = Staged { path: path.clone(), renamed: false };
+        let computed = match &put.body {
+            Body::Bytes(bytes) => {
+                file.write_all(bytes).map_err(fail)?;
+                put.sha256.is_none().then(|| hex(&Sha256::digest(bytes)))
+            }
+            Body::File { path: from, bytes } => {
+                let read_fail = |error: io::Error| body_error(from, error);
+                let source = File::open(from).map_err(read_fail)?;
+                let copied = io::copy(&mut io::Read::take(&source, *bytes), &mut file).map_err(fail)?;
+                if copied != *bytes {
+                    let detail = format!("it holds {copied} bytes where {bytes} were to be sent");
+                    return Err(StoreError::new(ErrorKind::Corrupt, format!("read {}", from.display()), detail));
+                }
+                match put.sha256 {
+                    Some(_) => None,
+                    None => Some(sha256(File::open(&path).map_err(fail)?).map_err(fail)?),
+                }
+            }
+        };
+        file.sync_all().map_err(fail)?;
+        Ok((staged, ETag(put.sha256.clone().or(computed).unwrap_or_default())))
+    }
+
+    pub(super) fn delete_blocking(&self, key: &Key) -> Result<(), StoreError> {
+        let target = self.path(key);
+        let fail = |error: io::Error| io_error("delete", &target, error);
+        if is_hidden(key) || !target.is_file() {
+            return Ok(());
+        }
+        let _lock = self.lock().map_err(fail)?;
+        match fs::remove_file(&target) {
+            Ok(()) => self.sync_folders(target.parent().unwrap_or(&self.root)).map_err(fail),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    pub(super) fn clean_up_blocking(&self, older_than_ms: i64) -> Result<u64, StoreError> {
+        let hidden = self.root.join(HIDDEN);
+        let entries = match fs::read_dir(&hidden) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(io_error("look into", &hidden, error)),
+        };
+        let mut removed = 0;
+        for entry in entries {
+            let entry = entry.map_err(|error| io_error("look into", &hidden, error))?;
+            if !entry.file_name().to_string_lossy().starts_with(STAGE) {
+                continue;
+            }
+            // A file that is gone by now was finished by its writer.
+            let Ok(meta) = entry.metadata() else { continue };
+            if modified_ms(&meta) < older_than_ms && fs::remove_file(entry.path()).is_ok() {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The lock that whatever replaces or removes a file holds; it goes with the returned file.
+    fn lock(&self) -> io::Result<File> {
+        let hidden = self.root.join(HIDDEN);
+        fs::create_dir_all(&hidden)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(hidden.join(LOCK))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// Makes names durable: those in `folder`, and those of the folders on the way to it from the root.
+    fn sync_folders(&self, folder: &Path) -> io::Result<()> {
+        for folder in folder.ancestors() {
+            File::open(folder)?.sync_all()?;
+            if folder == self.root {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A new file in the hidden folder. A name may be taken: by a dead process, or by one in another container that has our
+/// number too.
+fn new_stage_file(hidden: &Path) -> Result<(PathBuf, File), StoreError> {
+    loop {
+        let number = NEXT_STAGE.fetch_add(1, Ordering::Relaxed);
+        let path = hidden.join(format!("{STAGE}{}-{number}", std::process::id()));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(write_error(&path, error)),
+        }
+    }
+}
+
+/// Gives a staged file a name that must be free. True where the staged name is gone with that.
+fn create(staged: &Path, target: &Path) -> io::Result<bool> {
+    match fs::hard_link(staged, target) {
+        Ok(()) => Ok(false),
+        Err(error) if no_links(&error) => create_by_rename(staged, target).map(|()| true),
+        Err(error) => Err(error),
+    }
+}
+
+/// For file systems without hard links (some network and FUSE ones).
+pub(super) fn create_by_rename(staged: &Path, target: &Path) -> io::Result<()> {
+    renameat_with(CWD, staged, CWD, target, RenameFlags::NOREPLACE).map_err(io::Error::from)
+}
+
+fn no_links(error: &io::Error) -> bool {
+    // EPERM is what Linux documents for a file system without hard links; others say that they do not know the call.
+    let code = error.raw_os_error();
+    error.kind() == io::ErrorKind::Unsupported
+        || error.kind() == io::ErrorKind::TooManyLinks
+        || code == Some(rustix::io::Errno::PERM.raw_os_error())
+        || code == Some(rustix::io::Errno::NOSYS.raw_os_error())
+        || code == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error())
+}
+
+/// Makes a folder and what is missing above it, each name synced in the folder above.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = match folder.parent() {
+        Some(above) if above.as_os_str().is_empty() => Path::new("."),
+        Some(above) => above,
+        None => return Ok(()),
+    };
+    make_folders(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(io::ErrorKind::NotADirectory.into()),
+        other => other?,
+    }
+    File::open(above)?.sync_all()
+}
+
+/// As [`io_error`], where a missing or present file means something else than it does to a reader.
+fn write_error(path: &Path, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::NotFound => plain(path, "a folder on the way there vanished", error),
+        io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
+            plain(path, "there is a folder of this name already", error)
+        }
+        _ => io_error("write", path, error),
+    }
+}
+
+fn plain(path: &Path, detail: &str, error: io::Error) -> StoreError {
+    StoreError::new(ErrorKind::Io, format!("write {}", path.display()), detail).with_source(error)
+}
+
+/// A body's file that cannot be read says nothing about the object: it must not look like a missing object.
+fn body_error(path: &Path, error: io::Error) -> StoreError {
+    let text = error.to_string();
+    StoreError::new(ErrorKind::Io, format!("read {} to put it", path.display()), text).with_source(error)
+}

@@ -1,0 +1,151 @@
+//! A local folder keeps the contracts, on the disk too.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+
+async fn open(_check: &str) -> Option<(Arc<dyn Store>, TempDir)> {
+    let folder = TempDir::new().expect("a temporary folder");
+    Some((Arc::new(LocalStore::new(folder.path().join("new/lake"))), folder))
+}
+
+crate::store_conformance!(open);
+
+fn key(name: &str) -> Key {
+    Key::new(name).expect("a possible key")
+}
+
+fn put(name: &str) -> Put {
+    let body = super::super::Body::Bytes("x".into());
+    Put { key: key(name), body, condition: super::super::Condition::IfAbsent, sha256: None }
+}
+
+fn lake() -> (TempDir, LocalStore) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = LocalStore::new(folder.path().join("lake"));
+    (folder, store)
+}
+
+#[tokio::test]
+async fn reading_a_lake_that_is_not_there_makes_no_folder() {
+    let (folder, store) = lake();
+    assert!(super::super::list_all(&store, "").await.expect("it lists").is_empty());
+    assert_eq!(store.get(&key("a")).await.expect_err("nothing is there").kind(), ErrorKind::NotFound);
+    store.delete(&key("a")).await.expect("there is nothing to do");
+    assert_eq!(store.clean_up(i64::MAX).await.expect("there is nothing to do"), 0);
+    assert_eq!(fs::read_dir(folder.path()).expect("it lists").count(), 0);
+}
+
+#[tokio::test]
+async fn no_key_reaches_the_hidden_folder_and_nothing_stays_in_it() {
+    let (_folder, store) = lake();
+    store.put(put("a")).await.expect("it is put");
+    store.put(put("a")).await.expect_err("it is there");
+    let hidden = store.root.join(HIDDEN);
+    assert_eq!(fs::read_dir(&hidden).expect("it lists").count(), 0, "a staging file stayed behind");
+    fs::write(hidden.join("stage-1-0"), "x").expect("it is writable");
+    let inside = key(&format!("{HIDDEN}/stage-1-0"));
+    assert_eq!(store.get(&inside).await.expect_err("it is hidden").kind(), ErrorKind::NotFound);
+    store.delete(&inside).await.expect("it is as if it were not there");
+    assert!(store.put(put(&format!("{HIDDEN}/b"))).await.is_err());
+    for prefix in ["", ".", HIDDEN, ".cauce-stage/"] {
+        let names = super::super::list_all(&store, prefix).await.expect("it lists");
+        assert!(names.iter().all(|object| object.key.as_str() == "a"), "{prefix:?} shows {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn cleaning_up_removes_what_a_dead_process_left_and_no_younger_file() {
+    let (_folder, store) = lake();
+    store.put(put("a")).await.expect("it is put");
+    let left = store.root.join(HIDDEN).join("stage-1-0");
+    fs::write(&left, "half").expect("it is writable");
+    let written = modified_ms(&fs::metadata(&left).expect("it is there"));
+    assert_eq!(store.clean_up(written).await.expect("nothing is older"), 0);
+    assert_eq!(store.clean_up(written + 1).await.expect("it is removed"), 1);
+    assert!(!left.exists());
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_in_the_hidden_folder_is_passed_over() {
+    let (_folder, store) = lake();
+    store.put(put("first")).await.expect("it is put");
+    for number in 0..300 {
+        let path = store.root.join(HIDDEN).join(format!("stage-{}-{number}", std::process::id()));
+        fs::write(path, "another's").expect("it is writable");
+    }
+    store.put(put("second")).await.expect("it is put");
+    assert_eq!(fs::read(store.root.join("second")).expect("it is there"), b"x");
+    let kept = fs::read_dir(store.root.join(HIDDEN)).expect("it lists").count();
+    assert_eq!(kept, 300, "a file of another process was taken");
+}
+
+#[tokio::test]
+async fn an_object_cannot_lie_below_an_object() {
+    let (_folder, store) = lake();
+    store.put(put("a")).await.expect("it is put");
+    let error = store.put(put("a/b")).await.expect_err("a is a file");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    store.put(put("c/d")).await.expect("it is put");
+    let over = Put { condition: super::super::Condition::Always, ..put("c") };
+    let error = store.put(over).await.expect_err("c is a folder");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(error.to_string().contains("folder of this name"), "{error}");
+}
+
+#[tokio::test]
+async fn foreign_files_with_impossible_names_are_left_out() {
+    let (_folder, store) = lake();
+    store.put(put("a/b")).await.expect("it is put");
+    fs::write(store.root.join("a/back\\slash"), "x").expect("it is writable");
+    fs::write(store.root.join("line\nbreak"), "x").expect("it is writable");
+    std::os::unix::fs::symlink("nowhere", store.root.join("dangling")).expect("links can be made");
+    let names = super::super::list_all(&store, "").await.expect("it lists");
+    assert_eq!(names.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["a/b"]);
+}
+
+#[tokio::test]
+async fn a_listing_tells_by_its_tag_that_an_object_changed() {
+    let (_folder, store) = lake();
+    store.put(put("a")).await.expect("it is put");
+    let before = super::super::list_all(&store, "").await.expect("it lists").remove(0);
+    let body = super::super::Body::Bytes("y".into());
+    let condition = super::super::Condition::Always;
+    store.put(Put { body, condition, ..put("a") }).await.expect("it is put");
+    let after = super::super::list_all(&store, "").await.expect("it lists").remove(0);
+    assert_eq!(before.bytes, after.bytes);
+    assert_ne!(before.etag, after.etag);
+}
+
+#[test]
+fn without_hard_links_a_rename_creates_and_never_overwrites() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let [one, two, name] = ["one", "two", "name"].map(|name| folder.path().join(name));
+    fs::write(&one, "1").expect("it is writable");
+    fs::write(&two, "2").expect("it is writable");
+    publish::create_by_rename(&one, &name).expect("the name is free");
+    let error = publish::create_by_rename(&two, &name).expect_err("the name is taken");
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&name).expect("it is there"), b"1");
+}
+
+#[test]
+fn what_the_system_says_becomes_a_kind_and_names_the_path() {
+    for (code, kind) in [
+        (rustix::io::Errno::NOSPC, ErrorKind::NoSpace),
+        (rustix::io::Errno::DQUOT, ErrorKind::NoSpace),
+        (rustix::io::Errno::ROFS, ErrorKind::AccessDenied),
+        (rustix::io::Errno::ACCESS, ErrorKind::AccessDenied),
+        (rustix::io::Errno::PERM, ErrorKind::AccessDenied),
+        (rustix::io::Errno::NOENT, ErrorKind::NotFound),
+        (rustix::io::Errno::ISDIR, ErrorKind::NotFound),
+        (rustix::io::Errno::IO, ErrorKind::Io),
+        (rustix::io::Errno::XDEV, ErrorKind::Io),
+    ] {
+        let error = io_error("write", Path::new("/lake/a"), io::Error::from(code));
+        assert_eq!(error.kind(), kind, "{code:?}");
+        assert!(error.to_string().starts_with("write /lake/a: "), "{error}");
+    }
+}

@@ -1,0 +1,109 @@
+//! From [`S3Options`] and AWS's own chain (variables, profiles, roles) to a client's configuration.
+//!
+//! Options win over variables, variables over profiles. With an endpoint of one's own, no service of AWS is asked for a
+//! region: there is none on such machines, and finding that out takes seconds.
+
+use std::env;
+
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
+
+use super::{ErrorKind, S3Options, StoreError};
+
+/// Every S3 server of one's own takes it, and so does AWS's oldest region.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A configuration that lacks only time-outs and retries, and where requests will go, in words.
+pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, String), StoreError> {
+    let wrong = |detail: String| Err(StoreError::new(ErrorKind::Configuration, format!("open s3://{bucket}"), detail));
+    let from_variable = || {
+        let set = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"))
+    };
+    let mut endpoint = options.endpoint_url.clone().or_else(from_variable);
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(url) = &endpoint {
+        if let Err(reason) = check_url(url) {
+            return wrong(format!("the endpoint {reason}"));
+        }
+        loader = loader.endpoint_url(url);
+    }
+    let given = options.region.clone().filter(|region| !region.is_empty()).map(Region::new);
+    loader = if endpoint.is_some() {
+        loader.region(
+            RegionProviderChain::first_try(given)
+                .or_else(EnvironmentVariableRegionProvider::new())
+                .or_else(ProfileFileRegionProvider::new())
+                .or_else(Region::new(DEFAULT_REGION)),
+        )
+    } else {
+        loader.region(RegionProviderChain::first_try(given).or_default_provider())
+    };
+    if let Some(given) = &options.credentials {
+        let (id, secret, token) = (&given.access_key_id, &given.secret_access_key, given.session_token.clone());
+        loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "cauce"));
+    }
+    let shared = loader.load().await;
+    endpoint = endpoint.or_else(|| shared.endpoint_url().map(str::to_owned));
+
+    let mut config = Builder::from(&shared);
+    let region = match (shared.region(), &endpoint) {
+        (Some(region), _) => region.clone(),
+        (None, Some(_)) => Region::new(DEFAULT_REGION),
+        (None, None) => return wrong("no region: set lake.s3.region or AWS_REGION".to_owned()),
+    };
+    let whereabouts = match &endpoint {
+        Some(url) => format!("at {}", url.trim_end_matches('/')),
+        None => format!("in region {region}"),
+    };
+    config = config.region(region).force_path_style(options.path_style.unwrap_or(endpoint.is_some()));
+    if endpoint.is_some() {
+        config = config
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    }
+    Ok((config, whereabouts))
+}
+
+/// Says what is wrong with an endpoint, without repeating one that may hold a password.
+fn check_url(url: &str) -> Result<(), String> {
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
+        return Err("is no URL: give http://host:port or https://host".to_owned());
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains('@') {
+        return Err("holds credentials: give them by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned());
+    }
+    let possible = !host.is_empty() && !url.chars().any(|c| c.is_whitespace() || c.is_control());
+    if possible { Ok(()) } else { Err(format!("{url:?} is no URL: give http://host:port or https://host")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_no_url_is_refused_and_never_repeats_a_password() {
+        for bad in ["127.0.0.1:8333", "http://", "http:///x", "ftp://host", "http://a b", "http://me:hush@host"] {
+            let options = S3Options { endpoint_url: Some(bad.to_owned()), ..S3Options::default() };
+            let error = load("bucket", &options).await.expect_err(bad);
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(!error.to_string().contains("hush"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_of_ones_own_needs_no_region_and_gets_no_trailing_checksums() {
+        let options = S3Options { endpoint_url: Some("http://127.0.0.1:9/".to_owned()), ..S3Options::default() };
+        let (config, whereabouts) = load("bucket", &options).await.expect("a possible configuration");
+        assert_eq!(whereabouts, "at http://127.0.0.1:9");
+        let config = config.build();
+        assert!(config.region().is_some());
+        assert_eq!(config.request_checksum_calculation(), Some(&RequestChecksumCalculation::WhenRequired));
+        assert_eq!(config.response_checksum_validation(), Some(&ResponseChecksumValidation::WhenRequired));
+    }
+}
