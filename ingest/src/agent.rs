@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::{Sender, channel};
 use crate::close::Author;
 use crate::config::Settings;
-use crate::source::{self, SourceError};
+use crate::source::{self, Positions, Source, SourceError};
 use crate::spool::entry::Entry;
 use crate::spool::{Options, Recovery, Spool, SpoolError};
 use crate::status::Metrics;
@@ -76,14 +76,28 @@ pub async fn run(
     stop: CancellationToken,
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
-    let live = settings.source.is_live();
-    let mut spool = open_spool(&settings).await?;
     let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
+    let build = |positions| source::build(&settings, positions, Arc::clone(&metrics));
+    run_on(&settings, store, build, Arc::clone(&metrics), stop, stop_now).await
+}
+
+/// Runs on a store that is open, with a source that is made when it is known where an earlier run stood.
+async fn run_on(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    source: impl FnOnce(Positions) -> Result<Box<dyn Source>, SourceError>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    stop_now: CancellationToken,
+) -> Result<Report, AgentError> {
+    let mut spool = open_spool(settings).await?;
+    let source = source(spool.state().positions.clone()).map_err(source_error)?;
+    let live = source.is_live();
     let lease = tokio::select! {
         lease = take_lease(Arc::clone(&store), &settings.agent.id) => Arc::new(lease?),
         () = stop.cancelled() => return Ok(Report::default()),
     };
-    let guarantee = guarantee(&settings, &lease)?;
+    let guarantee = guarantee(settings, &lease)?;
     know_closed(&mut spool, &*store).await?;
     clean_up(&*store).await;
     metrics.store_up.set(1);
@@ -91,8 +105,6 @@ pub async fn run(
     metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
     metrics.channel_capacity.set(i64::try_from(settings.channel.capacity).unwrap_or(i64::MAX));
 
-    let positions = spool.state().positions.clone();
-    let source = source::build(&settings, positions, Arc::clone(&metrics)).map_err(source_error)?;
     let (channel, events) = channel(settings.channel.capacity, spool.state().last_ms);
     let (work, todo) = mpsc::unbounded_channel();
     let author = Author { agent: settings.agent.id.clone(), epoch: lease.epoch(), guarantee };
@@ -383,3 +395,6 @@ fn source_error(error: SourceError) -> AgentError {
         SourceError::Input(text) => AgentError::Failed(text),
     }
 }
+
+#[cfg(test)]
+mod tests;
