@@ -200,8 +200,8 @@ mod tests {
         assert!(!text.contains("start_time"));
     }
 
-    #[test]
-    fn every_number_has_a_help_text_and_a_name_of_its_own() {
+    /// All numbers, each label family with one member.
+    fn everything() -> String {
         let metrics = Metrics::default();
         for family in [&metrics.connects, &metrics.disconnects, &metrics.rejects, &metrics.store_errors] {
             drop(family.get_or_create(&Kind::new("some")));
@@ -210,14 +210,36 @@ mod tests {
         metrics.last_closed_hour.set(1);
         metrics.last_byte_ms.store(1, Ordering::Relaxed);
         metrics.last_record_ms.store(1, Ordering::Relaxed);
-        let text = text(&metrics);
-        let names: Vec<&str> =
-            text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
+        text(&metrics)
+    }
+
+    fn names(text: &str) -> Vec<&str> {
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+    }
+
+    #[test]
+    fn every_number_has_a_help_text_and_a_name_of_its_own() {
+        let text = everything();
+        let names = names(&text);
         for name in &names {
             assert!(name.starts_with("cauce_"), "{name}");
             assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help text");
             assert_eq!(names.iter().filter(|n| n == &name).count(), 1, "{name} is there twice");
         }
         assert!(names.len() >= 34, "only {} numbers", names.len());
+    }
+
+    #[test]
+    fn the_documents_list_every_number_and_no_other() {
+        let page = include_str!("../../../docs/operations.md");
+        let documented: std::collections::BTreeSet<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| `cauce_"))
+            .flat_map(|line| line.split('`').filter(|code| code.starts_with("cauce_")))
+            .filter_map(|code| code.split('{').next())
+            .map(|name| name.strip_suffix("_total").or(name.strip_suffix("_info")).unwrap_or(name))
+            .collect();
+        let text = everything();
+        assert_eq!(documented, names(&text).into_iter().collect());
     }
 }
