@@ -45,15 +45,15 @@ docs-check: need-python ## Check that links in the documents lead somewhere
 
 test: lint setup ## Lint, then all tests, with real S3 servers on loopback
 ifneq ($(GO),)
-	scripts/build-go-s3 $(TESTBIN)
-	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/go-s3 CAUCE_TEST_REQUIRE=moto,go-s3 \
+	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
 		cargo test --workspace --locked
 else
 	@echo 'Go is not installed: the tests run without the second S3 server'
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --locked
 endif
 
-demo: build need-python ## Simulator to local lake: three hours in half a minute
+demo: need-python build ## Simulator to local lake: three hours in half a minute
 	@INGEST=$(INGEST) $(PYTHON) scripts/demo
 
 clean: ## Remove what the targets made
@@ -65,5 +65,5 @@ need-rust:
 
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing: install Python 3.11 or later' >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$$($(PYTHON) --version) is too old: Python 3.11 or later is needed (make PYTHON=python3.12 …)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo '$(PYTHON) is not Python 3.11 or later: install it, or name it: make PYTHON=python3.12 …' >&2; exit 1; }
