@@ -1,12 +1,18 @@
-//! The agent's numbers. One value shared by all steps; each field says what counts. Times are in seconds, sizes in bytes.
+//! The agent's numbers. One value shared by all steps; each field says what counts. Times are in seconds, sizes in bytes,
+//! unless the field's name says otherwise. How they are named and shown to Prometheus is in `registry.rs`. Counting never
+//! waits: every field is an atomic, only the first use of a new label takes a lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::health::Health;
 
 /// A label with a handful of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,6 +45,8 @@ pub struct Metrics {
     pub limited: Counter,
     /// When the last byte came, milliseconds since the epoch.
     pub last_byte_ms: Arc<AtomicI64>,
+    /// When the last record was accepted, milliseconds since the epoch; 0 before the first.
+    pub last_record_ms: Arc<AtomicI64>,
 
     /// Records that have been accepted: they are in the spool as durably as the channel's type promises.
     pub records_accepted: Counter,
@@ -92,4 +100,32 @@ pub struct Metrics {
     pub gap_open: Gauge,
     /// Sum of gaps, in milliseconds.
     pub gap_millis: Counter<u64, AtomicU64>,
+
+    /// What the steps are doing, for `/livez` and `/readyz`.
+    pub health: Arc<Health>,
+}
+
+/// Sum over all kinds.
+pub(crate) fn sum(family: &Family<Kind, Counter>) -> u64 {
+    // A family's members cannot be walked, but its text form can: one line a member, the value last.
+    let mut registry = Registry::default();
+    registry.register("sum", "", family.clone());
+    let mut text = String::new();
+    encode_registry(&mut text, &registry).expect("writing to a string does not fail");
+    let values = text.lines().filter(|line| !line.starts_with('#'));
+    values.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_takes_in_every_kind_whatever_its_name() {
+        let family: Family<Kind, Counter> = Family::default();
+        assert_eq!(sum(&family), 0);
+        family.get_or_create(&Kind::new("timeout")).inc_by(3);
+        family.get_or_create(&Kind::new("a \"quoted\" name # 9\n7")).inc_by(40);
+        assert_eq!(sum(&family), 43);
+    }
 }

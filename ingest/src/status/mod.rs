@@ -1,5 +1,17 @@
 //! What is going on: numbers, health and logs. Steps write here; nothing here reaches back into a step.
+//!
+//! [`Metrics`] is the one value that all steps share; its [`Health`] says what they are doing. `http.rs` serves both to
+//! Prometheus and to container checks, `flume.rs` serves the numbers in Flume's form, `logs.rs` sets up the log.
 
+pub mod flume;
+pub mod health;
+pub mod http;
+pub mod logs;
 pub mod metrics;
+mod readiness;
+mod registry;
 
+pub use health::{Health, SourceState, StoreState};
+pub use http::{BindError, StatusState, bind, serve};
 pub use metrics::Metrics;
+pub use registry::register;

@@ -1,0 +1,69 @@
+# What one types in this repository. `make` alone lists the targets.
+# Needs Rust (rustup takes the pinned toolchain from rust-toolchain.toml), Python 3.11 or later, and nothing else.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := $(abspath .venv)
+STAMP := $(VENV)/.from-requirements
+TESTBIN := $(abspath .testbin)
+INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
+# Empty where there is no Go: the second S3 server is then left out, and the tests say so.
+GO := $(shell command -v go 2>/dev/null)
+
+.PHONY: help setup build test lint fmt check-house docs-check demo clean need-rust need-python
+
+help: ## List the targets
+	@echo 'make TARGET, where TARGET is one of'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-14s %s\n' "$$name" "$$what"; done
+
+setup: $(STAMP) ## Make .venv with the pinned test tools
+
+$(STAMP): requirements-test.txt | need-python
+	@echo 'making .venv (S3 test server)'
+	@$(PYTHON) -m venv --clear $(VENV) || { echo 'no venv could be made: on Debian and Ubuntu, install python3-venv' >&2; exit 1; }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+build: need-rust ## Build the program: target/release/ingest
+	cargo build --release --locked --package cauce-ingest
+
+lint: need-rust check-house docs-check ## Check format, lints, house rules and links
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: need-rust ## Format the code
+	cargo fmt --all
+
+check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts
+	@$(PYTHON) scripts/check-house
+
+docs-check: need-python ## Check that links in the documents lead somewhere
+	@$(PYTHON) scripts/check-docs
+
+test: lint setup ## Lint, then all tests, with real S3 servers on loopback
+ifneq ($(GO),)
+	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
+		cargo test --workspace --locked
+else
+	@echo 'Go is not installed: the tests run without the second S3 server'
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --locked
+endif
+
+demo: need-python build ## Simulator to local lake: three hours in half a minute
+	@INGEST=$(INGEST) $(PYTHON) scripts/demo
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) $(TESTBIN) .demo
+	! command -v cargo >/dev/null || cargo clean
+
+need-rust:
+	@command -v cargo >/dev/null || { echo 'cargo is missing: install Rust, see https://rustup.rs' >&2; exit 1; }
+
+need-python:
+	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing: install Python 3.11 or later' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo '$(PYTHON) is not Python 3.11 or later: install it, or name it: make PYTHON=python3.12 …' >&2; exit 1; }

@@ -1,0 +1,237 @@
+//! The log: to standard error, plain for people or JSON for machines.
+//!
+//! Plain is one line an event: time, level, message, fields. On a terminal the time is short and the level coloured;
+//! elsewhere the time is whole and nothing is coloured. Control characters in anything that is logged are shown, not
+//! obeyed: an error may repeat what a server said.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal as _};
+
+use jiff::Timestamp;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why the log cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter is not understood.
+    #[error("{0:?} is no log level or filter: give error, warn, info, debug, trace or off")]
+    Filter(String),
+    /// It was set up before.
+    #[error("the log is set up already")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up the log of this process. `filter` is a level (`info`: ours at that level, libraries from `warn`) or a whole
+/// filter in the form of tracing-subscriber (`info,cauce_ingest::upload=debug`).
+///
+/// # Errors
+/// When the filter is not understood or the log is set up already.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
+    let filter = parse_filter(filter)?;
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Json => base.json().flatten_event(true).with_current_span(false).finish().try_init()?,
+        LogFormat::Plain => {
+            let terminal = io::stderr().is_terminal();
+            let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            let lines = Lines { short_time: terminal };
+            base.with_ansi(colour).event_format(lines).finish().try_init()?;
+        }
+    }
+    Ok(())
+}
+
+fn parse_filter(filter: &str) -> Result<EnvFilter, LogError> {
+    let refused = || LogError::Filter(filter.to_owned());
+    if filter.contains(['=', ',']) {
+        return EnvFilter::try_new(filter).map_err(|_| refused());
+    }
+    // A lone word that is no level would be taken for a module of that name, and everything else would fall silent.
+    let is_level = !filter.is_empty() && filter.bytes().all(|b| b.is_ascii_alphabetic());
+    let level = filter.parse::<LevelFilter>().ok().filter(|_| is_level).ok_or_else(refused)?;
+    let libraries = level.min(LevelFilter::WARN);
+    let ours = format!("{libraries},ingest={level},cauce_ingest={level},cauce_lake={level}");
+    EnvFilter::try_new(ours).map_err(|_| refused())
+}
+
+/// The plain form.
+struct Lines {
+    short_time: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let now = Timestamp::now();
+        if self.short_time {
+            write!(to, "{} ", now.strftime("%H:%M:%S"))?;
+        } else {
+            write!(to, "{} ", now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"))?;
+        }
+        let level = *event.metadata().level();
+        match colour(level).filter(|_| to.has_ansi_escapes()) {
+            Some(code) => write!(to, "\x1b[{code}m{level:<5}\x1b[0m ")?,
+            None => write!(to, "{level:<5} ")?,
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        writeln!(to, "{}{}", fields.message, fields.rest)
+    }
+}
+
+fn colour(level: Level) -> Option<&'static str> {
+    match level {
+        Level::ERROR => Some("31"),
+        Level::WARN => Some("33"),
+        Level::INFO => None,
+        _ => Some("2"),
+    }
+}
+
+/// An event's message and its other fields, ready to print.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: String,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = format!("{value:?}");
+        if field.name() == "message" {
+            shown(&mut self.message, &text);
+        } else {
+            self.add(field, &text);
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            shown(&mut self.message, value);
+        } else if value.is_empty() || value.contains([' ', '"', '=']) {
+            self.add(field, &format!("{value:?}"));
+        } else {
+            self.add(field, value);
+        }
+    }
+}
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: &str) {
+        let name = field.name();
+        self.rest.push_str("  ");
+        self.rest.push_str(name.strip_prefix("r#").unwrap_or(name));
+        self.rest.push('=');
+        shown(&mut self.rest, value);
+    }
+}
+
+/// Adds a text with its control characters made visible.
+fn shown(to: &mut String, text: &str) {
+    for c in text.chars() {
+        if c.is_control() {
+            write!(to, "{}", c.escape_default()).expect("writing to a string does not fail");
+        } else {
+            to.push(c);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a logging function leaves in the plain log, without the time.
+    fn logged(filter: &str, log: impl FnOnce()) -> Vec<String> {
+        let sink = Sink::default();
+        let writer = {
+            let sink = sink.clone();
+            move || sink.clone()
+        };
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(parse_filter(filter).expect("a filter"))
+            .with_writer(writer)
+            .with_ansi(false)
+            .event_format(Lines { short_time: false })
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = sink.0.lock().expect("not poisoned").clone();
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        text.lines().map(|line| line.split_once(' ').expect("a time").1.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_holds_level_message_and_fields() {
+        let lines = logged("info", || {
+            tracing::info!(objects = 3, key = "11-22-05/tweets.1.json", "uploaded");
+            tracing::warn!(cause = "no route to host", "store away");
+        });
+        assert_eq!(
+            lines,
+            ["INFO  uploaded  objects=3  key=11-22-05/tweets.1.json", "WARN  store away  cause=\"no route to host\""]
+        );
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_cannot_make_a_second_line() {
+        let lines = logged("info", || {
+            tracing::error!(error = %"bad\x1b[31m\nERROR forged", "source failed");
+        });
+        assert_eq!(lines, ["ERROR source failed  error=bad\\u{1b}[31m\\nERROR forged"]);
+    }
+
+    #[test]
+    fn a_level_is_for_our_own_code_and_libraries_stay_at_warnings() {
+        let lines = logged("debug", || {
+            tracing::debug!("ours");
+            tracing::info!(target: "hyper::client", "theirs");
+            tracing::warn!(target: "hyper::client", "their warning");
+        });
+        assert_eq!(lines, ["DEBUG ours", "WARN  their warning"]);
+        assert!(logged("off", || tracing::error!("nothing")).is_empty());
+    }
+
+    #[test]
+    fn a_filter_that_means_nothing_is_refused() {
+        for filter in ["verbose", "", "7", "info,x=loud"] {
+            let error = parse_filter(filter).expect_err("no level");
+            assert!(error.to_string().starts_with(&format!("{filter:?} is no log level")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What `/livez` and `/readyz` say: pure judgement of a snapshot, one plain sentence each.
+//!
+//! *Alive* means that a restart would not help; *ready* means that tweets are coming in and have somewhere to go. A store
+//! that is away does not make an agent unready while the spool has room: nothing is lost and nobody has to act.
+
+use super::health::{SourceState, StoreState, WriterState};
+use super::{Health, Metrics};
+
+/// A writer that gave no sign for this long counts as dead. A sync on a busy disk takes seconds, not a minute.
+const WRITER_SILENCE_SECONDS: u64 = 60;
+/// A connection without a tweet for this long is called quiet. Shorter pauses are usual on a narrow rule.
+const QUIET_SECONDS: i64 = 60;
+
+/// An answer: what holds, and why, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) good: bool,
+    pub(crate) sentence: String,
+}
+
+fn good(sentence: impl Into<String>) -> Verdict {
+    Verdict { good: true, sentence: sentence.into() }
+}
+
+fn bad(sentence: impl Into<String>) -> Verdict {
+    Verdict { good: false, sentence: sentence.into() }
+}
+
+/// The numbers that a judgement needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Numbers {
+    /// Milliseconds since the epoch; 0 before the first byte.
+    pub(crate) last_byte_ms: i64,
+    /// Milliseconds since the epoch; 0 before the first record.
+    pub(crate) last_record_ms: i64,
+    pub(crate) spool_bytes: i64,
+    /// 0 while not known.
+    pub(crate) spool_max_bytes: i64,
+}
+
+impl Numbers {
+    pub(crate) fn of(metrics: &Metrics) -> Numbers {
+        use std::sync::atomic::Ordering::Relaxed;
+        Numbers {
+            last_byte_ms: metrics.last_byte_ms.load(Relaxed),
+            last_record_ms: metrics.last_record_ms.load(Relaxed),
+            spool_bytes: metrics.spool_bytes.get(),
+            spool_max_bytes: metrics.spool_max_bytes.get(),
+        }
+    }
+
+    fn spool_is_full(self) -> bool {
+        self.spool_max_bytes > 0 && self.spool_bytes >= self.spool_max_bytes
+    }
+
+    fn spool(self) -> String {
+        let size = |bytes: i64| bytesize::ByteSize(u64::try_from(bytes).unwrap_or(0));
+        if self.spool_max_bytes > 0 {
+            format!("{} of {} used", size(self.spool_bytes), size(self.spool_max_bytes))
+        } else {
+            format!("{} used", size(self.spool_bytes))
+        }
+    }
+}
+
+/// Whether the process does its work, or only sits there.
+pub(crate) fn alive(health: &Health) -> Verdict {
+    let snapshot = health.snapshot();
+    match snapshot.writer {
+        WriterState::NotStarted => good("alive: starting, the writer has not begun"),
+        WriterState::Ended => good("alive: the writer has ended, the agent is finishing"),
+        WriterState::Beating { seconds_ago } if seconds_ago < WRITER_SILENCE_SECONDS => good("alive"),
+        WriterState::Beating { seconds_ago } => {
+            bad(format!("not alive: the writer gave no sign for {}, is the spool's disk stuck?", span(seconds_ago)))
+        }
+    }
+}
+
+/// Whether tweets come in and have somewhere to go.
+pub(crate) fn ready(health: &Health, numbers: Numbers, now_ms: i64) -> Verdict {
+    let snapshot = health.snapshot();
+    if let Some(reason) = &snapshot.fatal {
+        return bad(format!("not ready: the agent cannot go on: {reason}"));
+    }
+    if snapshot.stopping {
+        return bad("not ready: stopping, what was accepted is being uploaded");
+    }
+    let lived = alive(health);
+    if !lived.good {
+        return bad(lived.sentence.replacen("not alive", "not ready", 1));
+    }
+    let held_for = span_ms(now_ms - snapshot.source.since_ms);
+    let source = match &snapshot.source.state {
+        SourceState::Starting => return bad("not ready: starting, the source has not begun"),
+        SourceState::Connecting => return bad(format!("not ready: connecting to the source for {held_for}")),
+        SourceState::Waiting { cause } => {
+            return bad(format!("not ready: not connected for {held_for}, the source waits to try again: {cause}"));
+        }
+        SourceState::Stalled => {
+            return bad(format!("not ready: stalled for {held_for}: the source went silent, connecting anew"));
+        }
+        SourceState::BlockedByCredits => {
+            return bad(format!(
+                "not ready: blocked by credits for {held_for}: the account has none left; it goes on by itself when \
+                 there are new ones"
+            ));
+        }
+        SourceState::BlockedByAuth => {
+            return bad("not ready: blocked by auth: the source refuses the credentials; check them and start again");
+        }
+        SourceState::Connected => connected(numbers, now_ms, snapshot.source.since_ms),
+        SourceState::Reading => "reading".to_owned(),
+        SourceState::Ended => "the input has ended, its hours are being closed".to_owned(),
+    };
+    let store_for = span_ms(now_ms - snapshot.store.since_ms);
+    match &snapshot.store.state {
+        _ if numbers.spool_is_full() => {
+            let store = match &snapshot.store.state {
+                StoreState::Away { cause } => format!("store away for {store_for}: {cause}"),
+                StoreState::Up | StoreState::Unknown => "uploads are slower than the source".to_owned(),
+            };
+            bad(format!("not ready: the spool is full ({}), the source is held back; {store}", numbers.spool()))
+        }
+        StoreState::Up => good(format!("ready: {source}")),
+        StoreState::Unknown => good(format!("ready: {source}; nothing uploaded yet")),
+        StoreState::Away { cause } => {
+            good(format!("ready: {source}; store away for {store_for}, spooling ({}): {cause}", numbers.spool()))
+        }
+    }
+}
+
+fn connected(numbers: Numbers, now_ms: i64, since_ms: i64) -> String {
+    let last_record_ms = numbers.last_record_ms.max(since_ms);
+    let without_record = (now_ms - last_record_ms) / 1000;
+    let last_byte = span_ms(now_ms - numbers.last_byte_ms.max(since_ms));
+    if without_record < QUIET_SECONDS {
+        "connected".to_owned()
+    } else {
+        format!("connected, quiet: no tweet for {}, last sign of life {last_byte} ago", span_ms(without_record * 1000))
+    }
+}
+
+fn span_ms(millis: i64) -> String {
+    span(u64::try_from(millis / 1000).unwrap_or(0))
+}
+
+/// A length of time for people: one or two units.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An agent whose writer beats and whose states began now; `later` is seconds from now.
+    fn say(source: SourceState, store: StoreState, numbers: Numbers, later: i64) -> (bool, String) {
+        let health = Health::default();
+        health.beat();
+        health.set_source(source);
+        health.set_store(store);
+        let began = health.snapshot().source.since_ms;
+        let verdict = ready(&health, numbers, began + later * 1000);
+        (verdict.good, verdict.sentence)
+    }
+
+    fn away() -> StoreState {
+        StoreState::Away { cause: "no connection".into() }
+    }
+
+    const HALF: Numbers =
+        Numbers { last_byte_ms: 0, last_record_ms: 0, spool_bytes: 1 << 20, spool_max_bytes: 2 << 20 };
+    const FULL: Numbers = Numbers { spool_bytes: 2 << 20, ..HALF };
+
+    #[test]
+    fn each_state_of_the_source_has_its_own_sentence() {
+        use SourceState::*;
+        let cause = || "the server closed the stream".to_owned();
+        let table = [
+            (Starting, false, "not ready: starting, the source has not begun"),
+            (Connecting, false, "not ready: connecting to the source for 5 s"),
+            (
+                Waiting { cause: cause() },
+                false,
+                "not ready: not connected for 5 s, the source waits to try again: the server closed the stream",
+            ),
+            (Stalled, false, "not ready: stalled for 5 s: the source went silent, connecting anew"),
+            (
+                BlockedByCredits,
+                false,
+                "not ready: blocked by credits for 5 s: the account has none left; it goes on by itself when there are \
+                 new ones",
+            ),
+            (
+                BlockedByAuth,
+                false,
+                "not ready: blocked by auth: the source refuses the credentials; check them and start again",
+            ),
+            (Connected, true, "ready: connected"),
+            (Reading, true, "ready: reading"),
+            (Ended, true, "ready: the input has ended, its hours are being closed"),
+        ];
+        for (state, expected, sentence) in table {
+            assert_eq!(say(state, StoreState::Up, HALF, 5), (expected, sentence.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_connection_without_tweets_is_quiet_and_ready() {
+        let (ok, sentence) = say(SourceState::Connected, StoreState::Up, HALF, 240);
+        assert!(ok);
+        assert_eq!(sentence, "ready: connected, quiet: no tweet for 4 min, last sign of life 4 min ago");
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_bridged_by_the_spool_until_it_is_full() {
+        assert_eq!(
+            say(SourceState::Connected, away(), HALF, 10),
+            (true, "ready: connected; store away for 10 s, spooling (1.0 MiB of 2.0 MiB used): no connection".into())
+        );
+        assert_eq!(
+            say(SourceState::Connected, away(), FULL, 10),
+            (
+                false,
+                "not ready: the spool is full (2.0 MiB of 2.0 MiB used), the source is held back; store away for 10 s: \
+                 no connection"
+                    .into()
+            )
+        );
+        let (ok, sentence) = say(SourceState::Connected, StoreState::Up, FULL, 10);
+        assert!(!ok && sentence.ends_with("uploads are slower than the source"), "{sentence}");
+    }
+
+    #[test]
+    fn a_fatal_error_and_a_stop_outrank_everything() {
+        let health = Health::default();
+        health.set_source(SourceState::Connected);
+        health.set_stopping();
+        let stopping = ready(&health, HALF, 0);
+        assert_eq!(stopping.sentence, "not ready: stopping, what was accepted is being uploaded");
+        health.set_fatal("the spool's disk is read-only");
+        let fatal = ready(&health, HALF, 0);
+        assert_eq!(fatal, bad("not ready: the agent cannot go on: the spool's disk is read-only"));
+    }
+
+    #[test]
+    fn a_length_of_time_is_one_or_two_units() {
+        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3_660, "1 h 1 min"), (90_000, "1 d 1 h")] {
+            assert_eq!(span(seconds), text);
+        }
+    }
+}
