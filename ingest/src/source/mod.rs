@@ -5,6 +5,7 @@
 //! connected; finite ones (files, standard input) come to an end and say where they stand with each batch.
 
 pub mod framing;
+pub mod oauth;
 
 use std::collections::BTreeMap;
 
