@@ -6,6 +6,7 @@
 
 pub mod framing;
 pub mod oauth;
+pub mod reconnect;
 
 use std::collections::BTreeMap;
 
