@@ -4,9 +4,15 @@
 //! knows nothing of hours, spool or store. Live sources (the X streams) reconnect for ever and report when they are
 //! connected; finite ones (files, standard input) come to an end and say where they stand with each batch.
 
+mod batches;
+mod files;
 pub mod framing;
+mod http;
+mod input;
 pub mod oauth;
 pub mod reconnect;
+mod stdin;
+mod stream;
 
 use std::collections::BTreeMap;
 
