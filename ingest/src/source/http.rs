@@ -58,12 +58,16 @@ impl Refused {
         Refused::Retry { cause: cause.into(), failure, detail: detail.into(), is_counted: true }
     }
 
+    pub(crate) fn fatal(cause: &str, error: SourceError) -> Refused {
+        Refused::Fatal { cause: cause.to_owned(), error }
+    }
+
     pub(crate) fn credentials(text: String) -> Refused {
-        Refused::Fatal { cause: "credentials".to_owned(), error: SourceError::Credentials(text) }
+        Refused::fatal("credentials", SourceError::Credentials(text))
     }
 
     pub(crate) fn configuration(text: String) -> Refused {
-        Refused::Fatal { cause: "configuration".to_owned(), error: SourceError::Configuration(text) }
+        Refused::fatal("configuration", SourceError::Configuration(text))
     }
 }
 
