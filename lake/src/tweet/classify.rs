@@ -4,7 +4,8 @@
 //! tweets): only the `id` directly in `data` counts. The members that decide are collected during the one walk; only
 //! words of the stream, which are rare, are looked at a second time.
 
-use super::walk::{Fault, SHORT, Value, Walker};
+use super::text::SHORT;
+use super::walk::{Fault, Value, Walker};
 use super::{Api, LineKind, Message, RejectReason, TweetHead, control, time};
 
 /// The members of the top-level object that decide what a line is.

@@ -1,13 +1,14 @@
-//! Words of the stream itself: v1.1's limit, warning and disconnect, v2's problems and connection metadata.
+//! Words of the stream itself: v1.1's limit, warning and disconnect, v2's problems and connection metadata; and the time
+//! that a message tells.
 //!
 //! They are rare, so that their members are looked for in a second, plain walk over what the first one has checked. A word
 //! that lacks what makes it useful is none: the line becomes a reject, which keeps its bytes.
 
 use std::ops::ControlFlow;
 
-use super::Control;
 use super::classify::{Members, digits};
 use super::walk::{Value, Walker};
+use super::{Control, Message};
 
 /// The word that a line which is neither a tweet nor a message says, if it says one.
 pub(super) fn word(members: &Members<'_>, line: &[u8]) -> Option<Control> {
@@ -70,11 +71,25 @@ fn what(object: &[u8]) -> Option<String> {
     text(object, b"disconnect_type").or_else(|| text(object, b"connection_issue"))
 }
 
-/// The last member of that name.
+/// See [`super::message_ms`].
+pub(super) fn message_ms(message: Message, line: &[u8]) -> Option<i64> {
+    let name: &[u8] = match message {
+        Message::Delete => b"delete",
+        Message::ScrubGeo => b"scrub_geo",
+        Message::StatusWithheld => b"status_withheld",
+        Message::UserWithheld => b"user_withheld",
+    };
+    let Value::Object(body) = member(line, name)? else { return None };
+    i64::try_from(member(body, b"timestamp_ms").and_then(digits)?).ok()
+}
+
+/// The last member of that name; `None` too where `object` is none.
 fn member<'a>(object: &'a [u8], wanted: &[u8]) -> Option<Value<'a>> {
     let mut found = None;
     let mut walker = Walker::new(object);
-    walker.peek_token();
+    if walker.peek_token() != b'{' {
+        return None;
+    }
     let walk = walker.members(|walker, name| {
         let value = walker.value(1)?;
         if name == wanted {

@@ -1,12 +1,13 @@
 //! What a line is: a tweet, a message about tweets, a word of the stream itself, or a reject; with a tweet's own id and
 //! time, found without building a document.
 //!
-//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line. `walk` knows
-//! JSON and nothing of tweets, `classify` knows tweets and messages, `control` the words of the stream itself,
+//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line. `walk` and
+//! `text` know JSON and nothing of tweets, `classify` knows tweets and messages, `control` the words of the stream itself,
 //! `time` the two ways in which tweets tell their time.
 
 mod classify;
 mod control;
+mod text;
 mod time;
 mod walk;
 
@@ -136,6 +137,11 @@ pub enum LineKind {
 /// ```
 pub fn scan(line: &[u8]) -> LineKind {
     classify::scan(line)
+}
+
+/// When a message says it was sent, milliseconds since the epoch: the `timestamp_ms` in it, where there is one. `message` is what [`scan`] said of `line`.
+pub fn message_ms(message: Message, line: &[u8]) -> Option<i64> {
+    control::message_ms(message, line)
 }
 
 /// The time in a snowflake id, milliseconds since the epoch; `None` for ids from before November 2010, which hold none.
