@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cauce_lake::manifest::IngestPath;
-use cauce_lake::tweet::{self, Control, LineKind, Message, RejectReason};
+use cauce_lake::tweet::{self, Control, LineKind, RejectReason};
 
 use super::framing::{Block, Tail};
 use crate::channel::{Batch, Record, RecordKind, Reject};
@@ -83,7 +83,7 @@ impl Sorter {
                 }
                 LineKind::Message(message) => {
                     counts.messages += 1;
-                    RecordKind::Message(message, message_time_ms(message, bytes))
+                    RecordKind::Message(message, tweet::message_ms(message, bytes))
                 }
                 LineKind::Control(control) => {
                     counts.controls += 1;
@@ -132,7 +132,8 @@ impl Sorter {
             Tail::Line(line) if line.iter().all(u8::is_ascii_whitespace) => self.empty(),
             Tail::Line(line) => {
                 let end = offset(line.strip_suffix(b"\r").unwrap_or(&line).len());
-                self.sort(Block { bytes: line, lines: vec![0..end], ..Block::default() }, controls)
+                let lines = std::iter::once(0..end).collect();
+                self.sort(Block { bytes: line, lines, ..Block::default() }, controls)
             }
             Tail::TooLong(long) => self.single(RejectReason::TooLong, long.first, long.total),
         }
@@ -184,19 +185,6 @@ impl Sorter {
     }
 }
 
-/// When a message says it was sent: `timestamp_ms` inside it, a text or a number.
-fn message_time_ms(message: Message, line: &[u8]) -> Option<i64> {
-    let name = match message {
-        Message::Delete => "delete",
-        Message::ScrubGeo => "scrub_geo",
-        Message::StatusWithheld => "status_withheld",
-        Message::UserWithheld => "user_withheld",
-    };
-    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
-    let time = &value.get(name)?["timestamp_ms"];
-    time.as_i64().or_else(|| time.as_str()?.parse().ok())
-}
-
 /// Cuts `chunk` after each `lines`-th line end, so that what is framed from one portion never makes more than `lines` records.
 pub(crate) fn portions(chunk: &[u8], lines: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = chunk;
@@ -213,6 +201,7 @@ pub(crate) fn portions(chunk: &[u8], lines: usize) -> impl Iterator<Item = &[u8]
 
 #[cfg(test)]
 mod tests {
+    use cauce_lake::tweet::Message;
     use proptest::prelude::*;
 
     use super::*;

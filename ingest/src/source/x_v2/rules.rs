@@ -123,9 +123,9 @@ impl Rules<'_> {
             }
         }
         let present = self.list().await?;
-        match missing(wanted, &present)[..] {
-            [] => Ok(()),
-            [ref first, ..] => Err(Action::Refuse(Refused::retry(
+        match missing(wanted, &present).first() {
+            None => Ok(()),
+            Some(first) => Err(Action::Refuse(Refused::retry(
                 "rules",
                 Failure::Http,
                 format!("rules were added but are not there, such as {}", shown(&first.tag)),

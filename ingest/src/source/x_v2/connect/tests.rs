@@ -11,6 +11,7 @@ use axum::routing::any;
 use futures_util::StreamExt as _;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -271,9 +272,54 @@ async fn nobody_there_is_retried_and_does_not_count_as_a_connect() {
     assert!(!detail.contains("my-token"), "{detail}");
 }
 
+/// A server that reads one request, answers with `bytes` and closes the connection.
+async fn answer_once(bytes: &'static [u8]) -> Url {
+    let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+    let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a client");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            assert!(socket.read_buf(&mut request).await.expect("a request") > 0);
+        }
+        socket.write_all(bytes).await.expect("a reader");
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_an_error_and_not_an_end() {
+    let url = answer_once(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n{\"data\r\n").await;
+    let mut x = dialect(url, bearer(), &[]);
+    x.are_rules_synced = true;
+    let Ok(mut bytes) = x.connect().await else { panic!("no stream") };
+    assert_eq!(bytes.next().await.expect("bytes").expect("a chunk"), "{\"data");
+    assert!(bytes.next().await.expect("a word about the end").is_err());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_compressed_though_not_asked_to_be_is_refused() {
+    let url = answer_once(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    let mut x = dialect(url, bearer(), &[]);
+    x.are_rules_synced = true;
+    let Err(Refused::Retry { cause, .. }) = x.connect().await else { panic!("no retry") };
+    assert_eq!(cause, "encoding");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_comes_is_not_waited_for() {
+    // It accepts connections into its queue and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
+    let Err(Refused::Retry { cause, failure, .. }) = dialect(url, bearer(), &[]).connect().await else {
+        panic!("no retry")
+    };
+    assert_eq!((cause.as_str(), failure), ("timeout", Failure::Network));
+}
+
 #[tokio::test]
 async fn the_source_runs_over_a_drop_and_ends_when_its_token_is_refused() {
-    let (url, side) = serve(Side { answers: Vec::new(), ..Side::default() }).await;
+    let (url, side) = serve(Side::default()).await;
     let (sender, receiver) = channel(100, 0);
     let settings = settings(url, bearer(), &["cats"]);
     let limits = Limits { max_line_bytes: settings.max_line_bytes, batch_records: 10 };
