@@ -4,14 +4,28 @@
 //! knows nothing of hours, spool or store. Live sources (the X streams) reconnect for ever and report when they are
 //! connected; finite ones (files, standard input) come to an end and say where they stand with each batch.
 
+mod batches;
+mod files;
 pub mod framing;
+mod http;
+mod input;
+pub mod oauth;
+pub mod reconnect;
+mod stdin;
+mod stream;
+mod x_v1;
+mod x_v2;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use self::batches::Limits;
 use crate::channel::{Position, Sender};
+use crate::config::settings::{Settings, SourceSettings};
+use crate::status::Metrics;
 
 /// Why a source gave up. Everything that may pass by itself is retried inside the source and never ends here.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +58,30 @@ pub trait Source: Send {
     async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError>;
 }
 
-/// Temporary: replaced by the sources.
-pub fn build(
-    _settings: &crate::config::Settings,
-    _positions: Positions,
-    _metrics: std::sync::Arc<crate::status::Metrics>,
-) -> Result<Box<dyn Source>, SourceError> {
-    Err(SourceError::Configuration("no source".into()))
+/// Makes the source that `settings` describe. Nothing is connected yet; files are looked for, and not read.
+///
+/// `positions` is where finite sources stood at the last start, by [`Position::file`].
+///
+/// # Errors
+/// When the settings cannot work: a missing or unreadable file, a pattern that matches nothing.
+pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -> Result<Box<dyn Source>, SourceError> {
+    let limits = |max_line_bytes| Limits { max_line_bytes, batch_records: settings.channel.transaction_capacity };
+    Ok(match &settings.source {
+        SourceSettings::XV2(x) => {
+            let (limits, stall_timeout) = (limits(x.max_line_bytes), x.stall_timeout);
+            let dialect = x_v2::XV2::new(x.clone(), &settings.agent.id)?;
+            Box::new(stream::Stream::new(dialect, limits, stall_timeout, metrics))
+        }
+        SourceSettings::XV1(x) => {
+            let (limits, stall_timeout) = (limits(x.max_line_bytes), x.stall_timeout);
+            let dialect = x_v1::XV1::new(x.clone(), Arc::clone(&metrics))?;
+            Box::new(stream::Stream::new(dialect, limits, stall_timeout, metrics))
+        }
+        SourceSettings::Files { paths, max_line_bytes } => {
+            Box::new(files::Files::find(paths, positions, limits(*max_line_bytes), metrics)?)
+        }
+        SourceSettings::Stdin { max_line_bytes } => {
+            Box::new(stdin::Stdin::new(std::io::stdin(), limits(*max_line_bytes), metrics))
+        }
+    })
 }

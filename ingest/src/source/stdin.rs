@@ -1,0 +1,156 @@
+//! Standard input as a source: `zcat archive.gz | ingest run`, or whatever writes lines into a pipe.
+//!
+//! Lines go on as soon as one read brings them; nothing waits for a full buffer. A pipe cannot be read again, so there is
+//! no position to resume from.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::batches::Limits;
+use super::input::{CalledOff, End, Input, decoded};
+use super::{Source, SourceError};
+use crate::channel::Sender;
+use crate::status::Metrics;
+
+/// Standard input, or another pipe.
+pub(crate) struct Stdin {
+    reader: Box<dyn Read + Send>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+impl Stdin {
+    pub(crate) fn new(reader: impl Read + Send + 'static, limits: Limits, metrics: Arc<Metrics>) -> Stdin {
+        Stdin { reader: Box::new(reader), limits, metrics }
+    }
+}
+
+#[async_trait]
+impl Source for Stdin {
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError> {
+        let metrics = Arc::clone(&self.metrics);
+        metrics.connected.set(1);
+        let (ended, mut end) = oneshot::channel();
+        let turn = Turn::default();
+        let thread = {
+            let (turn, stop, runtime) = (turn.clone(), stop.clone(), Handle::current());
+            // A thread of its own and not the runtime's: a read from a silent pipe cannot be called off, and the
+            // runtime would wait for it when the program ends.
+            std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+                let reader = decoded(Turnwise { inner: self.reader, turn, held: None });
+                let end = match reader {
+                    Err(error) => End::Broken(error),
+                    Ok(reader) => {
+                        let input = Input {
+                            position: None,
+                            name: "standard input".to_owned(),
+                            fills: false,
+                            limits: self.limits,
+                            metrics: self.metrics,
+                        };
+                        input.read(reader, &stop, |batch| runtime.block_on(out.send(batch)))
+                    }
+                };
+                // Nobody listens any more where the source was stopped meanwhile.
+                let _ = ended.send(end);
+            })
+        };
+        thread.map_err(|error| SourceError::Input(format!("no thread to read standard input with: {error}")))?;
+        let end = tokio::select! {
+            end = &mut end => end.ok(),
+            () = stop.cancelled() => {
+                // Whoever holds the turn works on bytes that were read; once we have it, none are left.
+                *turn.0.lock().await = true;
+                Some(End::Stopped)
+            }
+        };
+        metrics.connected.set(0);
+        match end {
+            Some(End::Done | End::Stopped) => Ok(()),
+            Some(End::Broken(error)) => {
+                tracing::error!(%error, "standard input cannot be read to its end; what came before is kept");
+                Err(SourceError::Input(format!("standard input could not be read to its end: {error}")))
+            }
+            None => Err(SourceError::Input("reading standard input failed".to_owned())),
+        }
+    }
+}
+
+/// Held by the reading thread while it works on bytes that it has read, and free while it waits for more; `true` once the
+/// source has ended, after which bytes that still come are left alone.
+#[derive(Clone, Default)]
+struct Turn(Arc<Mutex<bool>>);
+
+/// A reader that gives up the turn while it waits.
+struct Turnwise<R> {
+    inner: R,
+    turn: Turn,
+    held: Option<OwnedMutexGuard<bool>>,
+}
+
+impl<R: Read> Read for Turnwise<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.held = None;
+        let outcome = self.inner.read(buffer);
+        let held = Arc::clone(&self.turn.0).blocking_lock_owned();
+        if *held {
+            return Err(io::Error::other(CalledOff));
+        }
+        self.held = Some(held);
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::channel::{Event, RecordKind, channel};
+
+    const LIMITS: Limits = Limits { max_line_bytes: 1 << 20, batch_records: 100 };
+    const DELETE: &[u8] =
+        b"{\"delete\":{\"status\":{\"id\":3,\"id_str\":\"3\",\"user_id\":4,\"user_id_str\":\"4\"}}}\n";
+
+    #[tokio::test]
+    async fn lines_of_a_pipe_that_stays_open_go_on_at_once_and_a_stop_does_not_wait_for_its_end() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let (sender, receiver) = channel(10, 0);
+        let stop = CancellationToken::new();
+        let source = Box::new(Stdin::new(reader, LIMITS, Arc::new(Metrics::default())));
+        let running = tokio::spawn(source.run(sender, stop.clone()));
+        writer.write_all(DELETE).expect("room in the pipe");
+        let event = tokio::task::spawn_blocking(move || (receiver.recv(), receiver)).await.expect("it ends");
+        let (Ok(Event::Batch(first)), receiver) = event else { panic!("no batch") };
+        assert_eq!(first.batch.records.len(), 1);
+        assert_eq!(first.batch.position, None);
+        stop.cancel();
+        running.await.expect("no panic").expect("a stop is no error");
+        drop(writer);
+        assert!(receiver.recv().is_err(), "nothing is sent after the end");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_pipe_ends_the_source_and_its_last_line_needs_no_line_end() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        writer.write_all(&[DELETE, &DELETE[..DELETE.len() - 1]].concat()).expect("room in the pipe");
+        drop(writer);
+        let (sender, receiver) = channel(10, 0);
+        let source = Box::new(Stdin::new(reader, LIMITS, Arc::new(Metrics::default())));
+        source.run(sender, CancellationToken::new()).await.expect("it ends well");
+        let mut kinds = Vec::new();
+        while let Ok(Event::Batch(batch)) = receiver.recv() {
+            kinds.extend(batch.batch.records.into_iter().map(|record| record.kind));
+        }
+        assert!(matches!(kinds[..], [RecordKind::Message(..), RecordKind::Message(..)]), "{kinds:?}");
+    }
+}

@@ -1,0 +1,289 @@
+//! The engine of both X streams: connect, read, frame, hand over, watch for silence, and connect again, for ever.
+//!
+//! What differs between v2 and v1.1 (requests, answers, words of the stream) is a [`Dialect`]. A line that the other side did
+//! not finish is dropped with its connection; the gap that opens says so.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cauce_lake::manifest::IngestPath;
+use cauce_lake::tweet::{Control, LineKind, scan};
+use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::batches::{Limits, Sorter, portions};
+use super::framing::{Framer, Tail};
+use super::http::{ByteStream, Refused, TransportError};
+use super::reconnect::{Failure, PROVEN_AFTER, Pace, Schedule};
+use super::{Source, SourceError};
+use crate::channel::{ConnectionEvent, RecordKind, Sender};
+use crate::status::Metrics;
+use crate::status::metrics::Kind;
+
+/// Bytes that are gathered, as long as they have already come, before they are framed: servers that send a chunk a line
+/// would otherwise make a batch a line.
+const GATHER_BYTES: usize = 256 << 10;
+
+/// What one API does differently from another.
+#[async_trait]
+pub(crate) trait Dialect: Send + 'static {
+    /// Opens the stream, with all that has to come before it.
+    async fn connect(&mut self) -> Result<ByteStream, Refused>;
+
+    /// Hears a word of the stream; `Some` is a reason to close the connection.
+    fn hear(&mut self, word: Control) -> Option<Drop>;
+}
+
+/// How an established connection came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Drop {
+    /// One word with hyphens, for metrics and gaps.
+    pub(crate) cause: String,
+    /// What the wait depends on.
+    pub(crate) failure: Failure,
+}
+
+impl Drop {
+    pub(crate) fn new(cause: impl Into<String>, failure: Failure) -> Drop {
+        Drop { cause: cause.into(), failure }
+    }
+}
+
+/// A live source.
+#[derive(Debug)]
+pub(crate) struct Stream<D> {
+    dialect: D,
+    limits: Limits,
+    stall_timeout: Duration,
+    metrics: Arc<Metrics>,
+    schedule: Schedule<ChaCha8Rng>,
+    pace: Pace,
+}
+
+/// Why reading a connection ended.
+enum Ended {
+    /// We were asked to stop, or nobody takes lines any more.
+    Stopped,
+    /// It is gone.
+    Dropped(Drop),
+}
+
+impl<D: Dialect> Stream<D> {
+    pub(crate) fn new(dialect: D, limits: Limits, stall_timeout: Duration, metrics: Arc<Metrics>) -> Stream<D> {
+        let schedule = Schedule::new(ChaCha8Rng::from_rng(&mut rand::rng()));
+        Stream { dialect, limits, stall_timeout, metrics, schedule, pace: Pace::default() }
+    }
+
+    /// Reads one connection to its end. `last_byte_ms` is moved on with every read.
+    async fn read(
+        &mut self,
+        mut bytes: ByteStream,
+        connection: u64,
+        last_byte_ms: &mut i64,
+        out: &Sender,
+        stop: &CancellationToken,
+    ) -> Ended {
+        let metrics = Arc::clone(&self.metrics);
+        let mut sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, format!("connection {connection}"));
+        let mut framer = Framer::new(self.limits.max_line_bytes);
+        let mut words: Vec<Control> = Vec::new();
+        let mut gathered: Vec<u8> = Vec::new();
+        let opened = Instant::now();
+        let mut is_proven = false;
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ended::Stopped,
+                next = tokio::time::timeout(self.stall_timeout, bytes.next()) => next,
+            };
+            let Ok(mut next) = next else {
+                return dropped(framer, Drop::new("stall", Failure::Dropped));
+            };
+            gathered.clear();
+            while let Some(Ok(chunk)) = &next {
+                gathered.extend_from_slice(chunk);
+                if gathered.len() >= GATHER_BYTES {
+                    break;
+                }
+                match bytes.next().now_or_never() {
+                    Some(more) => next = more,
+                    None => break,
+                }
+            }
+            if !gathered.is_empty() {
+                *last_byte_ms = Timestamp::now().as_millisecond();
+                metrics.last_byte_ms.store(*last_byte_ms, Ordering::Relaxed);
+                metrics.bytes_received.inc_by(gathered.len() as u64);
+            }
+            for portion in portions(&gathered, self.limits.batch_records) {
+                framer.push(portion);
+                let Some(block) = framer.take_block() else { continue };
+                let batch = sorter.sort(block, &mut words);
+                let has_data = batch.records.iter().any(|record| !matches!(record.kind, RecordKind::Reject(_)));
+                if !is_proven && (has_data || opened.elapsed() >= PROVEN_AFTER) {
+                    is_proven = true;
+                    self.schedule.proven();
+                }
+                if !batch.records.is_empty() && out.send(batch).await.is_err() {
+                    return Ended::Stopped;
+                }
+            }
+            let heard: Vec<Drop> = words.drain(..).filter_map(|word| self.dialect.hear(word)).collect();
+            if let Some(drop) = heard.into_iter().next() {
+                return dropped(framer, drop);
+            }
+            match next {
+                Some(Ok(_)) => {}
+                Some(Err(TransportError(error))) => {
+                    tracing::debug!(connection, error, "connection broke");
+                    return dropped(framer, Drop::new("broken", Failure::Dropped));
+                }
+                None => return self.closed(framer, sorter, out).await,
+            }
+        }
+    }
+
+    /// A clean end: what stands after the last line end counts as a line if it is a whole one.
+    async fn closed(&mut self, framer: Framer, mut sorter: Sorter, out: &Sender) -> Ended {
+        let closed = Drop::new("closed", Failure::Dropped);
+        let line = match framer.finish() {
+            None => return Ended::Dropped(closed),
+            Some(Tail::Line(line)) if !matches!(scan(&line), LineKind::Reject(_)) => line,
+            Some(tail) => return unfinished(&tail, closed),
+        };
+        let mut words = Vec::new();
+        let batch = sorter.sort_last(Tail::Line(line), &mut words);
+        if !batch.records.is_empty() && out.send(batch).await.is_err() {
+            return Ended::Stopped;
+        }
+        let heard = words.into_iter().find_map(|word| self.dialect.hear(word));
+        Ended::Dropped(heard.unwrap_or(closed))
+    }
+
+    fn count(
+        family: &prometheus_client::metrics::family::Family<Kind, prometheus_client::metrics::counter::Counter>,
+        cause: &str,
+    ) {
+        family.get_or_create(&Kind::new(cause)).inc();
+    }
+}
+
+fn dropped(framer: Framer, drop: Drop) -> Ended {
+    match framer.finish() {
+        Some(tail) => unfinished(&tail, drop),
+        None => Ended::Dropped(drop),
+    }
+}
+
+fn unfinished(tail: &Tail, drop: Drop) -> Ended {
+    let bytes = match tail {
+        Tail::Line(line) => line.len() as u64,
+        Tail::TooLong(long) => long.total,
+    };
+    tracing::warn!(bytes, cause = drop.cause, "unfinished line dropped with its connection");
+    Ended::Dropped(drop)
+}
+
+/// Waits; `false` when asked to stop meanwhile.
+async fn pause(wait: Duration, stop: &CancellationToken) -> bool {
+    if wait.is_zero() {
+        return !stop.is_cancelled();
+    }
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(wait) => true,
+    }
+}
+
+#[async_trait]
+impl<D: Dialect> Source for Stream<D> {
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    async fn run(mut self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError> {
+        let metrics = Arc::clone(&self.metrics);
+        let began = Instant::now();
+        let mut last_byte_ms = Timestamp::now().as_millisecond();
+        // Whether the writer knows that there is no connection.
+        let mut is_down = false;
+        let (mut attempt, mut connection) = (0_u64, 0_u64);
+        loop {
+            if !pause(self.pace.take(began.elapsed()), &stop).await {
+                return Ok(());
+            }
+            attempt += 1;
+            let answer = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                answer = self.dialect.connect() => answer,
+            };
+            let (cause, failure, detail) = match answer {
+                Ok(bytes) => {
+                    connection += 1;
+                    tracing::info!(connection, attempt, "connected");
+                    attempt = 0;
+                    Self::count(&metrics.connects, "connected");
+                    metrics.connected.set(1);
+                    last_byte_ms = Timestamp::now().as_millisecond();
+                    if out.connection(ConnectionEvent::Up).is_err() {
+                        return Ok(());
+                    }
+                    is_down = false;
+                    let ended = self.read(bytes, connection, &mut last_byte_ms, &out, &stop).await;
+                    metrics.connected.set(0);
+                    let Ended::Dropped(drop) = ended else { return Ok(()) };
+                    Self::count(&metrics.disconnects, &drop.cause);
+                    (drop.cause, drop.failure, String::new())
+                }
+                Err(Refused::Retry { cause, failure, detail, is_counted }) => {
+                    if !is_counted {
+                        self.pace.give_back();
+                    }
+                    Self::count(&metrics.connects, &cause);
+                    (cause, failure, detail)
+                }
+                Err(Refused::Fatal { cause, error }) => {
+                    Self::count(&metrics.connects, &cause);
+                    if !is_down {
+                        // The error says it all; the writer may be gone before the gap is told.
+                        let _ = out.connection(ConnectionEvent::Down { last_byte_ms, cause });
+                    }
+                    return Err(error);
+                }
+            };
+            let wait = self.schedule.wait(failure);
+            say(&cause, failure, &detail, wait, attempt);
+            if !is_down {
+                is_down = true;
+                if out.connection(ConnectionEvent::Down { last_byte_ms, cause }).is_err() {
+                    return Ok(());
+                }
+            }
+            if !pause(wait, &stop).await {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn say(cause: &str, failure: Failure, detail: &str, wait: Duration, attempt: u64) {
+    let wait_s = wait.as_secs_f64();
+    if failure == Failure::Paused {
+        tracing::error!(cause, detail, wait_s, attempt, "no stream until the account allows it; asking again then");
+    } else if attempt == 0 {
+        tracing::warn!(cause, wait_s, "disconnected");
+    } else {
+        tracing::warn!(cause, detail, wait_s, attempt, "not connected");
+    }
+}
+
+#[cfg(test)]
+mod tests;
