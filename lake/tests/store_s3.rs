@@ -35,6 +35,7 @@ async fn store_at(server: &S3Server, bucket: &str, prefix: &str) -> S3Store {
     S3Store::open(bucket, prefix, &server.options()).await.expect("a possible configuration").with_multipart(MULTIPART)
 }
 
+#[expect(clippy::print_stdout, reason = "a check that is left out must say so")]
 async fn open(
     server: &'static LazyLock<Option<S3Server>>,
     left_out: &[(&str, &str)],

@@ -207,6 +207,11 @@ where
         SdkError::ServiceError(service) => {
             failure.code = service.err().code().map(str::to_owned);
             failure.message = shorten(service.err().message().unwrap_or_default());
+            // An error without a code under a success: the SDK could not read the answer.
+            if failure.code.is_none() && matches!(failure.status, Some(200..=299)) {
+                failure.trouble = Trouble::Gibberish;
+                failure.message = innermost(error);
+            }
             // `<Region>` of AuthorizationHeaderMalformed is not parsed by the SDK; its message names it.
             if failure.code.as_deref() == Some("AuthorizationHeaderMalformed") && failure.region.is_none() {
                 failure.region = region_in(&failure.message);
