@@ -39,7 +39,11 @@ impl Policy {
     /// when it lies behind what the journal says. It leaves out hours that are closed already or too far back.
     pub fn run_start(&self, state: &State, now_ms: i64) -> Option<Hour> {
         let next = state.live_next.filter(|_| self.live)?;
-        let reached = Hour::containing(now_ms);
+        let reached = match self.partition_by {
+            PartitionBy::ReceivedAt => Hour::containing(now_ms),
+            // A replayed stream may be far behind the clock.
+            PartitionBy::CreatedAt => Hour::containing(state.max_event_ms.unwrap_or(now_ms)),
+        };
         let mut first = next.max(Hour::from_index(reached.index() - self.catch_up_hours));
         while first < reached && state.is_final(first) {
             first = first.next();

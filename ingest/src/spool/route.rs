@@ -48,6 +48,11 @@ impl Router {
         }
     }
 
+    /// Whether hours are those in which records arrive.
+    pub fn by_arrival(&self) -> bool {
+        self.partition_by == PartitionBy::ReceivedAt
+    }
+
     /// Whether the lake's folders are hours, which can close.
     pub fn closes(&self) -> bool {
         self.closes

@@ -343,7 +343,10 @@ impl State {
             if name.late.is_none() {
                 self.numbers.remove(&file.head.target.folder);
             }
-            self.files.remove(id);
+            // A quarantined file stays known until it is requeued or thrown away by hand.
+            if matches!(file.stage, Stage::Stored { .. }) {
+                self.files.remove(id);
+            }
         }
         self.know_closed(name);
         if name.late.is_none() {

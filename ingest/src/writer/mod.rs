@@ -321,7 +321,10 @@ impl Writer {
                     self.metrics.gap_millis.inc_by(u64::try_from(millis).unwrap_or(0));
                     self.spool.stage(Entry::GapClosed { to_ms: self.now_ms });
                 }
-                self.begin_run(self.now_ms);
+                // By creation the first tweet says where the run begins: a replayed stream bears older times.
+                if self.router.by_arrival() {
+                    self.begin_run(self.now_ms);
+                }
             }
             ConnectionEvent::Down { last_byte_ms, cause } => {
                 self.metrics.gap_open.set(1);
