@@ -41,8 +41,8 @@ impl Policy {
         let next = state.live_next.filter(|_| self.live)?;
         let reached = match self.partition_by {
             PartitionBy::ReceivedAt => Hour::containing(now_ms),
-            // A replayed stream may be far behind the clock.
-            PartitionBy::CreatedAt => Hour::containing(state.max_event_ms.unwrap_or(now_ms)),
+            // A replayed stream may be far behind the clock, so only its own tweets say how far it is.
+            PartitionBy::CreatedAt => Hour::containing(state.max_event_ms?),
         };
         let mut first = next.max(Hour::from_index(reached.index() - self.catch_up_hours));
         while first < reached && state.is_final(first) {

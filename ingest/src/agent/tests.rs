@@ -91,10 +91,13 @@ impl Source for Scripted {
 }
 
 async fn appears(store: &MemoryStore, key: &str) {
-    while store.content(key).is_none() {
-        tokio::task::yield_now().await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let waiting = async {
+        while store.content(key).is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let outcome = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+    assert!(outcome.is_ok(), "{key} did not appear; there are {:?}", store.keys());
 }
 
 fn batch(lines: &[String]) -> Batch {
