@@ -1,6 +1,12 @@
-//! Configuration: what was written (`cauce.toml`, a Flume `twitter.conf`, the environment, flags) becomes one checked
-//! [`Settings`]. Reading and checking are pure: nothing is connected to and nothing is made on disk here.
-
+//! Configuration
+mod knobs;
+mod layers;
+mod outside;
+mod problem;
+mod secrets;
 pub mod settings;
-
+mod toml_file;
+mod units;
+pub use outside::Outside;
+pub use problem::ConfigError;
 pub use settings::Settings;
