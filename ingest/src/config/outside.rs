@@ -55,11 +55,10 @@ impl Outside {
         if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
     }
 
-    /// Whether anything says where AWS credentials come from: variables, a profile, a container's or a pod's role, or
+    /// Whether anything but the two key variables says where AWS credentials come from: a profile, a role, or
     /// AWS's own files. An instance's role cannot be seen from here.
-    pub fn knows_aws_credentials(&self) -> bool {
-        const HINTS: [&str; 6] = [
-            "AWS_ACCESS_KEY_ID",
+    pub fn knows_aws_profile_or_role(&self) -> bool {
+        const HINTS: [&str; 5] = [
             "AWS_PROFILE",
             "AWS_WEB_IDENTITY_TOKEN_FILE",
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
