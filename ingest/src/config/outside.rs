@@ -3,7 +3,10 @@
 //! it can be tested with variables of its own.
 
 use std::collections::BTreeMap;
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
+
+use cauce_lake::pattern::HostNames;
 
 /// Longest file that `${file:…}` takes; a secret is never longer, and a mistyped path must not fill the memory.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
@@ -70,9 +73,13 @@ impl Outside {
             || home.is_some_and(|home| home.join(".aws/credentials").exists() || home.join(".aws/config").exists())
     }
 
-    /// The host's name.
-    pub fn host_name(&self) -> String {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    /// What this host is called. Its address is the one its name leads to, or loopback.
+    pub fn host_names(&self) -> HostNames {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let addresses: Vec<_> = (name.as_str(), 0).to_socket_addrs().into_iter().flatten().collect();
+        let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+        let ip = address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.ip().to_string());
+        HostNames { localhost: name.clone(), ip, fqdn: name }
     }
 }
 

@@ -73,7 +73,9 @@ mod tests {
     fn one_problem_stands_alone_and_several_are_listed() {
         assert_eq!(ConfigError::one("a").to_string(), "a");
         let mut problems = Problems::default();
-        ["a", "b", "a"].map(|text| problems.push(text));
+        for text in ["a", "b", "a"] {
+            problems.push(text);
+        }
         let error = problems.check().expect_err("there are problems");
         assert_eq!(error.to_string(), "the configuration has 2 problems\n  - a\n  - b");
     }

@@ -1,13 +1,14 @@
 //! Typed reading of layers: each function takes one knob, falls back to its default and collects what is wrong with
 //! where it was written. After the last one [`Problems::check`] decides; values read after a problem are never used.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::knobs::{self, Kind};
 use super::layers::{Layers, Value};
-use super::problem::{Problems, suggestion};
+use super::problem::Problems;
 use super::units;
 
 /// Layers being read, and the problems found.
@@ -15,15 +16,20 @@ pub(super) struct Read<'a> {
     pub(super) layers: &'a Layers,
     pub(super) problems: Problems,
     pub(super) notices: Vec<String>,
+    failed: BTreeSet<String>,
 }
 
 impl<'a> Read<'a> {
     pub(super) fn new(layers: &'a Layers) -> Read<'a> {
-        Read { layers, problems: Problems::default(), notices: Vec::new() }
+        Read { layers, problems: Problems::default(), notices: Vec::new(), failed: BTreeSet::new() }
     }
 
-    /// Adds a problem with where the knob was written; the value is not quoted.
+    /// Adds a problem with where the knob was written; the value is not quoted. Only the first of a knob counts: what
+    /// follows comes from the value that stands in for the wrong one.
     pub(super) fn problem(&mut self, key: &str, what: &str) {
+        if !self.failed.insert(key.to_owned()) {
+            return;
+        }
         let place = self.layers.entry(key).map_or(String::new(), |entry| format!("{}: ", entry.origin));
         self.problems.push(format!("{place}{key}: {what}"));
     }
@@ -113,8 +119,7 @@ impl<'a> Read<'a> {
         if let Some(Kind::Choice(words)) = knobs::find(key).map(|knob| knob.kind)
             && !words.contains(&text.as_str())
         {
-            let nearest = suggestion(&text, words.iter().copied());
-            self.quoted_problem(key, &format!("must be one of {}{nearest}", words.join(", ")));
+            self.quoted_problem(key, &format!("must be one of {}", words.join(", ")));
         }
         text
     }

@@ -40,6 +40,11 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 /// A text without anything of the path but its scheme or a placeholder for the bucket.
 pub(super) fn parse(path: &str) -> Result<Location, String> {
     let Some((scheme, rest)) = path.split_once("://") else {
+        // A slip in the scheme must not make a folder that is named after the secret.
+        let lower = path.to_ascii_lowercase();
+        if ["s3:", "s3a:", "s3n:", "s3//", "s3a//", "s3n//"].iter().any(|start| lower.starts_with(start)) {
+            return Err("the scheme is not written as s3n:// or s3a://".to_owned());
+        }
         // Hadoop also takes file:/folder.
         return Ok(folder(path.strip_prefix("file:").unwrap_or(path)));
     };
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn no_error_repeats_a_secret() {
-        for path in ["s3n://AKIA:hush/bucket/%m", "s3n://hush@bucket/%m", "hdfs://hush:8020/x", "gs://hush/x", "s3n://K:hush%m"] {
+        for path in ["s3n://AKIA:hush/bucket/%m", "s3n://hush@bucket/%m", "hdfs://hush:8020/x", "gs://hush/x", "s3n://K:hush%m", "s3n:/K:hush@b/%m", "S3N//Khushb/%m"] {
             let error = parse(path).err().unwrap_or_else(|| panic!("{path} was taken"));
             assert!(!error.contains("hush"), "{error}");
         }

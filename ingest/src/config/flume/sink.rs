@@ -66,6 +66,9 @@ fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
             return;
         }
     };
+    if location.pattern.contains("%[") {
+        mapping.extras.host = Some(outside.host_names());
+    }
     mapping.state_part("lake.url", location.url, setting.line);
     mapping.state_part("lake.pattern", location.pattern, setting.line);
     match location.keys {

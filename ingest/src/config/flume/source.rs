@@ -78,10 +78,9 @@ fn interceptors(source: &Component, outside: &Outside, mapping: &mut Mapping<'_>
             }
             "host" => {
                 let header = value("hostHeader").unwrap_or_else(|| "host".to_owned());
-                if value("useIP").is_none_or(|text| java_switch(&text)) {
-                    mapping.report.notice(kind.line, "the host's name stands in place of its address (useIP)");
-                }
-                mapping.extras.headers.push((header, outside.host_name()));
+                let names = outside.host_names();
+                let by_address = value("useIP").is_none_or(|text| java_switch(&text));
+                mapping.extras.headers.push((header, if by_address { names.ip } else { names.localhost }));
             }
             "static" => {
                 let or = |part: &str| value(part).unwrap_or_else(|| part.to_owned());

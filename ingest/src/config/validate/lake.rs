@@ -144,6 +144,7 @@ fn pattern(read: &mut Read<'_>, flume: &FromFlume) -> Option<Pattern> {
         rounding: flume.rounding.filter(|_| from_flume),
         allow_open: from_flume || strict,
         headers: flume.headers.clone(),
+        host: flume.host.clone(),
     };
     match Pattern::new(&text, &options) {
         Ok(pattern) => {

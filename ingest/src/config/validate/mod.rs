@@ -7,7 +7,7 @@ mod source;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cauce_lake::pattern::Rounding;
+use cauce_lake::pattern::{HostNames, Rounding};
 
 use super::layers::Layers;
 use super::problem::ConfigError;
@@ -23,6 +23,8 @@ pub(crate) struct FromFlume {
     pub(crate) rounding: Option<Rounding>,
     /// Fixed headers, from interceptors.
     pub(crate) headers: Vec<(String, String)>,
+    /// This host's names, where the path asks for them.
+    pub(crate) host: Option<HostNames>,
     /// Names of source, channel and sink.
     pub(crate) names: Option<(String, String, String)>,
     /// Why a knob that is needed is not there: said in place of the general text.
