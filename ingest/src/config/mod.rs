@@ -24,10 +24,12 @@ use std::path::{Path, PathBuf};
 pub use self::flume::FlumeRequest;
 use self::layers::Layers;
 pub use self::outside::Outside;
+pub use self::print::reference;
 pub use self::problem::ConfigError;
 use self::problem::Problems;
 use self::settings::LakeSettings;
 pub use self::settings::Settings;
+pub(crate) use self::units::{show_duration, show_size};
 use self::validate::FromFlume;
 
 /// What is to be read.

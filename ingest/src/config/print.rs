@@ -38,3 +38,48 @@ fn bare(knob: &Knob, shown: String) -> String {
         _ => shown,
     }
 }
+
+/// Every setting there is as Markdown, one table a section: what stands in `docs/configuration.md`.
+pub fn reference() -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for knob in KNOBS {
+        let (of, name) = knob.key.rsplit_once('.').unwrap_or(("", knob.key));
+        if of != section {
+            section = of;
+            text +=
+                &format!("\n### `[{section}]`\n\n| setting | value | default | what it does |\n|---|---|---|---|\n");
+        }
+        let value = match knob.kind {
+            Kind::Text => "text".to_owned(),
+            Kind::Secret => "secret".to_owned(),
+            Kind::List => "list".to_owned(),
+            Kind::Rules => "rules".to_owned(),
+            Kind::Switch => "`true` or `false`".to_owned(),
+            Kind::Count => "number".to_owned(),
+            Kind::Duration => "duration".to_owned(),
+            Kind::Size => "size".to_owned(),
+            Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        };
+        let default = match (knob.kind, knob.default) {
+            (_, "") => knob.or.to_owned(),
+            (Kind::List, list) => list.split(',').map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" "),
+            (_, default) => format!("`{default}`"),
+        };
+        let what = format!("{} {}", knob.what, knob.change);
+        text += &format!("| `{name}` | {value} | {default} | {} |\n", what.trim_end());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documentation is part of the repository, so a knob cannot change without it.
+    #[test]
+    fn the_documentation_holds_every_setting_as_it_is() {
+        let page = include_str!("../../../docs/configuration.md");
+        assert!(page.contains(&reference()), "put the output of `ingest check --reference` into docs/configuration.md");
+    }
+}

@@ -15,9 +15,9 @@ const V1_PHRASE_BYTES: usize = 60;
 
 /// Endings that make a word with a dot in it a web address.
 const TOP_LEVEL: [&str; 40] = [
-    "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "io", "co", "me", "tv", "app", "dev", "ai", "eu", "uk",
-    "de", "fr", "es", "it", "nl", "be", "ch", "at", "se", "no", "dk", "fi", "pl", "pt", "ru", "cn", "jp", "in", "br", "mx",
-    "us", "ca",
+    "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "io", "co", "me", "tv", "app", "dev", "ai", "eu",
+    "uk", "de", "fr", "es", "it", "nl", "be", "ch", "at", "se", "no", "dk", "fi", "pl", "pt", "ru", "cn", "jp", "in",
+    "br", "mx", "us", "ca",
 ];
 
 /// Endings that make two words a web address, as in `example com`. Only those that are no words of their own.
@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn the_old_track_list_becomes_one_rule() {
-        let translated = translate(&["@realdonaldtrump,#Trump,#trump".to_owned()], "agent", 1024).expect("translatable");
+        let translated =
+            translate(&["@realdonaldtrump,#Trump,#trump".to_owned()], "agent", 1024).expect("translatable");
         let [rule] = translated.rules.as_slice() else { panic!("{translated:?}") };
         assert_eq!(rule.value, "@realdonaldtrump OR #trump");
         assert!(rule.tag.starts_with("cauce:agent:") && rule.tag.len() == "cauce:agent:".len() + 8, "{}", rule.tag);

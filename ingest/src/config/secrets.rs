@@ -45,9 +45,10 @@ pub(crate) fn resolve(text: &str, outside: &Outside) -> Result<String, String> {
 
 fn look_up(reference: &str, outside: &Outside) -> Result<String, String> {
     match reference.split_once(':') {
-        Some(("env", name)) => {
-            outside.variable(name).map(str::to_owned).ok_or_else(|| format!("the environment variable {name} is not set"))
-        }
+        Some(("env", name)) => outside
+            .variable(name)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("the environment variable {name} is not set")),
         Some(("file", path)) => outside.secret_file(Path::new(path)),
         _ => Err("a reference must be ${env:NAME} or ${file:path}; for a literal \"${\" write \"$${\"".to_owned()),
     }
@@ -111,13 +112,15 @@ mod tests {
 
     #[test]
     fn usual_variables_fill_only_what_is_missing() {
-        let outside = Outside::with_variables([("X_BEARER_TOKEN", "b"), ("X_CONSUMER_KEY", "k"), ("X_CONSUMER_SECRET", "s")]);
+        let outside =
+            Outside::with_variables([("X_BEARER_TOKEN", "b"), ("X_CONSUMER_KEY", "k"), ("X_CONSUMER_SECRET", "s")]);
         let put = |key: &str| {
             let mut layers = Layers::default();
             let knob = knobs::find(key).expect("a knob");
             layers.put(knob, Value::Text("written".to_owned()), Origin::Flag("test".to_owned()));
             fill_from_usual_variables(&mut layers, &outside);
-            ["source.bearer_token", "source.consumer_key", "source.consumer_secret"].map(|key| layers.entry(key).is_some())
+            ["source.bearer_token", "source.consumer_key", "source.consumer_secret"]
+                .map(|key| layers.entry(key).is_some())
         };
         assert_eq!(put("source.bearer_token"), [true, false, false]);
         assert_eq!(put("source.consumer_key"), [false, true, true]);

@@ -21,7 +21,11 @@ fn request(text: &str) -> (tempfile::TempDir, Request) {
 
 fn load_with(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded, String> {
     let (_folder, mut request) = request(text);
-    let flag = |(key, value): &(&str, &str)| Flag { key: (*key).to_owned(), value: (*value).to_owned(), flag: "--set".to_owned() };
+    let flag = |(key, value): &(&str, &str)| Flag {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        flag: "--set".to_owned(),
+    };
     request.flags = flags.iter().map(flag).collect();
     load(&request, &Outside::with_variables(variables.iter().copied())).map_err(|error| error.to_string())
 }
@@ -40,7 +44,11 @@ fn refused(text: &str) -> String {
 /// The small file with one line more in a section of its own.
 fn and(section: &str, line: &str) -> String {
     let header = format!("[{section}]\n");
-    if SMALL.contains(&header) { SMALL.replace(&header, &format!("{header}{line}\n")) } else { format!("{SMALL}{header}{line}\n") }
+    if SMALL.contains(&header) {
+        SMALL.replace(&header, &format!("{header}{line}\n"))
+    } else {
+        format!("{SMALL}{header}{line}\n")
+    }
 }
 
 #[test]
@@ -54,13 +62,19 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(settings.dedupe_window, Duration::from_secs(86_400));
     let lake = &settings.lake;
     assert_eq!(lake.url, LakeUrl::Folder("./lake".into()));
-    assert_eq!((lake.pattern.as_str(), lake.partition_by, lake.codec), ("%m-%d-%h", PartitionBy::ReceivedAt, Codec::None));
+    assert_eq!(
+        (lake.pattern.as_str(), lake.partition_by, lake.codec),
+        ("%m-%d-%h", PartitionBy::ReceivedAt, Codec::None)
+    );
     let roll = RollRules { interval: Some(Duration::from_secs(300)), bytes: Some(128 << 20), count: None, idle: None };
     assert_eq!(lake.roll, roll);
     assert_eq!(settings.status.listen, "127.0.0.1:9108".parse().ok());
     assert_eq!(settings.status.flume_listen, None);
     let SourceSettings::XV2(source) = &settings.source else { panic!("no x-v2") };
-    assert_eq!((source.max_line_bytes, source.stall_timeout, source.backfill_minutes), (4 << 20, Duration::from_secs(30), 0));
+    assert_eq!(
+        (source.max_line_bytes, source.stall_timeout, source.backfill_minutes),
+        (4 << 20, Duration::from_secs(30), 0)
+    );
     assert!(source.fields.iter().any(|(name, value)| name == "tweet.fields" && value.contains("created_at")));
 }
 
@@ -140,9 +154,15 @@ fn plain_http_is_taken_for_loopback_only() {
 fn missing_credentials_are_named_with_their_usual_variable() {
     let text = SMALL.replace("bearer_token = \"plant-token\"\n", "");
     let error = refused(&text);
-    assert!(error.contains("source.bearer_token is missing: set X_BEARER_TOKEN, or X_CONSUMER_KEY and X_CONSUMER_SECRET"), "{error}");
+    assert!(
+        error.contains("source.bearer_token is missing: set X_BEARER_TOKEN, or X_CONSUMER_KEY and X_CONSUMER_SECRET"),
+        "{error}"
+    );
     let half = load_with(&text, &[("X_CONSUMER_KEY", "plant")], &[]).err().expect("half a pair");
-    assert!(half.contains("source.consumer_secret is missing: set X_CONSUMER_SECRET") && !half.contains("plant"), "{half}");
+    assert!(
+        half.contains("source.consumer_secret is missing: set X_CONSUMER_SECRET") && !half.contains("plant"),
+        "{half}"
+    );
     let loaded = load_with(&text, &[("X_BEARER_TOKEN", "plant")], &[]).expect("a good file");
     let SourceSettings::XV2(source) = &loaded.settings.source else { panic!("no x-v2") };
     assert!(matches!(&source.auth, XV2Auth::Bearer(token) if token.expose_secret() == "plant"));
@@ -157,7 +177,10 @@ fn missing_credentials_are_named_with_their_usual_variable() {
 fn a_missing_reference_names_the_key_and_the_variable() {
     let text = SMALL.replace("plant-token", "${env:X_BEARER_TOKEN}");
     let error = refused(&text);
-    assert!(error.contains("cauce.toml:3: source.bearer_token: the environment variable X_BEARER_TOKEN is not set"), "{error}");
+    assert!(
+        error.contains("cauce.toml:3: source.bearer_token: the environment variable X_BEARER_TOKEN is not set"),
+        "{error}"
+    );
     let loaded = load_with(&text, &[("X_BEARER_TOKEN", "plant")], &[]).expect("a good file");
     assert!(loaded.effective(false).contains("source.bearer_token = (hidden)"));
     // A reference elsewhere is shown as it was written, never as what it leads to.

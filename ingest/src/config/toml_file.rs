@@ -49,9 +49,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
-            let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let key =
+                if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             let line = line_of(self.text, name.span().start);
-            let is_section = KNOBS.iter().any(|knob| knob.key.strip_prefix(&key).is_some_and(|rest| rest.starts_with('.')));
+            let is_section =
+                KNOBS.iter().any(|knob| knob.key.strip_prefix(&key).is_some_and(|rest| rest.starts_with('.')));
             match (value.get_ref(), knobs::find(&key)) {
                 (DeValue::Table(inner), _) if is_section => self.table(&key, inner),
                 (value, Some(knob)) => match convert(knob, value) {
@@ -71,31 +73,43 @@ impl Reader<'_> {
 
 fn convert(knob: &Knob, value: &DeValue<'_>) -> Result<Value, String> {
     let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
-    let number = || value.as_integer().filter(|number| number.radix() == 10).map(|number| number.as_str().replace('_', ""));
+    let number =
+        || value.as_integer().filter(|number| number.radix() == 10).map(|number| number.as_str().replace('_', ""));
     let wanted = |what: &str| format!("must be {what}, not {} {}", article(value.type_str()), value.type_str());
     match knob.kind {
-        Kind::Text | Kind::Secret | Kind::Choice(_) => text(value).map(Value::Text).ok_or_else(|| wanted("a string in quotes")),
+        Kind::Text | Kind::Secret | Kind::Choice(_) => {
+            text(value).map(Value::Text).ok_or_else(|| wanted("a string in quotes"))
+        }
         Kind::Duration => text(value)
             .or_else(|| number().filter(|number| number == "0"))
             .map(Value::Text)
             .ok_or_else(|| wanted("a duration in quotes such as \"5m\"")),
-        Kind::Size => text(value).or_else(number).map(Value::Text).ok_or_else(|| wanted("a size in quotes such as \"128MiB\"")),
+        Kind::Size => {
+            text(value).or_else(number).map(Value::Text).ok_or_else(|| wanted("a size in quotes such as \"128MiB\""))
+        }
         Kind::Count => number().map(Value::Text).ok_or_else(|| wanted("a whole number without quotes")),
-        Kind::Switch => value.as_bool().map(|on| Value::Text(on.to_string())).ok_or_else(|| wanted("true or false without quotes")),
+        Kind::Switch => {
+            value.as_bool().map(|on| Value::Text(on.to_string())).ok_or_else(|| wanted("true or false without quotes"))
+        }
         Kind::List => {
             let items = value.as_array().ok_or_else(|| wanted("a list such as [\"a\", \"b\"]"))?;
             let items = items.iter().map(|item| text(item.get_ref())).collect::<Option<_>>();
             items.map(Value::List).ok_or_else(|| "must be a list of strings in quotes".to_owned())
         }
         Kind::Rules => {
-            let items = value.as_array().ok_or_else(|| wanted("a list such as [{ value = \"cat has:media\", tag = \"cats\" }]"))?;
+            let items = value
+                .as_array()
+                .ok_or_else(|| wanted("a list such as [{ value = \"cat has:media\", tag = \"cats\" }]"))?;
             items.iter().map(|item| rule(item.get_ref())).collect::<Result<_, _>>().map(Value::Rules)
         }
     }
 }
 
 fn rule(item: &DeValue<'_>) -> Result<(String, Option<String>), String> {
-    let wrong = || "must hold rules such as { value = \"cat has:media\", tag = \"cats\" }, tag left out where none is wanted".to_owned();
+    let wrong = || {
+        "must hold rules such as { value = \"cat has:media\", tag = \"cats\" }, tag left out where none is wanted"
+            .to_owned()
+    };
     if let Some(text) = item.as_str() {
         return Ok((text.to_owned(), None));
     }
@@ -131,7 +145,8 @@ mod tests {
 
     #[test]
     fn values_keep_the_line_they_were_written_on() {
-        let layers = read_text("[agent]\nid = \"a\"\n\n[lake.s3]\nregion = \"eu\"\npath_style = true\n").expect("a good file");
+        let layers =
+            read_text("[agent]\nid = \"a\"\n\n[lake.s3]\nregion = \"eu\"\npath_style = true\n").expect("a good file");
         assert_eq!(layers.entry("lake.s3.region").expect("region").origin.to_string(), "cauce.toml:5");
         assert_eq!(layers.entry("lake.s3.path_style").expect("switch").value(), &Value::Text("true".to_owned()));
     }
@@ -147,7 +162,10 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_kind_is_refused_and_said_how_to_write() {
         for (text, part) in [
-            ("[lake]\nroll_interval = 300", "lake.roll_interval must be a duration in quotes such as \"5m\", not an integer"),
+            (
+                "[lake]\nroll_interval = 300",
+                "lake.roll_interval must be a duration in quotes such as \"5m\", not an integer",
+            ),
             ("[channel]\ncapacity = \"10\"", "channel.capacity must be a whole number without quotes, not a string"),
             ("[source]\nkeywords = \"a,b\"", "source.keywords must be a list"),
             ("[source]\nsample = 1", "must be true or false"),

@@ -9,7 +9,8 @@ const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3
 /// # Errors
 /// A text that says how to write one.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "is no duration: write a number and a unit, such as \"20ms\", \"30s\", \"5m\", \"24h\", or \"0\"".to_owned();
+    let wrong =
+        || "is no duration: write a number and a unit, such as \"20ms\", \"30s\", \"5m\", \"24h\", or \"0\"".to_owned();
     let text = text.trim();
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -45,10 +46,9 @@ pub(crate) fn show_duration(value: Duration) -> String {
 /// # Errors
 /// A text that says how to write one.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    text.trim()
-        .parse::<bytesize::ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| "is no size: write a number and a unit, such as \"64KiB\", \"128MiB\", \"10GiB\", or \"0\"".to_owned())
+    text.trim().parse::<bytesize::ByteSize>().map(|size| size.as_u64()).map_err(|_| {
+        "is no size: write a number and a unit, such as \"64KiB\", \"128MiB\", \"10GiB\", or \"0\"".to_owned()
+    })
 }
 
 /// Writes a size the way [`size`] reads it.
@@ -68,7 +68,15 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, millis) in [("0", 0), ("0s", 0), ("20ms", 20), ("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("1d", 86_400_000)] {
+        for (text, millis) in [
+            ("0", 0),
+            ("0s", 0),
+            ("20ms", 20),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("1d", 86_400_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "5", "m", "5x", "-5s", "1.5h", "5 m", "18446744073709551615d", "５m"] {
@@ -78,7 +86,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [("0", 0), ("1024", 1024), ("64KiB", 65_536), ("128MiB", 134_217_728), ("10GB", 10_000_000_000)] {
+        for (text, bytes) in
+            [("0", 0), ("1024", 1024), ("64KiB", 65_536), ("128MiB", 134_217_728), ("10GB", 10_000_000_000)]
+        {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for text in ["", "big", "12XiB", "-1"] {

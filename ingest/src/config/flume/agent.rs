@@ -78,7 +78,11 @@ const KINDS: [&str; 3] = ["sources", "channels", "sinks"];
 pub(super) fn wire(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Report<'_>) -> Option<Agent> {
     let agents = agent_names(file);
     if !agents.contains(agent) {
-        let names = if agents.is_empty() { "no agent".to_owned() } else { agents.iter().cloned().collect::<Vec<_>>().join(", ") };
+        let names = if agents.is_empty() {
+            "no agent".to_owned()
+        } else {
+            agents.iter().cloned().collect::<Vec<_>>().join(", ")
+        };
         let nearest = suggestion(agent, agents.iter().map(String::as_str));
         report.problems.push(format!("{}: there is no agent {agent:?} in it{nearest}; it holds {names}", report.file));
         return None;
@@ -115,7 +119,10 @@ pub(super) fn wire(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: 
         return None;
     }
     for channel in channels.iter().filter(|channel| channel.name != sink_channel) {
-        report.notice(channel.line(), &format!("channel {} is dropped: no source and no sink is connected to it", channel.name));
+        report.notice(
+            channel.line(),
+            &format!("channel {} is dropped: no source and no sink is connected to it", channel.name),
+        );
     }
     let channel = channels.into_iter().find(|channel| channel.name == sink_channel)?;
     Some(Agent { source, channel, sink })
@@ -128,11 +135,18 @@ fn agent_names(file: &Properties) -> BTreeSet<String> {
 }
 
 /// Components that the agent's lists name, in the lists' order.
-fn collect(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Report<'_>) -> Option<[Vec<Component>; 3]> {
+fn collect(
+    file: &Properties,
+    agent: &str,
+    lookup: &Lookup<'_>,
+    report: &mut Report<'_>,
+) -> Option<[Vec<Component>; 3]> {
     let mut lists: BTreeMap<&str, (Vec<String>, usize)> = BTreeMap::new();
     let mut settings: BTreeMap<(&str, String), BTreeMap<String, Setting>> = BTreeMap::new();
     for property in &file.properties {
-        let Some((owner, rest)) = property.key.split_once('.').filter(|(owner, rest)| !owner.is_empty() && !rest.is_empty()) else {
+        let Some((owner, rest)) =
+            property.key.split_once('.').filter(|(owner, rest)| !owner.is_empty() && !rest.is_empty())
+        else {
             // The key is not repeated: a broken line may have a secret there.
             report.notice(property.line, "this line is ignored: its key does not begin with an agent's name and a dot");
             continue;
@@ -145,7 +159,10 @@ fn collect(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Rep
             let mut names: Vec<String> = property.value.split_whitespace().map(str::to_owned).collect();
             names.dedup();
             if let Some(name) = names.iter().find(|name| name.contains(',')) {
-                report.notice(property.line, &format!("{name:?} is one name to Flume: names are separated by blanks, not by commas"));
+                report.notice(
+                    property.line,
+                    &format!("{name:?} is one name to Flume: names are separated by blanks, not by commas"),
+                );
             }
             lists.insert(section, (names, property.line));
             continue;
@@ -159,12 +176,21 @@ fn collect(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Rep
             _ if matches!(section, "sinkgroups" | "configfilters") => {}
             _ => {
                 let nearest = suggestion(section, KINDS);
-                report.notice(property.line, &format!("{section:?} is no part of an agent, and the line is ignored{nearest}"));
+                report.notice(
+                    property.line,
+                    &format!("{section:?} is no part of an agent, and the line is ignored{nearest}"),
+                );
             }
         }
     }
     if let Some((names, line)) = lists.get("sinkgroups") {
-        report.problem(*line, &format!("sink groups ({}) are not supported: Cauce has one sink, and retries until it takes", names.join(", ")));
+        report.problem(
+            *line,
+            &format!(
+                "sink groups ({}) are not supported: Cauce has one sink, and retries until it takes",
+                names.join(", ")
+            ),
+        );
     }
     for (key, line) in &file.empty {
         if key.starts_with(&format!("{agent}.")) {
@@ -178,7 +204,8 @@ fn collect(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Rep
         for name in names {
             let Some(mut own) = settings.remove(&(kind, name.clone())) else {
                 let near = settings.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str());
-                let what = format!("{} {name} is dropped: nothing is set for it{}", singular(kind), suggestion(&name, near));
+                let what =
+                    format!("{} {name} is dropped: nothing is set for it{}", singular(kind), suggestion(&name, near));
                 report.notice(line, &what);
                 continue;
             };
@@ -196,7 +223,11 @@ fn collect(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Rep
         components
     });
     for (kind, name) in settings.keys().filter(|(kind, _)| KINDS.contains(kind)) {
-        let what = format!("{}: {} {name} has settings but is not in {agent}.{kind}, and is ignored", report.file, singular(kind));
+        let what = format!(
+            "{}: {} {name} has settings but is not in {agent}.{kind}, and is ignored",
+            report.file,
+            singular(kind)
+        );
         report.notices.push(what);
     }
     (!failed).then_some(result)
@@ -216,7 +247,13 @@ fn valid_channels(channels: Vec<Component>, report: &mut Report<'_>) -> Vec<Comp
 }
 
 /// Whether a component stays; its wiring line is put in or cleaned of unknown channels.
-fn wire_one(component: &mut Component, key: &'static str, wrong: &str, channels: &[Component], report: &mut Report<'_>) -> bool {
+fn wire_one(
+    component: &mut Component,
+    key: &'static str,
+    wrong: &str,
+    channels: &[Component],
+    report: &mut Report<'_>,
+) -> bool {
     let what = singular(component.kind);
     let names = || channels.iter().map(|channel| channel.name.as_str());
     if component.get("type").is_none() {
@@ -225,17 +262,24 @@ fn wire_one(component: &mut Component, key: &'static str, wrong: &str, channels:
     }
     let wrong_line = component.settings.remove(wrong).map(|setting| setting.line);
     if let Some(line) = wrong_line {
-        report.notice(line, &format!("{} is ignored: a {what} is wired by {key:?}, not by {wrong:?}", component.path(wrong)));
+        report.notice(
+            line,
+            &format!("{} is ignored: a {what} is wired by {key:?}, not by {wrong:?}", component.path(wrong)),
+        );
     }
     let Some(setting) = component.settings.get_mut(key) else {
         if let [channel] = channels {
-            let text = format!("{what} {} has no {key:?} line: it is wired to {}, the only channel there is", component.name, channel.name);
+            let text = format!(
+                "{what} {} has no {key:?} line: it is wired to {}, the only channel there is",
+                component.name, channel.name
+            );
             report.notice(component.line(), &text);
             let value = channel.name.clone();
             component.settings.insert(key.to_owned(), Setting { written: value.clone(), value, line: channel.line() });
             return true;
         }
-        let text = format!("{what} {} is dropped: it has no {key:?} line, and there are several channels", component.name);
+        let text =
+            format!("{what} {} is dropped: it has no {key:?} line, and there are several channels", component.name);
         report.notice(component.line(), &text);
         return false;
     };
@@ -245,12 +289,16 @@ fn wire_one(component: &mut Component, key: &'static str, wrong: &str, channels:
     } else {
         setting.value.split_whitespace().map(str::to_owned).collect()
     };
-    let (known, unknown): (Vec<String>, Vec<String>) = wanted.into_iter().partition(|name| names().any(|known| known == name));
+    let (known, unknown): (Vec<String>, Vec<String>) =
+        wanted.into_iter().partition(|name| names().any(|known| known == name));
     let line = setting.line;
     setting.value = known.join(" ");
     for name in &unknown {
         let nearest = suggestion(name, names());
-        report.notice(line, &format!("{what} {} names the channel {name:?}, which is not there{nearest}", component.name));
+        report.notice(
+            line,
+            &format!("{what} {} names the channel {name:?}, which is not there{nearest}", component.name),
+        );
     }
     if known.is_empty() {
         report.notice(line, &format!("{what} {} is dropped: it is connected to no channel", component.name));
@@ -259,7 +307,13 @@ fn wire_one(component: &mut Component, key: &'static str, wrong: &str, channels:
 }
 
 /// The one component of its kind; more or none is a problem.
-fn only(mut components: Vec<Component>, what: &str, list: &str, agent: &str, report: &mut Report<'_>) -> Option<Component> {
+fn only(
+    mut components: Vec<Component>,
+    what: &str,
+    list: &str,
+    agent: &str,
+    report: &mut Report<'_>,
+) -> Option<Component> {
     if components.len() > 1 {
         let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();
         let text = format!(
@@ -272,7 +326,12 @@ fn only(mut components: Vec<Component>, what: &str, list: &str, agent: &str, rep
     }
     if components.is_empty() {
         // Why is among the notices, which are not shown when reading fails: they are repeated here.
-        let dropped: Vec<String> = report.notices.iter().filter(|notice| notice.contains("drop") || notice.contains("not there")).cloned().collect();
+        let dropped: Vec<String> = report
+            .notices
+            .iter()
+            .filter(|notice| notice.contains("drop") || notice.contains("not there"))
+            .cloned()
+            .collect();
         let why = if dropped.is_empty() { format!("{agent}.{list} names none") } else { dropped.join("; ") };
         report.problems.push(format!("{}: {agent} has no {what} left to run: {why}", report.file));
         return None;

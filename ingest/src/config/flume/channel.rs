@@ -4,10 +4,29 @@ use super::agent::Component;
 use super::mapping::{Mapping, java_number};
 
 const KNOWN: &[&str] = &[
-    "type", "capacity", "transactionCapacity", "keep-alive", "byteCapacity", "byteCapacityBufferPercentage", "dataDirs",
-    "checkpointDir", "backupCheckpointDir", "useDualCheckpoints", "compressBackupCheckpoint", "checkpointInterval",
-    "checkpointOnClose", "maxFileSize", "minimumRequiredSpace", "fsyncPerTransaction", "fsyncInterval",
-    "use-log-replay-v1", "use-fast-replay", "memoryCapacity", "overflowCapacity", "overflowTimeout", "avgEventSize",
+    "type",
+    "capacity",
+    "transactionCapacity",
+    "keep-alive",
+    "byteCapacity",
+    "byteCapacityBufferPercentage",
+    "dataDirs",
+    "checkpointDir",
+    "backupCheckpointDir",
+    "useDualCheckpoints",
+    "compressBackupCheckpoint",
+    "checkpointInterval",
+    "checkpointOnClose",
+    "maxFileSize",
+    "minimumRequiredSpace",
+    "fsyncPerTransaction",
+    "fsyncInterval",
+    "use-log-replay-v1",
+    "use-fast-replay",
+    "memoryCapacity",
+    "overflowCapacity",
+    "overflowTimeout",
+    "avgEventSize",
     "overflowDeactivationThreshold",
 ];
 
@@ -24,20 +43,32 @@ pub(super) fn map(channel: &Component, sink: &Component, mapping: &mut Mapping<'
         }
         "spillablememory" | "spillablememorychannel" => {
             mapping.state("channel.type", "file", kind);
-            mapping.report.notice(kind.line, "a spillable channel becomes a durable one: all of it is on disk, not only the overflow");
+            mapping.report.notice(
+                kind.line,
+                "a spillable channel becomes a durable one: all of it is on disk, not only the overflow",
+            );
             capacities(channel, mapping, "memoryCapacity", ("10000", "10000"));
             folder(channel, mapping);
-            let spill = ["capacity", "overflowCapacity", "overflowTimeout", "avgEventSize", "overflowDeactivationThreshold"];
+            let spill =
+                ["capacity", "overflowCapacity", "overflowTimeout", "avgEventSize", "overflowDeactivationThreshold"];
             mapping.not_needed(channel, &spill, "nothing overflows; spool.max_bytes is the limit");
         }
         other => {
-            let name = if other.len() <= 20 && !other.contains('.') { format!("channels of type {other}") } else { "channels of other types".to_owned() };
+            let name = if other.len() <= 20 && !other.contains('.') {
+                format!("channels of type {other}")
+            } else {
+                "channels of other types".to_owned()
+            };
             mapping.refuse(channel, kind, "type", &format!("{name} are not there: use memory or file"));
             return;
         }
     }
     mapping.not_needed(channel, &["keep-alive"], "a full channel holds the source back and loses nothing");
-    mapping.not_needed(channel, &["byteCapacity", "byteCapacityBufferPercentage"], "the longest line is bounded by source.max_line_bytes instead");
+    mapping.not_needed(
+        channel,
+        &["byteCapacity", "byteCapacityBufferPercentage"],
+        "the longest line is bounded by source.max_line_bytes instead",
+    );
     mapping.unknown_keys(channel, KNOWN, "channel");
     transaction_holds_the_sinks_batch(channel, sink, mapping);
 }
@@ -53,7 +84,10 @@ fn memory(channel: &Component, mapping: &mut Mapping<'_>) {
         match java_number(&setting.value).filter(|number| *number > 0) {
             Some(number) => mapping.state(knob, number.to_string(), setting),
             // Flume's memory channel alone goes on with a default here.
-            None => mapping.report.notice(setting.line, &format!("{} is no whole number above 0: Flume's default of 100 holds", channel.path(key))),
+            None => mapping.report.notice(
+                setting.line,
+                &format!("{} is no whole number above 0: Flume's default of 100 holds", channel.path(key)),
+            ),
         }
     }
 }
@@ -66,7 +100,13 @@ fn capacities(channel: &Component, mapping: &mut Mapping<'_>, capacity: &str, de
             // What is beyond this waits in the spool, not in memory.
             mapping.state(knob, number.min(MOST_IN_MEMORY).to_string(), setting);
             if number > MOST_IN_MEMORY {
-                mapping.report.notice(setting.line, &format!("{} is taken as {MOST_IN_MEMORY}: what waits longer is in the spool, up to spool.max_bytes", channel.path(key)));
+                mapping.report.notice(
+                    setting.line,
+                    &format!(
+                        "{} is taken as {MOST_IN_MEMORY}: what waits longer is in the spool, up to spool.max_bytes",
+                        channel.path(key)
+                    ),
+                );
             }
         }
     }
@@ -78,13 +118,30 @@ const MOST_IN_MEMORY: u64 = 10_000;
 /// The spool gets a folder of its own inside Flume's, because Flume's own files may still lie there.
 fn folder(channel: &Component, mapping: &mut Mapping<'_>) {
     let dirs = channel.get("dataDirs").or(channel.get("checkpointDir"));
-    if let Some((setting, first)) = dirs.and_then(|setting| Some((setting, setting.value.split(',').map(str::trim).find(|dir| !dir.is_empty())?))) {
+    if let Some((setting, first)) =
+        dirs.and_then(|setting| Some((setting, setting.value.split(',').map(str::trim).find(|dir| !dir.is_empty())?)))
+    {
         mapping.state_part("spool.dir", format!("{}/cauce-spool", first.trim_end_matches('/')), setting.line);
-        mapping.report.notice(setting.line, &format!("the spool is the folder cauce-spool in {}'s first folder; what Flume left there is not read", channel.path("dataDirs")));
+        mapping.report.notice(
+            setting.line,
+            &format!(
+                "the spool is the folder cauce-spool in {}'s first folder; what Flume left there is not read",
+                channel.path("dataDirs")
+            ),
+        );
     }
     let own = [
-        "backupCheckpointDir", "useDualCheckpoints", "compressBackupCheckpoint", "checkpointInterval", "checkpointOnClose",
-        "maxFileSize", "minimumRequiredSpace", "fsyncPerTransaction", "fsyncInterval", "use-log-replay-v1", "use-fast-replay",
+        "backupCheckpointDir",
+        "useDualCheckpoints",
+        "compressBackupCheckpoint",
+        "checkpointInterval",
+        "checkpointOnClose",
+        "maxFileSize",
+        "minimumRequiredSpace",
+        "fsyncPerTransaction",
+        "fsyncInterval",
+        "use-log-replay-v1",
+        "use-fast-replay",
     ];
     mapping.not_needed(channel, &own, "the spool has its own format; spool.fsync_interval says how often it is synced");
 }
@@ -92,9 +149,15 @@ fn folder(channel: &Component, mapping: &mut Mapping<'_>) {
 /// A sink's batch that does not fit into a transaction never got through in Flume either.
 fn transaction_holds_the_sinks_batch(channel: &Component, sink: &Component, mapping: &mut Mapping<'_>) {
     let number = |component: &Component, key: &str| component.value(key).and_then(java_number);
-    let (Some(batch), Some(transaction)) = (number(sink, "hdfs.batchSize"), number(channel, "transactionCapacity")) else { return };
+    let (Some(batch), Some(transaction)) = (number(sink, "hdfs.batchSize"), number(channel, "transactionCapacity"))
+    else {
+        return;
+    };
     if let Some(setting) = sink.get("hdfs.batchSize").filter(|_| transaction > 0 && batch > transaction) {
-        let what = format!("{batch} is more than {}, which is {transaction}: Flume would roll back for ever", channel.path("transactionCapacity"));
+        let what = format!(
+            "{batch} is more than {}, which is {transaction}: Flume would roll back for ever",
+            channel.path("transactionCapacity")
+        );
         mapping.refuse(sink, setting, "hdfs.batchSize", &what);
     }
 }

@@ -85,7 +85,14 @@ impl Mapping<'_> {
     pub(super) fn not_needed(&mut self, component: &Component, keys: &[&str], why: &str) {
         let written: Vec<&str> = keys.iter().copied().filter(|key| component.get(key).is_some()).collect();
         if let Some(line) = written.first().and_then(|key| component.get(key)).map(|setting| setting.line) {
-            self.report.notice(line, &format!("{} {}: {why}", written.join(", "), if written.len() == 1 { "is ignored" } else { "are ignored" }));
+            self.report.notice(
+                line,
+                &format!(
+                    "{} {}: {why}",
+                    written.join(", "),
+                    if written.len() == 1 { "is ignored" } else { "are ignored" }
+                ),
+            );
         }
     }
 }

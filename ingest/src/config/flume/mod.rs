@@ -66,21 +66,32 @@ impl FlumeFile {
 ///
 /// # Errors
 /// When it cannot be read, or nothing of it can run. What is wrong inside components is added to `problems`.
-pub(crate) fn read(request: &FlumeRequest, outside: &Outside, problems: &mut Problems) -> Result<FlumeFile, ConfigError> {
+pub(crate) fn read(
+    request: &FlumeRequest,
+    outside: &Outside,
+    problems: &mut Problems,
+) -> Result<FlumeFile, ConfigError> {
     let name = request.file.display();
     let bytes = std::fs::read(&request.file).map_err(|why| ConfigError::one(format!("cannot read {name}: {why}")))?;
     parse(&bytes, request, outside, problems)
 }
 
-fn parse(bytes: &[u8], request: &FlumeRequest, outside: &Outside, problems: &mut Problems) -> Result<FlumeFile, ConfigError> {
+fn parse(
+    bytes: &[u8],
+    request: &FlumeRequest,
+    outside: &Outside,
+    problems: &mut Problems,
+) -> Result<FlumeFile, ConfigError> {
     let file = request.file.display().to_string();
-    let properties = properties::parse(bytes).map_err(|error| ConfigError::one(format!("{file}:{}: {}", error.line, error.what)))?;
+    let properties =
+        properties::parse(bytes).map_err(|error| ConfigError::one(format!("{file}:{}: {}", error.line, error.what)))?;
     let refused = |(line, what): &(usize, String)| format!("{file}:{line}: {what}");
     let env_filters = substitute::env_filters(&properties.properties, &request.agent).unwrap_or_else(|filters| {
         filters.iter().for_each(|filter| problems.push(refused(filter)));
         Vec::new()
     });
-    let lookup = substitute::Lookup { outside, system: &request.system, properties: &properties.properties, env_filters };
+    let lookup =
+        substitute::Lookup { outside, system: &request.system, properties: &properties.properties, env_filters };
     let mut notices = Vec::new();
     let mut report = Report { file: &file, notices: &mut notices, problems };
     let wired = agent::wire(&properties, &request.agent, &lookup, &mut report);

@@ -105,7 +105,8 @@ fn read_keys(keys: &str) -> Result<Keys, String> {
         return if keys.is_empty() || is_placeholder(keys) {
             Ok(Keys::Placeholders)
         } else {
-            Err("there is an access key in it, but no secret: write s3n://KEY:SECRET@bucket/…, or no keys at all".to_owned())
+            Err("there is an access key in it, but no secret: write s3n://KEY:SECRET@bucket/…, or no keys at all"
+                .to_owned())
         };
     };
     if [id, secret].iter().any(|key| key.is_empty() || is_placeholder(key)) {
@@ -187,7 +188,15 @@ mod tests {
 
     #[test]
     fn no_error_repeats_a_secret() {
-        for path in ["s3n://AKIA:hush/bucket/%m", "s3n://hush@bucket/%m", "hdfs://hush:8020/x", "gs://hush/x", "s3n://K:hush%m", "s3n:/K:hush@b/%m", "S3N//Khushb/%m"] {
+        for path in [
+            "s3n://AKIA:hush/bucket/%m",
+            "s3n://hush@bucket/%m",
+            "hdfs://hush:8020/x",
+            "gs://hush/x",
+            "s3n://K:hush%m",
+            "s3n:/K:hush@b/%m",
+            "S3N//Khushb/%m",
+        ] {
             let error = parse(path).err().unwrap_or_else(|| panic!("{path} was taken"));
             assert!(!error.contains("hush"), "{error}");
         }

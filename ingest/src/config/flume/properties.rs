@@ -154,7 +154,8 @@ fn unescape(raw: &[(char, usize)]) -> Result<String, Malformed> {
         units.extend_from_slice(literal.encode_utf16(&mut buffer));
     }
     let line = raw.first().map_or(1, |(_, line)| *line);
-    let text = String::from_utf16(&units).map_err(|_| Malformed { line, what: "a \\u holds half of a character pair" })?;
+    let text =
+        String::from_utf16(&units).map_err(|_| Malformed { line, what: "a \\u holds half of a character pair" })?;
     Ok(text.trim_matches(|c: char| c <= ' ').to_owned())
 }
 
@@ -203,7 +204,8 @@ mod tests {
     #[test]
     fn lines_are_counted_over_continuations_and_comments() {
         let text = "# one\n\nk = a,\\\r\n  b\nl = 2\n";
-        let lines: Vec<usize> = parse(text.as_bytes()).expect("a good file").properties.iter().map(|p| p.line).collect();
+        let lines: Vec<usize> =
+            parse(text.as_bytes()).expect("a good file").properties.iter().map(|p| p.line).collect();
         assert_eq!(lines, [3, 5]);
     }
 

@@ -9,12 +9,40 @@ use super::path::{self, Keys};
 use crate::config::outside::Outside;
 
 const KNOWN: &[&str] = &[
-    "type", "channel", "serializer", "serializer.appendNewline", "hdfs.path", "hdfs.filePrefix", "hdfs.fileSuffix",
-    "hdfs.rollInterval", "hdfs.rollSize", "hdfs.rollCount", "hdfs.idleTimeout", "hdfs.batchSize", "hdfs.fileType",
-    "hdfs.codeC", "hdfs.writeFormat", "hdfs.maxOpenFiles", "hdfs.round", "hdfs.roundValue", "hdfs.roundUnit",
-    "hdfs.timeZone", "hdfs.useLocalTimeStamp", "hdfs.strictEscapes", "hdfs.inUsePrefix", "hdfs.inUseSuffix",
-    "hdfs.emptyInUseSuffix", "hdfs.callTimeout", "hdfs.threadsPoolSize", "hdfs.rollTimerPoolSize", "hdfs.closeTries",
-    "hdfs.retryInterval", "hdfs.minBlockReplicas", "hdfs.kerberosPrincipal", "hdfs.kerberosKeytab", "hdfs.proxyUser",
+    "type",
+    "channel",
+    "serializer",
+    "serializer.appendNewline",
+    "hdfs.path",
+    "hdfs.filePrefix",
+    "hdfs.fileSuffix",
+    "hdfs.rollInterval",
+    "hdfs.rollSize",
+    "hdfs.rollCount",
+    "hdfs.idleTimeout",
+    "hdfs.batchSize",
+    "hdfs.fileType",
+    "hdfs.codeC",
+    "hdfs.writeFormat",
+    "hdfs.maxOpenFiles",
+    "hdfs.round",
+    "hdfs.roundValue",
+    "hdfs.roundUnit",
+    "hdfs.timeZone",
+    "hdfs.useLocalTimeStamp",
+    "hdfs.strictEscapes",
+    "hdfs.inUsePrefix",
+    "hdfs.inUseSuffix",
+    "hdfs.emptyInUseSuffix",
+    "hdfs.callTimeout",
+    "hdfs.threadsPoolSize",
+    "hdfs.rollTimerPoolSize",
+    "hdfs.closeTries",
+    "hdfs.retryInterval",
+    "hdfs.minBlockReplicas",
+    "hdfs.kerberosPrincipal",
+    "hdfs.kerberosKeytab",
+    "hdfs.proxyUser",
     "hdfs.useRawLocalFileSystem",
 ];
 
@@ -34,16 +62,24 @@ pub(super) fn map(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>
     batch(sink, mapping);
     let temporary = ["hdfs.inUsePrefix", "hdfs.inUseSuffix", "hdfs.emptyInUseSuffix"];
     mapping.not_needed(sink, &temporary, "no temporary name is ever visible");
-    let pools = ["hdfs.callTimeout", "hdfs.threadsPoolSize", "hdfs.rollTimerPoolSize", "hdfs.closeTries", "hdfs.retryInterval"];
+    let pools =
+        ["hdfs.callTimeout", "hdfs.threadsPoolSize", "hdfs.rollTimerPoolSize", "hdfs.closeTries", "hdfs.retryInterval"];
     mapping.not_needed(sink, &pools, "uploads are retried from the spool until the store has them");
-    let hadoop = ["hdfs.minBlockReplicas", "hdfs.kerberosPrincipal", "hdfs.kerberosKeytab", "hdfs.proxyUser", "hdfs.useRawLocalFileSystem"];
+    let hadoop = [
+        "hdfs.minBlockReplicas",
+        "hdfs.kerberosPrincipal",
+        "hdfs.kerberosKeytab",
+        "hdfs.proxyUser",
+        "hdfs.useRawLocalFileSystem",
+    ];
     mapping.not_needed(sink, &hadoop, "there is no Hadoop here");
     mapping.unknown_keys(sink, KNOWN, "lake");
 }
 
 fn refusal(kind: &str) -> String {
     match kind.to_ascii_lowercase().as_str() {
-        "logger" | "null" | "file_roll" | "avro" | "thrift" | "hbase" | "hbase2" | "asynchbase" | "elasticsearch" | "hive" | "irc" | "http" => {
+        "logger" | "null" | "file_roll" | "avro" | "thrift" | "hbase" | "hbase2" | "asynchbase" | "elasticsearch"
+        | "hive" | "irc" | "http" => {
             format!("sinks of type {kind} are not there: Cauce writes to S3 or a local folder, type = hdfs")
         }
         _ => "Cauce writes to S3 or a local folder, type = hdfs; other sinks are not there".to_owned(),
@@ -53,7 +89,11 @@ fn refusal(kind: &str) -> String {
 fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
     mapping.extras.allow_open = true;
     let Some(setting) = sink.get("hdfs.path") else {
-        let what = format!("{}: {} is not set: it says where the lake is (or set CAUCE_LAKE__URL)", mapping.report.file, sink.path("hdfs.path"));
+        let what = format!(
+            "{}: {} is not set: it says where the lake is (or set CAUCE_LAKE__URL)",
+            mapping.report.file,
+            sink.path("hdfs.path")
+        );
         mapping.extras.missing.push(("lake.url", what));
         return;
     };
@@ -76,7 +116,8 @@ fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
         Keys::Given { id, secret } => {
             mapping.state_part("lake.s3.access_key_id", id, setting.line);
             mapping.state_part("lake.s3.secret_access_key", secret, setting.line);
-            let what = "the path holds AWS keys: better leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+            let what =
+                "the path holds AWS keys: better leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
             mapping.report.notice(setting.line, what);
         }
         Keys::Placeholders | Keys::Absent if outside.knows_aws_profile_or_role() => {}
@@ -90,11 +131,19 @@ fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
             }
             let list = missing.join(" and ");
             if location.keys == Keys::Placeholders || location.is_s3n {
-                let held = if location.keys == Keys::Placeholders { "placeholders in place of AWS keys" } else { "no AWS keys" };
-                mapping.extras.lacks_aws_keys =
-                    Some(format!("{at} holds {held}: set {list}, or AWS_PROFILE; for an instance's role write s3a://bucket/…, without keys"));
+                let held = if location.keys == Keys::Placeholders {
+                    "placeholders in place of AWS keys"
+                } else {
+                    "no AWS keys"
+                };
+                mapping.extras.lacks_aws_keys = Some(format!(
+                    "{at} holds {held}: set {list}, or AWS_PROFILE; for an instance's role write s3a://bucket/…, without keys"
+                ));
             } else {
-                mapping.report.notice(setting.line, &format!("no AWS keys in the path and no {list}: an instance's role is expected"));
+                mapping.report.notice(
+                    setting.line,
+                    &format!("no AWS keys in the path and no {list}: an instance's role is expected"),
+                );
             }
         }
     }
@@ -148,7 +197,10 @@ fn times(sink: &Component, mapping: &mut Mapping<'_>) {
     }
     match sink.get("hdfs.timeZone") {
         Some(setting) => mapping.state("lake.time_zone", &setting.value, setting),
-        None => mapping.report.notices.push("folders are named in UTC; Flume took the machine's zone (hdfs.timeZone sets another)".to_owned()),
+        None => mapping
+            .report
+            .notices
+            .push("folders are named in UTC; Flume took the machine's zone (hdfs.timeZone sets another)".to_owned()),
     }
     if let Some(setting) = sink.get("hdfs.strictEscapes") {
         let word = if java_switch(&setting.value) { "strict" } else { "cauce" };
@@ -194,8 +246,13 @@ fn format(sink: &Component, mapping: &mut Mapping<'_>) {
         )),
         ("compressedstream", Some(setting)) => compression(sink, setting.value.as_str(), mapping),
         ("sequencefile", _) => {
-            let place = sink.get("hdfs.fileType").map_or(mapping.report.file.to_owned(), |s| format!("{}:{}", mapping.report.file, s.line));
-            let (path, why) = (sink.path("hdfs.fileType"), if sink.get("hdfs.fileType").is_some() { "" } else { ", Flume's default" });
+            let place = sink
+                .get("hdfs.fileType")
+                .map_or(mapping.report.file.to_owned(), |s| format!("{}:{}", mapping.report.file, s.line));
+            let (path, why) = (
+                sink.path("hdfs.fileType"),
+                if sink.get("hdfs.fileType").is_some() { "" } else { ", Flume's default" },
+            );
             mapping.report.problems.push(format!(
                 "{place}: {path} is SequenceFile{why}: Cauce writes lines of JSON; write hdfs.fileType = DataStream or CompressedStream"
             ));
@@ -210,7 +267,12 @@ fn format(sink: &Component, mapping: &mut Mapping<'_>) {
         mapping.refuse(sink, setting, "serializer", "only TEXT is there: each line is a tweet's bytes as they came");
     }
     if let Some(setting) = sink.get("serializer.appendNewline").filter(|setting| !java_switch(&setting.value)) {
-        mapping.refuse(sink, setting, "serializer.appendNewline", "every tweet ends its line: without line ends no reader could tell them apart");
+        mapping.refuse(
+            sink,
+            setting,
+            "serializer.appendNewline",
+            "every tweet ends its line: without line ends no reader could tell them apart",
+        );
     }
 }
 
@@ -221,12 +283,20 @@ fn compression(sink: &Component, name: &str, mapping: &mut Mapping<'_>) {
         "gzip" => mapping.state("lake.compression", "gzip", setting),
         "zstd" | "zstandard" => mapping.state("lake.compression", "zstd", setting),
         other @ ("snappy" | "bzip2" | "lz4" | "lzo" | "lzop" | "deflate" | "default") => {
-            mapping.refuse(sink, setting, "hdfs.codeC", &format!("{other} is not there: use gzip, which everything reads, or zstd"));
+            mapping.refuse(
+                sink,
+                setting,
+                "hdfs.codeC",
+                &format!("{other} is not there: use gzip, which everything reads, or zstd"),
+            );
         }
         _ => mapping.refuse(sink, setting, "hdfs.codeC", "must be gzip or zstd"),
     }
     if sink.get("hdfs.fileSuffix").is_some() {
-        mapping.report.notice(setting.line, "objects end with the suffix and the codec's own ending (.json.gz), which Flume left away");
+        mapping.report.notice(
+            setting.line,
+            "objects end with the suffix and the codec's own ending (.json.gz), which Flume left away",
+        );
     }
 }
 

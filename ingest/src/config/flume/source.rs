@@ -17,27 +17,45 @@ const CREDENTIALS: [(&str, &str); 4] = [
 ];
 
 const KNOWN: [&str; 12] = [
-    "type", "channels", "consumerKey", "consumerSecret", "accessToken", "accessTokenSecret", "keywords", "batchSize",
-    "maxBatchSize", "maxBatchDurationMillis", "interceptors", "selector.type",
+    "type",
+    "channels",
+    "consumerKey",
+    "consumerSecret",
+    "accessToken",
+    "accessTokenSecret",
+    "keywords",
+    "batchSize",
+    "maxBatchSize",
+    "maxBatchDurationMillis",
+    "interceptors",
+    "selector.type",
 ];
 
 pub(super) fn map(source: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
     let Some(kind) = source.get("type") else { return };
     if kind.value != CLOUDERA && kind.value != APACHE {
-        let what = format!("Cauce reads from X, files and standard input: use {CLOUDERA}, or a cauce.toml without a twitter.conf; other sources are not there");
+        let what = format!(
+            "Cauce reads from X, files and standard input: use {CLOUDERA}, or a cauce.toml without a twitter.conf; other sources are not there"
+        );
         mapping.refuse(source, kind, "type", &what);
         return;
     }
     mapping.default("source.type", "x-v2");
     if kind.value == APACHE {
-        mapping.report.notice(kind.line, "tweets are written as lines of JSON as they come, not as the Avro that Apache Flume's source makes");
+        mapping.report.notice(
+            kind.line,
+            "tweets are written as lines of JSON as they come, not as the Avro that Apache Flume's source makes",
+        );
     }
     for (key, knob) in CREDENTIALS {
         let absent = |why: &str| format!("{}: {} {why}", mapping.report.file, source.path(key));
         match source.get(key) {
             None => mapping.extras.missing.push((knob, absent("is not set"))),
             Some(setting) if is_placeholder(&setting.value) => {
-                mapping.extras.missing.push((knob, format!("{}:{}: {} is still a placeholder", mapping.report.file, setting.line, source.path(key))));
+                mapping.extras.missing.push((
+                    knob,
+                    format!("{}:{}: {} is still a placeholder", mapping.report.file, setting.line, source.path(key)),
+                ));
             }
             Some(setting) => mapping.state(knob, &setting.value, setting),
         }
@@ -45,9 +63,20 @@ pub(super) fn map(source: &Component, outside: &Outside, mapping: &mut Mapping<'
     if let Some(setting) = source.get("keywords") {
         mapping.state("source.keywords", &setting.value, setting);
     }
-    mapping.not_needed(source, &["batchSize", "maxBatchSize", "maxBatchDurationMillis"], "batches are bounded by the channel's transactionCapacity");
-    if let Some(setting) = source.get("selector.type").filter(|setting| !setting.value.eq_ignore_ascii_case("replicating")) {
-        mapping.refuse(source, setting, "selector.type", "there is one channel, so nothing can be selected: take it out");
+    mapping.not_needed(
+        source,
+        &["batchSize", "maxBatchSize", "maxBatchDurationMillis"],
+        "batches are bounded by the channel's transactionCapacity",
+    );
+    if let Some(setting) =
+        source.get("selector.type").filter(|setting| !setting.value.eq_ignore_ascii_case("replicating"))
+    {
+        mapping.refuse(
+            source,
+            setting,
+            "selector.type",
+            "there is one channel, so nothing can be selected: take it out",
+        );
     }
     let own = interceptors(source, outside, mapping);
     let mut known: Vec<&str> = KNOWN.to_vec();

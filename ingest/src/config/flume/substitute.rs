@@ -113,7 +113,8 @@ impl Lookup<'_> {
 /// # Errors
 /// A text that says which filter cannot be used, with its line.
 pub(crate) fn env_filters(properties: &[Property], agent: &str) -> Result<Vec<String>, Vec<(usize, String)>> {
-    let by_key: BTreeMap<&str, &Property> = properties.iter().map(|property| (property.key.as_str(), property)).collect();
+    let by_key: BTreeMap<&str, &Property> =
+        properties.iter().map(|property| (property.key.as_str(), property)).collect();
     let Some(list) = by_key.get(format!("{agent}.configfilters").as_str()) else { return Ok(Vec::new()) };
     let mut names = Vec::new();
     let mut refused = Vec::new();
@@ -158,7 +159,12 @@ mod tests {
         let system = [("k".to_owned(), "A".to_owned())];
         let property = |key: &str, value: &str| Property { key: key.to_owned(), value: value.to_owned(), line: 1 };
         let properties = [property("base", "p-${env:A}"), property("loop", "${loop}")];
-        test(&Lookup { outside: &outside, system: &system, properties: &properties, env_filters: vec!["f1".to_owned()] })
+        test(&Lookup {
+            outside: &outside,
+            system: &system,
+            properties: &properties,
+            env_filters: vec!["f1".to_owned()],
+        })
     }
 
     #[test]

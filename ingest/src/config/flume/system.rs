@@ -7,17 +7,29 @@ use super::super::problem::Problems;
 const MONITORING_PORT: u16 = 41414;
 
 /// Puts what they say into the layers. Logging is the command line's and is left alone here.
-pub(crate) fn put(system: &[(String, String)], layers: &mut Layers, notices: &mut Vec<String>, problems: &mut Problems) {
+pub(crate) fn put(
+    system: &[(String, String)],
+    layers: &mut Layers,
+    notices: &mut Vec<String>,
+    problems: &mut Problems,
+) {
     let last = |wanted: &str| system.iter().rev().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
     match last("flume.monitoring.type") {
         Some(kind) if kind.eq_ignore_ascii_case("http") => {
             let port = last("flume.monitoring.port").map_or(Ok(MONITORING_PORT), str::parse);
             match port {
-                Ok(port) => layers.put_flag("status.flume_listen", &format!("127.0.0.1:{port}"), "-Dflume.monitoring.type=http", problems),
+                Ok(port) => layers.put_flag(
+                    "status.flume_listen",
+                    &format!("127.0.0.1:{port}"),
+                    "-Dflume.monitoring.type=http",
+                    problems,
+                ),
                 Err(_) => problems.push("-Dflume.monitoring.port: must be a port, 1 to 65535"),
             }
         }
-        Some(_) => notices.push("-Dflume.monitoring.type: only http is there; Prometheus finds its metrics at status.listen".to_owned()),
+        Some(_) => notices.push(
+            "-Dflume.monitoring.type: only http is there; Prometheus finds its metrics at status.listen".to_owned(),
+        ),
         None => {}
     }
     for (key, value) in system {

@@ -27,7 +27,9 @@ fn filled_in() -> String {
 }
 
 fn with_wiring(text: &str) -> String {
-    format!("{text}\nTwitterAgent.sources.Twitter.channels = MemChannel\nTwitterAgent.sinks.s3hdfs.channel = MemChannel\n")
+    format!(
+        "{text}\nTwitterAgent.sources.Twitter.channels = MemChannel\nTwitterAgent.sinks.s3hdfs.channel = MemChannel\n"
+    )
 }
 
 fn load_with(text: &str, agent: &str, variables: &[(&str, &str)], system: &[(&str, &str)]) -> Result<Loaded, String> {
@@ -92,7 +94,10 @@ fn the_old_agents_file_works_with_its_credentials_put_in() {
         assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.as_str()), ("PLANTID", "plant/aws+secret"));
         assert_eq!(lake.pattern.folder_at(NOW), "11-22-05");
         assert_eq!(lake.partition_by, PartitionBy::ReceivedAt);
-        assert_eq!((lake.file_prefix.as_str(), lake.file_suffix.as_str(), lake.codec), ("tweets", ".json", Codec::None));
+        assert_eq!(
+            (lake.file_prefix.as_str(), lake.file_suffix.as_str(), lake.codec),
+            ("tweets", ".json", Codec::None)
+        );
         let thirty_seconds = RollRules { interval: Some(Duration::from_secs(30)), ..RollRules::default() };
         assert_eq!(lake.roll, thirty_seconds);
         assert_eq!(lake.max_open_hours, 5);
@@ -104,7 +109,11 @@ fn the_old_agents_file_works_with_its_credentials_put_in() {
 #[test]
 fn a_single_channel_is_wired_by_itself_and_that_is_said() {
     let loaded = good(&filled_in());
-    assert!(says(&loaded, "source Twitter has no \"channels\" line: it is wired to MemChannel"), "{:?}", loaded.settings.notices);
+    assert!(
+        says(&loaded, "source Twitter has no \"channels\" line: it is wired to MemChannel"),
+        "{:?}",
+        loaded.settings.notices
+    );
     assert!(says(&loaded, "sink s3hdfs has no \"channel\" line: it is wired to MemChannel"));
     assert!(!says(&good(&with_wiring(&filled_in())), "is wired to"));
 }
@@ -163,7 +172,8 @@ fn credentials_that_are_nowhere_are_named_one_by_one_in_one_error() {
 
 #[test]
 fn s3n_without_keys_needs_the_environment_and_s3a_may_have_a_role() {
-    let text = |scheme: &str| and(&format!("TwitterAgent.sinks.s3hdfs.hdfs.path = {scheme}://tweets-bucket/%m-%d-%H\n"));
+    let text =
+        |scheme: &str| and(&format!("TwitterAgent.sinks.s3hdfs.hdfs.path = {scheme}://tweets-bucket/%m-%d-%H\n"));
     assert!(refused(&text("s3n")).contains("holds no AWS keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
     assert!(says(&good(&text("s3a")), "an instance's role is expected"));
     let one = load_with(&text("s3n"), "TwitterAgent", &[("AWS_ACCESS_KEY_ID", "id")], &[]).err().expect("half a pair");
@@ -203,15 +213,22 @@ fn wiring_follows_flume_and_every_dropped_component_is_said() {
     let loaded = good(&and(second));
     assert!(says(&loaded, "channel Other is dropped: no source and no sink"), "{:?}", loaded.settings.notices);
 
-    let swapped = filled_in() + "TwitterAgent.sources.Twitter.channel = MemChannel\nTwitterAgent.sinks.s3hdfs.channels = MemChannel\n";
+    let swapped = filled_in()
+        + "TwitterAgent.sources.Twitter.channel = MemChannel\nTwitterAgent.sinks.s3hdfs.channels = MemChannel\n";
     let loaded = good(&swapped);
     assert!(says(&loaded, "sources.Twitter.channel is ignored: a source is wired by \"channels\""));
     assert!(says(&loaded, "sinks.s3hdfs.channels is ignored: a sink is wired by \"channel\""));
 
     for (more, part) in [
-        ("TwitterAgent.sources.Twitter.channels = MemChanel\n", "\"MemChanel\", which is not there (did you mean MemChannel?)"),
+        (
+            "TwitterAgent.sources.Twitter.channels = MemChanel\n",
+            "\"MemChanel\", which is not there (did you mean MemChannel?)",
+        ),
         ("TwitterAgent.sinks.s3hdfs.channel = Nope\n", "sink s3hdfs is dropped: it is connected to no channel"),
-        ("TwitterAgent.sources = Twitter Second\nTwitterAgent.sources.Second.type = seq\n", "has 2 sources (Twitter, Second)"),
+        (
+            "TwitterAgent.sources = Twitter Second\nTwitterAgent.sources.Second.type = seq\n",
+            "has 2 sources (Twitter, Second)",
+        ),
         ("TwitterAgent.sinks = s3hdfs log\nTwitterAgent.sinks.log.type = logger\n", "has 2 sinks (s3hdfs, log)"),
         ("TwitterAgent.sinks = Twittr\n", "sink Twittr is dropped: nothing is set for it"),
         ("TwitterAgent.sources = a,b\n", "no source left to run"),
@@ -231,14 +248,25 @@ fn a_file_may_hold_several_agents_and_a_wrong_name_lists_them() {
     let text = and("Other.sources = a\n");
     assert!(says(&good(&text), "only TwitterAgent is run; the file also holds Other"));
     let error = load_with(&text, "twitterAgent", &[], &[]).err().expect("there is no such agent");
-    assert!(error.contains("there is no agent \"twitterAgent\" in it (did you mean TwitterAgent?); it holds Other, TwitterAgent"), "{error}");
+    assert!(
+        error.contains(
+            "there is no agent \"twitterAgent\" in it (did you mean TwitterAgent?); it holds Other, TwitterAgent"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn unknown_keys_and_odd_lines_are_said_and_never_their_values() {
-    let text = and("TwitterAgent.sinks.s3hdfs.hdfs.rollIntervall = plant-x\nplant-line\nTwitterAgent.sink.x = plant-y\nTwitterAgent.sources.Twitter.plant\n");
+    let text = and(
+        "TwitterAgent.sinks.s3hdfs.hdfs.rollIntervall = plant-x\nplant-line\nTwitterAgent.sink.x = plant-y\nTwitterAgent.sources.Twitter.plant\n",
+    );
     let loaded = good(&text);
-    assert!(says(&loaded, "sinks.s3hdfs.hdfs.rollIntervall is not known and is ignored (did you mean hdfs.rollInterval?)"), "{:?}", loaded.settings.notices);
+    assert!(
+        says(&loaded, "sinks.s3hdfs.hdfs.rollIntervall is not known and is ignored (did you mean hdfs.rollInterval?)"),
+        "{:?}",
+        loaded.settings.notices
+    );
     assert!(says(&loaded, "\"sink\" is no part of an agent, and the line is ignored (did you mean sinks?)"));
     assert!(!says(&loaded, "plant-"));
 }
@@ -248,7 +276,9 @@ fn roll_rules_are_flumes_defaults_where_nothing_is_said() {
     let loaded = good(&without("hdfs.roll"));
     let flumes = RollRules { interval: Some(Duration::from_secs(30)), bytes: Some(1024), count: Some(10), idle: None };
     assert_eq!(loaded.settings.lake.roll, flumes);
-    let loaded = good(&and("TwitterAgent.sinks.s3hdfs.hdfs.rollInterval = 0\nTwitterAgent.sinks.s3hdfs.hdfs.idleTimeout = 60\n"));
+    let loaded = good(&and(
+        "TwitterAgent.sinks.s3hdfs.hdfs.rollInterval = 0\nTwitterAgent.sinks.s3hdfs.hdfs.idleTimeout = 60\n",
+    ));
     let idle = RollRules { idle: Some(Duration::from_secs(60)), ..RollRules::default() };
     assert_eq!(loaded.settings.lake.roll, idle);
 }
@@ -274,7 +304,8 @@ fn formats_that_are_not_there_are_refused_with_what_to_use() {
         assert!(error.contains(part), "{more}: {error}");
     }
     assert!(refused(&without("fileType")).contains("SequenceFile, Flume's default"));
-    let compressed = |codec: &str| and(&format!("{sink}hdfs.fileType = compressedstream\n{sink}hdfs.codeC = {codec}\n"));
+    let compressed =
+        |codec: &str| and(&format!("{sink}hdfs.fileType = compressedstream\n{sink}hdfs.codeC = {codec}\n"));
     for codec in ["gzip", "GZIP", "org.apache.hadoop.io.compress.GzipCodec"] {
         assert_eq!(good(&compressed(codec)).settings.lake.codec, Codec::Gzip);
     }
@@ -286,14 +317,20 @@ fn formats_that_are_not_there_are_refused_with_what_to_use() {
 
 #[test]
 fn channels_become_durable_or_stay_in_memory() {
-    let channel = |lines: &[&str]| and(&lines.iter().map(|line| format!("TwitterAgent.channels.MemChannel.{line}\n")).collect::<String>());
+    let channel = |lines: &[&str]| {
+        and(&lines.iter().map(|line| format!("TwitterAgent.channels.MemChannel.{line}\n")).collect::<String>())
+    };
     let file = good(&channel(&["type = file", "dataDirs = /srv/flume/data, /srv/b"])).settings;
     assert!(file.channel.durable);
     assert_eq!(file.spool.dir.to_string_lossy(), "/srv/flume/data/cauce-spool");
     let spill = good(&channel(&["type = SPILLABLEMEMORY"]));
     assert!(spill.settings.channel.durable && says(&spill, "a spillable channel becomes a durable one"));
     // Flume's memory channel alone goes on with its default where a number is none.
-    let odd = good(&channel(&["capacity = many"]).replace("transactionCapacity = 1000", "transactionCapacity = 50").replace("batchSize = 100", "batchSize = 50"));
+    let odd = good(
+        &channel(&["capacity = many"])
+            .replace("transactionCapacity = 1000", "transactionCapacity = 50")
+            .replace("batchSize = 100", "batchSize = 50"),
+    );
     assert_eq!(odd.settings.channel.capacity, 100);
     assert!(says(&odd, "Flume's default of 100 holds"));
     assert!(refused(&channel(&["capacity = 10"])).contains("must be between 1 and channel.capacity, which is 10"));
@@ -313,7 +350,9 @@ fn times_come_from_the_tweet_unless_the_clock_is_asked_for() {
 #[test]
 fn interceptors_add_fixed_headers_and_others_are_refused() {
     let source = "TwitterAgent.sources.Twitter.interceptors";
-    let fixed = format!("{source} = s\n{source}.s.type = static\n{source}.s.key = dc\n{source}.s.value = madrid\nTwitterAgent.sinks.s3hdfs.hdfs.path = /srv/x/%{{dc}}/%m-%d-%H\n");
+    let fixed = format!(
+        "{source} = s\n{source}.s.type = static\n{source}.s.key = dc\n{source}.s.value = madrid\nTwitterAgent.sinks.s3hdfs.hdfs.path = /srv/x/%{{dc}}/%m-%d-%H\n"
+    );
     let settings = good(&and(&fixed)).settings;
     assert_eq!(settings.lake.pattern.folder_at(NOW), "madrid/11-22-05");
     let filter = format!("{source} = f\n{source}.f.type = regex_filter\n");
@@ -324,7 +363,10 @@ fn interceptors_add_fixed_headers_and_others_are_refused() {
 fn references_are_resolved_and_a_missing_one_is_named() {
     let text = with_wiring(&filled_in().replace("plant-secret", "${env:MY_SECRET}"));
     let error = load_with(&text, "TwitterAgent", &[], &[]).err().expect("the variable is not set");
-    assert!(error.contains("twitter.conf:6: sources.Twitter.consumerSecret: the environment variable MY_SECRET is not set"), "{error}");
+    assert!(
+        error.contains("twitter.conf:6: sources.Twitter.consumerSecret: the environment variable MY_SECRET is not set"),
+        "{error}"
+    );
     let loaded = load_with(&text, "TwitterAgent", &[("MY_SECRET", "hush")], &[]).expect("a good file");
     let SourceSettings::XV2(source) = &loaded.settings.source else { panic!("no x-v2") };
     let XV2Auth::Consumer { secret, .. } = &source.auth else { panic!("no consumer pair") };
@@ -336,7 +378,9 @@ fn references_are_resolved_and_a_missing_one_is_named() {
 #[test]
 fn monitoring_is_served_on_loopback() {
     let text = with_wiring(&filled_in());
-    let listen = |system: &[(&str, &str)]| load_with(&text, "TwitterAgent", &[], system).map(|loaded| loaded.settings.status.flume_listen);
+    let listen = |system: &[(&str, &str)]| {
+        load_with(&text, "TwitterAgent", &[], system).map(|loaded| loaded.settings.status.flume_listen)
+    };
     assert_eq!(listen(&[]), Ok(None));
     let http = ("flume.monitoring.type", "http");
     assert_eq!(listen(&[http]), Ok("127.0.0.1:41414".parse().ok()));
@@ -349,7 +393,8 @@ fn a_cauce_toml_beside_it_lies_between_flumes_defaults_and_the_file() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = folder.path().join("twitter.conf");
     std::fs::write(&file, with_wiring(&filled_in())).expect("file written");
-    let toml = "[lake]\nroll_interval = \"5m\"\nfile_prefix = \"other\"\n[source]\nbase_url = \"http://127.0.0.1:8080\"\n";
+    let toml =
+        "[lake]\nroll_interval = \"5m\"\nfile_prefix = \"other\"\n[source]\nbase_url = \"http://127.0.0.1:8080\"\n";
     std::fs::write(folder.path().join("cauce.toml"), toml).expect("file written");
     let flume = FlumeRequest { agent: "TwitterAgent".to_owned(), file, system: Vec::new() };
     let request = Request { flume: Some(flume), ..Request::default() };
@@ -365,7 +410,12 @@ fn a_cauce_toml_beside_it_lies_between_flumes_defaults_and_the_file() {
 #[test]
 fn no_secret_is_ever_repeated() {
     let loaded = good(&with_wiring(&filled_in()));
-    let mut texts = vec![format!("{:?}", loaded.settings), format!("{loaded:?}"), loaded.effective(true), loaded.settings.notices.join("\n")];
+    let mut texts = vec![
+        format!("{:?}", loaded.settings),
+        format!("{loaded:?}"),
+        loaded.effective(true),
+        loaded.settings.notices.join("\n"),
+    ];
     let lines = with_wiring(&filled_in());
     // Each line in turn is broken in several ways.
     for at in 0..lines.lines().count() {

@@ -98,10 +98,16 @@ fn s3(read: &mut Read<'_>, flume: &FromFlume, url: Option<&LakeUrl>) -> S3Option
     let endpoint_url = read.text("lake.s3.endpoint_url");
     if let Some(text) = &endpoint_url {
         let usable = Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.username().is_empty() && url.password().is_none()
+            matches!(url.scheme(), "http" | "https")
+                && url.host().is_some()
+                && url.username().is_empty()
+                && url.password().is_none()
         });
         if !usable {
-            read.problem("lake.s3.endpoint_url", "is no server's address: write it as https://host:port, without user and password");
+            read.problem(
+                "lake.s3.endpoint_url",
+                "is no server's address: write it as https://host:port, without user and password",
+            );
         }
     }
     let id = read.secret("lake.s3.access_key_id");
@@ -128,14 +134,22 @@ fn s3(read: &mut Read<'_>, flume: &FromFlume, url: Option<&LakeUrl>) -> S3Option
             None
         }
     };
-    S3Options { endpoint_url, region: read.text("lake.s3.region"), path_style: read.switch("lake.s3.path_style"), credentials }
+    S3Options {
+        endpoint_url,
+        region: read.text("lake.s3.region"),
+        path_style: read.switch("lake.s3.path_style"),
+        credentials,
+    }
 }
 
 /// The one place where a pattern is compiled.
 fn pattern(read: &mut Read<'_>, flume: &FromFlume) -> Option<Pattern> {
     let text = read.exact_text("lake.pattern");
     let from_flume = flume.allow_open
-        && read.layers.entry("lake.pattern").is_some_and(|entry| matches!(entry.origin, Origin::Line { .. } | Origin::FlumeDefault));
+        && read
+            .layers
+            .entry("lake.pattern")
+            .is_some_and(|entry| matches!(entry.origin, Origin::Line { .. } | Origin::FlumeDefault));
     let strict = read.choice("lake.flume_escapes") == "strict";
     let zone = read.text("lake.time_zone").filter(|zone| zone != "UTC");
     let options = PatternOptions {

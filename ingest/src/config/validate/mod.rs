@@ -51,7 +51,10 @@ pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, C
         fsync_interval: read.duration("spool.fsync_interval"),
     };
     if spool.max_bytes < MIN_SPOOL_BYTES {
-        read.problem("spool.max_bytes", "must be at least 16MiB, so that there is room for what is open and the journal");
+        read.problem(
+            "spool.max_bytes",
+            "must be at least 16MiB, so that there is room for what is open and the journal",
+        );
     }
     let dedupe_window = read.duration("dedupe.window");
     let lake = lake::lake(&mut read, flume);
@@ -66,7 +69,9 @@ pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, C
     let notices = std::mem::take(&mut read.notices);
     read.problems.check()?;
     match (source, lake) {
-        (Some(source), Some(lake)) => Ok(Settings { agent, source, channel, spool, dedupe_window, lake, status, notices }),
+        (Some(source), Some(lake)) => {
+            Ok(Settings { agent, source, channel, spool, dedupe_window, lake, status, notices })
+        }
         _ => Err(ConfigError::one("the configuration is not complete")),
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn source(read: &mut Read<'_>, flume: &FromFlume, agent_id: &str) -> 
         "x-v2" => x_v2(read, flume, agent_id, max_line_bytes).map(SourceSettings::XV2),
         "x-v1" => x_v1(read, flume, max_line_bytes).map(SourceSettings::XV1),
         "files" => {
-            let paths: Vec<String> = read.list("source.paths").into_iter().filter(|path| !path.trim().is_empty()).collect();
+            let paths: Vec<String> =
+                read.list("source.paths").into_iter().filter(|path| !path.trim().is_empty()).collect();
             if paths.is_empty() {
                 read.problem("source.paths", "a source of files needs paths, such as [\"archive/**/*.json.gz\"]");
             }
@@ -44,7 +45,10 @@ fn x_v2(read: &mut Read<'_>, flume: &FromFlume, agent_id: &str, max_line_bytes: 
     let base_url = base_url(read, "https://api.x.com");
     let auth = x_v2_auth(read, flume);
     if read.switch("source.sample") == Some(true) {
-        read.problem("source.sample", "the sample stream is only there with source.type = \"x-v1\"; x-v2 needs keywords or rules");
+        read.problem(
+            "source.sample",
+            "the sample stream is only there with source.type = \"x-v1\"; x-v2 needs keywords or rules",
+        );
     }
     let rules = x_v2_rules(read, agent_id);
     let backfill_minutes = read.count("source.backfill_minutes");
