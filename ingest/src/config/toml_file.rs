@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn a_typo_is_named_with_its_line_and_the_nearest_setting() {
-        let error = read_text("[lake]\nroll_intervall = \"5m\"\n").err().expect("the typo was taken");
+        let error = read_text("[lake]\nroll_intervall = \"5m\"\n").expect_err("the typo was taken");
         assert_eq!(error, "cauce.toml:2: lake.roll_intervall is no setting (did you mean lake.roll_interval?)");
-        let error = read_text("[laek]\nurl = \"x\"\n").err().expect("the typo was taken");
+        let error = read_text("[laek]\nurl = \"x\"\n").expect_err("the typo was taken");
         assert!(error.starts_with("cauce.toml:1: laek is no setting"), "{error}");
     }
 
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_toml_is_refused_without_repeating_the_line() {
-        let error = read_text("[source]\nbearer_token = \"hush\nx = 1\n").err().expect("broken TOML was taken");
+        let error = read_text("[source]\nbearer_token = \"hush\nx = 1\n").expect_err("broken TOML was taken");
         assert!(error.starts_with("cauce.toml:2: this is no TOML") && !error.contains("hush"), "{error}");
     }
 

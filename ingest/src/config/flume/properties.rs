@@ -62,7 +62,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Properties, Malformed> {
 }
 
 /// A logical line: its characters, each with the natural line it stands on. Never empty.
-type Logical = Vec<(char, usize)>;
+type Logical = Vec<Placed>;
+
+/// A character with its line.
+type Placed = (char, usize);
 
 fn logical_lines(text: &str) -> Vec<Logical> {
     let natural: Vec<&str> = natural_lines(text);
@@ -107,7 +110,7 @@ fn natural_lines(text: &str) -> Vec<&str> {
 }
 
 /// The key ends at the first `=`, `:` or blank without a backslash; blanks and one `=` or `:` after it belong to neither.
-fn split(logical: &[(char, usize)]) -> (&[(char, usize)], &[(char, usize)]) {
+fn split(logical: &[Placed]) -> (&[Placed], &[Placed]) {
     let mut end = 0;
     while end < logical.len() && !is_blank(logical[end].0) && !matches!(logical[end].0, '=' | ':') {
         end += if logical[end].0 == '\\' { 2 } else { 1 };
@@ -122,7 +125,7 @@ fn split(logical: &[(char, usize)]) -> (&[(char, usize)], &[(char, usize)]) {
 }
 
 /// Resolves the escapes and trims as Java does: everything up to and including the blank.
-fn unescape(raw: &[(char, usize)]) -> Result<String, Malformed> {
+fn unescape(raw: &[Placed]) -> Result<String, Malformed> {
     let mut units: Vec<u16> = Vec::with_capacity(raw.len());
     let mut buffer = [0; 2];
     let mut at = 0;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cauce_lake::LakeUrl;
 use cauce_lake::manifest::Codec;
 use cauce_lake::pattern::Granularity;
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use crate::config::settings::{PartitionBy, RollRules, SourceSettings, XV2Auth};
@@ -163,7 +164,7 @@ fn credentials_that_are_nowhere_are_named_one_by_one_in_one_error() {
     }
     let error = refused(&SEED.replace("<bucket>", "tweets-bucket"));
     assert!(error.contains("twitter.conf:11: sinks.s3hdfs.hdfs.path holds placeholders in place of AWS keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"), "{error}");
-    let v1 = load_with(SEED, "TwitterAgent", &[("CAUCE_SOURCE__TYPE", "x-v1")], &[]).err().expect("no credentials");
+    let v1 = load_with(SEED, "TwitterAgent", &[("CAUCE_SOURCE__TYPE", "x-v1")], &[]).expect_err("no credentials");
     for variable in ["X_CONSUMER_KEY", "X_CONSUMER_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET"] {
         assert!(v1.contains(variable), "{variable}: {v1}");
     }
@@ -176,7 +177,7 @@ fn s3n_without_keys_needs_the_environment_and_s3a_may_have_a_role() {
         |scheme: &str| and(&format!("TwitterAgent.sinks.s3hdfs.hdfs.path = {scheme}://tweets-bucket/%m-%d-%H\n"));
     assert!(refused(&text("s3n")).contains("holds no AWS keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
     assert!(says(&good(&text("s3a")), "an instance's role is expected"));
-    let one = load_with(&text("s3n"), "TwitterAgent", &[("AWS_ACCESS_KEY_ID", "id")], &[]).err().expect("half a pair");
+    let one = load_with(&text("s3n"), "TwitterAgent", &[("AWS_ACCESS_KEY_ID", "id")], &[]).expect_err("half a pair");
     assert!(one.contains("set AWS_SECRET_ACCESS_KEY,"), "{one}");
 }
 
@@ -247,7 +248,7 @@ fn wiring_follows_flume_and_every_dropped_component_is_said() {
 fn a_file_may_hold_several_agents_and_a_wrong_name_lists_them() {
     let text = and("Other.sources = a\n");
     assert!(says(&good(&text), "only TwitterAgent is run; the file also holds Other"));
-    let error = load_with(&text, "twitterAgent", &[], &[]).err().expect("there is no such agent");
+    let error = load_with(&text, "twitterAgent", &[], &[]).expect_err("there is no such agent");
     assert!(
         error.contains(
             "there is no agent \"twitterAgent\" in it (did you mean TwitterAgent?); it holds Other, TwitterAgent"
@@ -362,7 +363,7 @@ fn interceptors_add_fixed_headers_and_others_are_refused() {
 #[test]
 fn references_are_resolved_and_a_missing_one_is_named() {
     let text = with_wiring(&filled_in().replace("plant-secret", "${env:MY_SECRET}"));
-    let error = load_with(&text, "TwitterAgent", &[], &[]).err().expect("the variable is not set");
+    let error = load_with(&text, "TwitterAgent", &[], &[]).expect_err("the variable is not set");
     assert!(
         error.contains("twitter.conf:6: sources.Twitter.consumerSecret: the environment variable MY_SECRET is not set"),
         "{error}"
@@ -440,4 +441,69 @@ fn no_secret_is_ever_repeated() {
     for text in texts {
         assert!(!text.to_lowercase().contains("plant"), "{text}");
     }
+}
+
+#[test]
+fn a_small_channel_has_small_batches() {
+    let text = without("transactionCapacity") + "TwitterAgent.channels.MemChannel.capacity = 50\n";
+    let channel = good(&text).settings.channel;
+    assert_eq!((channel.capacity, channel.transaction_capacity), (50, 50));
+}
+
+proptest! {
+    /// Whatever a file holds, it is read or refused.
+    #[test]
+    fn no_file_makes_it_panic(lines in proptest::collection::vec(line(), 0..30)) {
+        let _ = load_with(&lines.concat(), "a", &[("X_BEARER_TOKEN", "t")], &[]);
+    }
+}
+
+/// A line of a file, often a sensible one.
+fn line() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "a.sources",
+        "a.channels",
+        "a.sinks",
+        "a.sources.s.type",
+        "a.sources.s.channels",
+        "a.sources.s.keywords",
+        "a.channels.c.type",
+        "a.channels.c.capacity",
+        "a.sinks.k.type",
+        "a.sinks.k.channel",
+        "a.sinks.k.hdfs.path",
+        "a.sinks.k.hdfs.fileType",
+        "a.sinks.k.hdfs.round",
+        "a.sinks.k.hdfs.roundValue",
+        "a.sources.s.interceptors",
+        "a.sources.s.interceptors.i.type",
+        "a..",
+        ".",
+        "a.configfilters",
+        "",
+    ]);
+    let value = prop_oneof![
+        prop::sample::select(vec![
+            "s",
+            "c",
+            "k",
+            "memory",
+            "hdfs",
+            "com.cloudera.flume.source.TwitterSource",
+            "x",
+            "10",
+            "true",
+            "DataStream",
+            "s3n://K:S@bucket/%m-%d-%h",
+            "file:///tmp/%Y",
+            "${a.sinks}",
+            "${env:X:-y}",
+            "i",
+            "static",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,20}",
+        "[%@:/<>a-z]{0,20}",
+    ];
+    (key, value).prop_map(|(key, value)| format!("{key} = {value}\n"))
 }

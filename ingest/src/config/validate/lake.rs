@@ -84,10 +84,19 @@ fn lake_url(read: &mut Read<'_>, flume: &FromFlume) -> Option<LakeUrl> {
         }
         return None;
     };
+    // The error's own text may hold what stands in the bucket's place, which must not be a key; and a slip in the scheme
+    // must not make a folder that is named after one.
+    let lower = text.to_ascii_lowercase();
+    let after_scheme = ["s3:", "s3a:", "s3n:"].iter().find_map(|scheme| lower.strip_prefix(scheme));
+    if let Some(rest) = after_scheme
+        && (!rest.starts_with("//") || rest.trim_start_matches('/').split('/').next().unwrap_or(rest).contains(':'))
+    {
+        read.problem("lake.url", "must be written as s3://bucket/prefix, without keys");
+        return None;
+    }
     match text.parse() {
         Ok(url) => Some(url),
         Err(why) => {
-            // The error's own text never repeats credentials.
             read.problem("lake.url", &format!("{why}"));
             None
         }

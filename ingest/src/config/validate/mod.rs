@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use cauce_lake::pattern::{HostNames, Rounding};
 
-use super::layers::Layers;
+use super::layers::{Layers, Origin};
 use super::problem::ConfigError;
 use super::read::Read;
 use super::settings::{AgentSettings, ChannelSettings, LakeSettings, Settings, SpoolSettings, StatusSettings};
@@ -105,7 +105,8 @@ fn channel(read: &mut Read<'_>) -> ChannelSettings {
     let capacity = read.count("channel.capacity");
     let mut transaction_capacity = read.count("channel.transaction_capacity");
     // A small channel without a word on its batches means small batches, not a mistake.
-    if !read.is_written("channel.transaction_capacity") {
+    let written = read.layers.entry("channel.transaction_capacity");
+    if written.is_none_or(|entry| entry.origin == Origin::FlumeDefault) {
         transaction_capacity = transaction_capacity.min(capacity);
     }
     if !(1..=MAX_CAPACITY).contains(&capacity) {
