@@ -52,7 +52,8 @@ impl ConfigArgs {
         });
         let flume = self.name.clone().zip(self.conf_file.clone());
         Request {
-            toml: self.config.clone(),
+            // A variable that is set to nothing counts as not set.
+            toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
             flume: flume.map(|(agent, file)| FlumeRequest { agent, file, system: Vec::new() }),
             flags: set.chain(named).collect(),
         }

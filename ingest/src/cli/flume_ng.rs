@@ -58,16 +58,18 @@ pub(super) fn run(line: &[OsString]) -> Outcome {
         Asked::Help => print(USAGE),
         Asked::Version => print(&format!("Cauce {}, in place of Apache Flume\n", env!("CARGO_PKG_VERSION"))),
         Asked::Agent(agent) => {
-            let (levels, mut notices) = levels(&agent.system, std::env::var("CAUCE_LOG").ok()).map_err(usage)?;
-            let format = match std::env::var("CAUCE_LOG_FORMAT").as_deref() {
-                Ok("json") => Format::Json,
-                Ok("plain" | "") | Err(_) => Format::Plain,
-                Ok(_) => return Err(usage("CAUCE_LOG_FORMAT must be plain or json".to_owned())),
-            };
+            let (levels, mut notices) = levels(&agent.system, variable("CAUCE_LOG")).map_err(usage)?;
+            let format: Format = variable("CAUCE_LOG_FORMAT")
+                .unwrap_or_default()
+                .parse()
+                .map_err(|why| usage(format!("CAUCE_LOG_FORMAT: {why}")))?;
             logs::init(format, &levels);
             notices.extend(remarks(&agent));
+            // A file named on the command line is over one named in the environment.
+            let is_named = agent.system.iter().any(|(key, _)| key == "cauce.config");
+            let toml = variable("CAUCE_CONFIG").map(PathBuf::from).filter(|_| !is_named);
             let flume = FlumeRequest { agent: agent.name, file: agent.file, system: agent.system };
-            let request = Request { flume: Some(flume), ..Request::default() };
+            let request = Request { toml, flume: Some(flume), ..Request::default() };
             if agent.dry_run {
                 return check::check(&request, &notices, false);
             }
@@ -77,6 +79,11 @@ pub(super) fn run(line: &[OsString]) -> Outcome {
             run::run_agent(&request)
         }
     }
+}
+
+/// A variable; one that is set to nothing counts as not set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn usage(what: String) -> Failure {

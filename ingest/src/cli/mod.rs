@@ -38,8 +38,8 @@ struct Cli {
 
 #[derive(Debug, clap::Args)]
 struct LogArgs {
-    /// How log lines look; they go to standard error
-    #[arg(long, global = true, value_enum, default_value = "plain", env = "CAUCE_LOG_FORMAT")]
+    /// How log lines look, plain or json; they go to standard error
+    #[arg(long, global = true, default_value = "plain", env = "CAUCE_LOG_FORMAT")]
     log_format: Format,
     /// What is logged: error, warn, info, debug or trace, also by part: info,cauce_lake=debug
     #[arg(long, global = true, default_value = "info", env = "CAUCE_LOG")]

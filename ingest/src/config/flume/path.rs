@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 /// A path taken apart.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Location {
-    /// The lake's URL, without keys.
-    pub(super) url: String,
+    /// The lake's URL, without keys; or that the bucket is still a placeholder.
+    pub(super) url: Result<String, String>,
     /// The rest: from the first segment with an escape. May be empty.
     pub(super) pattern: String,
     /// Keys.
@@ -37,7 +37,7 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 /// Takes a path apart.
 ///
 /// # Errors
-/// A text without anything of the path but its scheme or a placeholder for the bucket.
+/// A text without anything of the path.
 pub(super) fn parse(path: &str) -> Result<Location, String> {
     let Some((scheme, rest)) = path.split_once("://") else {
         // A slip in the scheme must not make a folder that is named after the secret.
@@ -65,7 +65,7 @@ fn folder(path: &str) -> Location {
         (false, true) => ".".to_owned(),
         (false, false) => root,
     };
-    Location { url, pattern, keys: Keys::NotNeeded, is_s3n: false }
+    Location { url: Ok(url), pattern, keys: Keys::NotNeeded, is_s3n: false }
 }
 
 fn s3(rest: &str, is_s3n: bool) -> Result<Location, String> {
@@ -74,15 +74,16 @@ fn s3(rest: &str, is_s3n: bool) -> Result<Location, String> {
         None => (Keys::Absent, rest),
     };
     let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if is_placeholder(bucket) {
-        return Err(format!("the placeholder {bucket} is still there: write the bucket's name"));
-    }
     if bucket.contains([':', '%']) {
         // Keys without an @ behind them, or an escape: neither may be repeated.
         return Err("no bucket can be found in it: write s3a://bucket/… or s3n://KEY:SECRET@bucket/…".to_owned());
     }
     let (root, pattern) = split_root(path);
-    let url = if root.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{root}") };
+    let url = if is_placeholder(bucket) {
+        Err(format!("the placeholder {bucket} is still there: write the bucket's name"))
+    } else {
+        Ok(format!("s3://{bucket}/{root}").trim_end_matches('/').to_owned())
+    };
     Ok(Location { url, pattern, keys, is_s3n })
 }
 
@@ -137,7 +138,7 @@ mod tests {
             Keys::Given { id, secret } => Some((id, secret)),
             _ => None,
         };
-        (location.url, location.pattern, keys)
+        (location.url.unwrap_or_else(|why| panic!("{path}: {why}")), location.pattern, keys)
     }
 
     #[test]
@@ -183,7 +184,9 @@ mod tests {
         assert_eq!(keys("s3n://<aws-access-key-id>:<aws-secret-access-key>@bucket/%m"), Ok(true));
         assert_eq!(keys("s3n://AKIA:<aws-secret-access-key>@bucket/%m"), Ok(true));
         assert_eq!(keys("s3n://@bucket/%m"), Ok(true));
-        assert!(keys("s3n://K:S@<bucket>/%m").expect_err("a placeholder was taken").contains("<bucket>"));
+        let unnamed = parse("s3n://K:S@<bucket>/%m").unwrap_or_else(|why| panic!("{why}"));
+        assert!(unnamed.url.expect_err("a placeholder was taken").contains("<bucket>"));
+        assert_eq!(unnamed.pattern, "%m");
     }
 
     #[test]

@@ -100,16 +100,16 @@ fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
     let at = format!("{}:{}: {}", mapping.report.file, setting.line, sink.path("hdfs.path"));
     let location = match path::parse(&setting.value) {
         Ok(location) => location,
-        Err(why) => {
-            // Another layer may still say where the lake is; the pattern is then the usual one.
-            mapping.extras.missing.push(("lake.url", format!("{at}: {why}")));
-            return;
-        }
+        Err(why) => return mapping.refuse(sink, setting, "hdfs.path", &why),
     };
     if location.pattern.contains("%[") {
         mapping.extras.host = Some(outside.host_names());
     }
-    mapping.state_part("lake.url", location.url, setting.line);
+    match location.url {
+        Ok(url) => mapping.state_part("lake.url", url, setting.line),
+        // Another layer may say where the lake is.
+        Err(why) => mapping.extras.missing.push(("lake.url", format!("{at}: {why}"))),
+    }
     mapping.state_part("lake.pattern", location.pattern, setting.line);
     match location.keys {
         Keys::NotNeeded => {}

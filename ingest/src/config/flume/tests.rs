@@ -172,6 +172,14 @@ fn credentials_that_are_nowhere_are_named_one_by_one_in_one_error() {
 }
 
 #[test]
+fn a_bucket_from_elsewhere_keeps_the_files_pattern() {
+    let text = with_wiring(SEED).replace("%m-%d-%h", "raw/%Y/%m/%d/%H");
+    let variables = [("CAUCE_LAKE__URL", "./lake"), ("X_BEARER_TOKEN", "t")];
+    let lake = load_with(&text, "TwitterAgent", &variables, &[]).expect("a good file").settings.lake;
+    assert_eq!((lake.url.to_string().as_str(), lake.pattern.as_str()), ("./lake", "%Y/%m/%d/%H"));
+}
+
+#[test]
 fn s3n_without_keys_needs_the_environment_and_s3a_may_have_a_role() {
     let text =
         |scheme: &str| and(&format!("TwitterAgent.sinks.s3hdfs.hdfs.path = {scheme}://tweets-bucket/%m-%d-%H\n"));
