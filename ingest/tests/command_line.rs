@@ -80,7 +80,16 @@ fn check_says_what_is_wrong_on_standard_error_and_exits_with_2() {
 #[test]
 fn check_shows_what_is_in_force_and_makes_nothing_on_disk() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let variables = [("CAUCE_LAKE__URL", "lake"), ("CAUCE_SOURCE__KEYWORDS", "#cat"), ("X_BEARER_TOKEN", "plant")];
+    let variables = [
+        ("CAUCE_LAKE__URL", "lake"),
+        ("CAUCE_SOURCE__KEYWORDS", "#cat"),
+        ("X_BEARER_TOKEN", "plant"),
+        // What is set to nothing counts as not set.
+        ("CAUCE_CONFIG", ""),
+        ("CAUCE_LOG", ""),
+        ("CAUCE_LOG_FORMAT", ""),
+        ("CAUCE_SPOOL__DIR", ""),
+    ];
     let output = call(Path::new(PROGRAM), folder.path(), "check --set lake.compression=zstd", &variables);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let text = out(&output);

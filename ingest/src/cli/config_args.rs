@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::config::{Flag, FlumeRequest, Request};
 
 /// Where the configuration is, and settings over it.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct ConfigArgs {
     /// The cauce.toml; without it, one in the current folder is taken when it is there
-    #[arg(short, long, value_name = "FILE", env = "CAUCE_CONFIG")]
+    #[arg(short, long, value_name = "FILE", env = "CAUCE_CONFIG", value_parser = any_path())]
     config: Option<PathBuf>,
     /// The agent's name in the twitter.conf
     #[arg(short = 'n', long = "name", value_name = "AGENT", requires = "conf_file")]
@@ -28,6 +30,11 @@ pub(super) struct ConfigArgs {
     /// The spool's folder
     #[arg(long, value_name = "FOLDER")]
     spool_dir: Option<String>,
+}
+
+/// Also takes nothing, which clap's own does not: a variable may be set to it.
+fn any_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
