@@ -1,3 +1,165 @@
-//! Command line.
+//! What a person types. One file a command: its arguments, what it does and what it prints. A new command is one variant
+//! of [`Command`] and one file with an `Args` and a `run`.
+//!
+//! Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store.
 
+mod check;
+mod config_args;
+mod flume_ng;
 pub mod health;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use cauce_lake::StoreError;
+use clap::{Parser, Subcommand};
+
+use crate::agent::AgentError;
+use crate::config::ConfigError;
+use crate::status::logs::{self, Format, Levels};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "ingest",
+    version,
+    about = "Holds a tweet stream open and lays it down as closed hours in a lake",
+    after_help = "Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store.\n\
+                  Called as flume-ng it takes Apache Flume's own command line."
+)]
+struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct LogArgs {
+    /// How log lines look, plain or json; they go to standard error
+    #[arg(long, global = true, default_value = "plain", env = "CAUCE_LOG_FORMAT")]
+    log_format: Format,
+    /// What is logged: error, warn, info, debug or trace, also by part: info,cauce_lake=debug
+    #[arg(long, global = true, default_value = "info", env = "CAUCE_LOG")]
+    log_level: Levels,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Hold the stream and write the lake
+    Run(run::Args),
+    /// Check the configuration and show what it means
+    Check(check::Args),
+}
+
+/// Why a command failed, with its exit code.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+/// Exit codes other than 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Failure = 1,
+    Usage = 2,
+    Credentials = 3,
+    Store = 4,
+}
+
+type Outcome = Result<(), Failure>;
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        Failure { exit: Exit::Usage, error: error.into() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure { exit: Exit::Store, error: error.into() }
+    }
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Failure {
+        let exit = match error {
+            AgentError::SourceCredentials(_) => Exit::Credentials,
+            AgentError::Configuration(_) => Exit::Usage,
+            AgentError::Store(_) => Exit::Store,
+            AgentError::Failed(_) => Exit::Failure,
+        };
+        Failure { exit, error: error.into() }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure { exit: Exit::Failure, error }
+    }
+}
+
+/// Runs the program with its whole command line, the program's own name first. Under the name `flume-ng` it takes
+/// Flume's.
+pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line: Vec<OsString> = line.into_iter().collect();
+    let name = line.first().map(Path::new).and_then(Path::file_name).unwrap_or_default().to_owned();
+    let outcome = if name == "flume-ng" {
+        flume_ng::run(&line[1..])
+    } else {
+        let cli = Cli::parse_from(line);
+        logs::init(cli.log.log_format, &cli.log.log_level);
+        match cli.command {
+            Command::Run(args) => run::run(&args),
+            Command::Check(args) => check::run(&args),
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { exit, error }) => {
+            eprintln!("{}: {error:#}", name.to_string_lossy());
+            ExitCode::from(exit as u8)
+        }
+    }
+}
+
+/// The asynchronous run time of a command.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| anyhow::Error::new(error).context("cannot start the asynchronous run time").into())
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no failure.
+fn print(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_exit_code() {
+        let exit = |failure: Failure| failure.exit as u8;
+        assert_eq!(exit(AgentError::Failed(String::new()).into()), 1);
+        assert_eq!(exit(AgentError::Configuration(String::new()).into()), 2);
+        assert_eq!(exit(ConfigError::one("x").into()), 2);
+        assert_eq!(exit(AgentError::SourceCredentials(String::new()).into()), 3);
+        assert_eq!(exit(AgentError::Store(String::new()).into()), 4);
+    }
+}

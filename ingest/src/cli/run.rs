@@ -1,0 +1,66 @@
+//! `ingest run`: holds the stream and writes the lake until the input ends or a signal comes.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::config_args::ConfigArgs;
+use super::{Failure, Outcome, runtime};
+use crate::agent::{self, AgentError, Report};
+use crate::config::{self, Outside, Request, Settings};
+use crate::status::Metrics;
+
+/// Arguments of `ingest run`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The first SIGTERM or SIGINT stops reading, stores what was accepted and exits; a second leaves at once."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Outcome {
+    run_agent(&args.config.request())
+}
+
+/// Reads the configuration and runs the agent on it.
+pub(super) fn run_agent(request: &Request) -> Outcome {
+    let settings = config::load(request, &Outside::of_process())?.settings;
+    for notice in &settings.notices {
+        tracing::info!(notice, "configuration");
+    }
+    let runtime = runtime()?;
+    let report = runtime.block_on(until_stopped(settings))?;
+    // Whatever still reads standard input cannot be interrupted and must not hold up the exit.
+    runtime.shutdown_background();
+    let Report { accepted, duplicates, objects, hours_closed, left_in_spool } = report;
+    tracing::info!(accepted, duplicates, objects, hours_closed, left_in_spool, "done");
+    Ok(())
+}
+
+async fn until_stopped(settings: Settings) -> Result<Report, Failure> {
+    let stop = CancellationToken::new();
+    let stop_now = CancellationToken::new();
+    let listening = |kind| signal(kind).map_err(|error| anyhow::Error::new(error).context("cannot listen for signals"));
+    // Taken before anything is started, so that no signal finds the default action.
+    let signals = [listening(SignalKind::terminate())?, listening(SignalKind::interrupt())?];
+    let waiting = tokio::spawn(obey(signals, stop.clone(), stop_now.clone()));
+    let result = agent::run(settings, Arc::new(Metrics::default()), stop, stop_now).await;
+    waiting.abort();
+    result.map_err(|error: AgentError| error.into())
+}
+
+/// The first signal asks for a stop, the second for one at once. Ends when aborted.
+async fn obey([mut terminate, mut interrupt]: [Signal; 2], stop: CancellationToken, stop_now: CancellationToken) {
+    for token in [stop, stop_now] {
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal, "stopping");
+        token.cancel();
+    }
+}

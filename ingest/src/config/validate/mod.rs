@@ -1,0 +1,137 @@
+//! Layers become [`Settings`], or all that is wrong with them is said at once. Pure: nothing is read, connected to or
+//! made on disk here; references are already resolved.
+
+mod lake;
+mod source;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cauce_lake::pattern::{HostNames, Rounding};
+
+use super::layers::{Layers, Origin};
+use super::problem::ConfigError;
+use super::read::Read;
+use super::settings::{AgentSettings, ChannelSettings, LakeSettings, Settings, SpoolSettings, StatusSettings};
+
+/// What only a `twitter.conf` can say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FromFlume {
+    /// The pattern is the `twitter.conf`'s own: it may name other spans than hours.
+    pub(crate) allow_open: bool,
+    /// `hdfs.round`.
+    pub(crate) rounding: Option<Rounding>,
+    /// Fixed headers, from interceptors.
+    pub(crate) headers: Vec<(String, String)>,
+    /// This host's names, where the path asks for them.
+    pub(crate) host: Option<HostNames>,
+    /// Names of source, channel and sink.
+    pub(crate) names: Option<(String, String, String)>,
+    /// Why a knob that is needed is not there: said in place of the general text.
+    pub(crate) missing: Vec<(&'static str, String)>,
+    /// The path holds placeholders for keys, and nothing says where others come from.
+    pub(crate) lacks_aws_keys: Option<String>,
+    /// What is worth saying.
+    pub(crate) notices: Vec<String>,
+}
+
+/// Checks everything.
+///
+/// # Errors
+/// All problems found.
+pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, ConfigError> {
+    let mut read = Read::new(layers);
+    read.notices.extend(flume.notices.iter().cloned());
+    let agent = agent(&mut read);
+    let source = source::source(&mut read, flume, &agent.id);
+    let channel = channel(&mut read);
+    let spool = SpoolSettings {
+        dir: PathBuf::from(read.text("spool.dir").unwrap_or_default()),
+        max_bytes: read.size("spool.max_bytes"),
+        fsync_interval: read.duration("spool.fsync_interval"),
+    };
+    if spool.max_bytes < MIN_SPOOL_BYTES {
+        read.problem(
+            "spool.max_bytes",
+            "must be at least 16MiB, so that there is room for what is open and the journal",
+        );
+    }
+    let dedupe_window = read.duration("dedupe.window");
+    let lake = lake::lake(&mut read, flume);
+    let status = StatusSettings {
+        listen: listen(&mut read, "status.listen"),
+        flume_listen: listen(&mut read, "status.flume_listen"),
+        flume_names: flume.names.clone().unwrap_or_else(|| ("source".into(), "channel".into(), "sink".into())),
+    };
+    if status.listen.is_some_and(|a| a.port() != 0 && Some(a) == status.flume_listen) {
+        read.problem("status.flume_listen", "is the address of status.listen: give another port");
+    }
+    let notices = std::mem::take(&mut read.notices);
+    read.problems.check()?;
+    match (source, lake) {
+        (Some(source), Some(lake)) => {
+            Ok(Settings { agent, source, channel, spool, dedupe_window, lake, status, notices })
+        }
+        _ => Err(ConfigError::one("the configuration is not complete")),
+    }
+}
+
+/// Checks `[lake]` alone, for commands that only read; returns it with what is worth saying.
+///
+/// # Errors
+/// All problems found.
+pub(crate) fn lake_settings(layers: &Layers, flume: &FromFlume) -> Result<(LakeSettings, Vec<String>), ConfigError> {
+    let mut read = Read::new(layers);
+    let lake = lake::lake(&mut read, flume);
+    read.problems.check()?;
+    lake.map(|lake| (lake, read.notices)).ok_or_else(|| ConfigError::one("the lake's configuration is not complete"))
+}
+
+/// Below this a spool could not hold the open files of two hours and a journal.
+const MIN_SPOOL_BYTES: u64 = 16 << 20;
+
+fn agent(read: &mut Read<'_>) -> AgentSettings {
+    let id = read.text("agent.id").unwrap_or_default();
+    let possible = (1..=32).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !possible {
+        read.problem("agent.id", "must be 1 to 32 letters a-z, digits and hyphens");
+    }
+    AgentSettings { id, drain_timeout: read.duration("agent.drain_timeout") }
+}
+
+fn channel(read: &mut Read<'_>) -> ChannelSettings {
+    let durable = read.choice("channel.type") == "file";
+    let capacity = read.count("channel.capacity");
+    let mut transaction_capacity = read.count("channel.transaction_capacity");
+    // A small channel without a word on its batches means small batches, not a mistake.
+    let written = read.layers.entry("channel.transaction_capacity");
+    if written.is_none_or(|entry| entry.origin == Origin::FlumeDefault) {
+        transaction_capacity = transaction_capacity.min(capacity);
+    }
+    if !(1..=MAX_CAPACITY).contains(&capacity) {
+        read.problem("channel.capacity", "must be between 1 and 10000000");
+    } else if !(1..=capacity).contains(&transaction_capacity) {
+        let what = format!("must be between 1 and channel.capacity, which is {capacity}");
+        read.problem("channel.transaction_capacity", &what);
+    }
+    let fit = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    ChannelSettings { durable, capacity: fit(capacity), transaction_capacity: fit(transaction_capacity) }
+}
+
+/// Ten million records are some 50 GB of memory; more is a slip of the finger.
+const MAX_CAPACITY: u64 = 10_000_000;
+
+fn listen(read: &mut Read<'_>, key: &str) -> Option<SocketAddr> {
+    let text = read.text(key)?;
+    if text == "off" {
+        return None;
+    }
+    // A name is not looked up: that would be I/O, and `localhost` is the only one worth having.
+    let address = text.strip_prefix("localhost:").map_or(text.clone(), |port| format!("127.0.0.1:{port}"));
+    let parsed = address.parse();
+    if parsed.is_err() {
+        read.problem(key, "must be an address and a port such as 127.0.0.1:9108, or off");
+    }
+    parsed.ok()
+}
