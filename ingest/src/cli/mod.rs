@@ -1,3 +1,4 @@
 //! Command line.
 
 pub mod health;
+pub mod simulate;
