@@ -9,3 +9,6 @@ pub(crate) mod parse;
 pub(crate) mod tokens;
 pub(crate) mod track;
 pub(crate) mod wish;
+
+#[cfg(test)]
+mod tests;

@@ -123,21 +123,9 @@ impl Reader<'_> {
         let expr = if self.peek() == Some('(') {
             if negated {
                 self.fault(start, "Groups must not be negated, negate each term instead");
+                return Expr::All(Vec::new());
             }
-            self.at += 1;
-            if depth >= MAX_DEPTH {
-                self.fault(start, "Groups are nested too deeply");
-            }
-            let inner = if self.faults.is_empty() { self.any(depth + 1) } else { Expr::All(Vec::new()) };
-            if self.faults.is_empty() {
-                self.skip_space();
-                if self.peek() == Some(')') {
-                    self.at += 1;
-                } else {
-                    self.fault(start, "Missing ')' for this group");
-                }
-            }
-            inner
+            self.group(start, depth)
         } else {
             self.term(start)
         };
@@ -145,6 +133,24 @@ impl Reader<'_> {
             self.fault(start, "'sample:' must not be negated");
         }
         if negated { Expr::Not(Box::new(expr)) } else { expr }
+    }
+
+    fn group(&mut self, start: usize, depth: usize) -> Expr {
+        if depth >= MAX_DEPTH {
+            self.fault(start, "Groups are nested too deeply");
+            return Expr::All(Vec::new());
+        }
+        self.at += 1;
+        let inner = self.any(depth + 1);
+        if self.faults.is_empty() {
+            self.skip_space();
+            if self.peek() == Some(')') {
+                self.at += 1;
+            } else {
+                self.fault(start, "Missing ')' for this group");
+            }
+        }
+        inner
     }
 
     /// One quoted text, from the opening quote.

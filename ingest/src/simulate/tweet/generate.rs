@@ -202,7 +202,8 @@ impl Generator {
     }
 }
 
-fn blank(
+/// A tweet without text.
+pub(crate) fn blank(
     id: u64,
     created_ms: i64,
     author: Arc<User>,
