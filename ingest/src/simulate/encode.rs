@@ -22,6 +22,8 @@ pub(crate) struct Encoder {
     pub(crate) fields: Fields,
     /// v1.1: each line has its length before it.
     pub(crate) delimited: bool,
+    /// v1.1: a word before the client is too slow.
+    pub(crate) stall_warnings: bool,
 }
 
 /// What is ready to be sent.
@@ -66,6 +68,13 @@ impl Encoder {
     pub(crate) fn limit(&self, missed: u64, at_ms: i64) -> Vec<u8> {
         let mut line = Vec::new();
         v1::write_limit(&mut line, missed, at_ms);
+        self.line(&line)
+    }
+
+    /// The message of v1.1 that the client falls behind.
+    pub(crate) fn warning(&self, percent_full: u64, at_ms: i64) -> Vec<u8> {
+        let mut line = Vec::new();
+        v1::write_warning(&mut line, percent_full, at_ms);
         self.line(&line)
     }
 

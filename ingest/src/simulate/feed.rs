@@ -20,6 +20,10 @@ use super::timeline::{Entry, Next, Reader};
 const BLOCK: usize = 256;
 /// Fewer turns than this are written on the spot.
 const INLINE: usize = 16;
+/// How full the log must be of unread tweets for a warning.
+const WARNING_PERCENT: u64 = 60;
+/// Time between two warnings.
+const WARNING_PAUSE: Duration = Duration::from_secs(300);
 
 /// One connection.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Feed {
     pub(crate) evicted: CancellationToken,
     /// Tweets missed since the connection began.
     pub(crate) missed: u64,
+    /// When the client was last told that it falls behind.
+    pub(crate) warned: Option<Instant>,
     /// Nothing follows.
     pub(crate) closed: bool,
     /// After the end of a counted run a new connection stays open and quiet.
@@ -107,11 +113,23 @@ impl Feed {
         if missed > 0 {
             self.missed += missed;
             bytes = self.fell_behind(bytes);
+        } else if self.encoder.stall_warnings {
+            self.warn_of_stall(&mut bytes);
         }
         if !self.closed {
             self.app.truth.note(self.number, &written.sent);
         }
         bytes
+    }
+
+    /// v1.1 warns at most once in five minutes.
+    fn warn_of_stall(&mut self, bytes: &mut Vec<u8>) {
+        let percent = self.reader.percent_behind();
+        let due = self.warned.is_none_or(|last| last.elapsed() >= WARNING_PAUSE);
+        if percent >= WARNING_PERCENT && due {
+            self.warned = Some(Instant::now());
+            bytes.extend_from_slice(&self.encoder.warning(percent, super::app::now_ms()));
+        }
     }
 
     /// v1.1 says how much is missing and goes on; v2 ends the connection.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -55,6 +56,9 @@ pub enum SimulateError {
         details: String,
     },
 }
+
+/// How long a stop waits for clients to take their last bytes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The X API's stand-in.
 #[derive(Debug)]
@@ -163,9 +167,11 @@ impl Running {
     /// Ends all streams and waits until the port is free again.
     pub async fn stop(mut self) {
         self.app.stop.cancel();
-        if let Some(task) = self.task.take() {
-            // It only ends; a panic inside was logged where it happened.
-            task.await.ok();
+        if let Some(mut task) = self.task.take()
+            && tokio::time::timeout(STOP_TIMEOUT, &mut task).await.is_err()
+        {
+            // A client that does not read holds its connection open; the port is given free all the same.
+            task.abort();
         }
     }
 }

@@ -151,6 +151,14 @@ impl Reader {
         }
     }
 
+    /// How full of unread turns the log is, in percent; 0 where the log waits for its readers.
+    pub(crate) fn percent_behind(&self) -> u64 {
+        if self.timeline.waits {
+            return 0;
+        }
+        (self.head.borrow().next.saturating_sub(self.at) * 100 / self.timeline.capacity as u64).min(100)
+    }
+
     fn take(&mut self, max: usize) -> Next {
         let mut log = self.timeline.log();
         let missed = log.base.saturating_sub(self.at);
@@ -168,5 +176,59 @@ impl Drop for Reader {
     fn drop(&mut self) {
         self.timeline.log().readers.remove(&self.number);
         self.timeline.moved.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::FutureExt as _;
+
+    fn entries(count: usize) -> Vec<Entry> {
+        let line = || ReplayLine { bytes: Bytes::new(), is_v2: true, sent: None };
+        (0..count).map(|_| Entry { payload: Payload::Line(line()), repeat: None, delete: None }).collect()
+    }
+
+    fn now(next: impl Future<Output = Next>) -> Option<(usize, u64)> {
+        match next.now_or_never()? {
+            Next::Turns(turns, missed) => Some((turns.len(), missed)),
+            Next::Ended => Some((0, 0)),
+        }
+    }
+
+    #[test]
+    fn a_reader_who_falls_behind_the_log_learns_how_much_was_missed() {
+        let timeline = Arc::new(Timeline::new(10, false));
+        let mut reader = timeline.read(0);
+        assert_eq!(now(reader.next(100)), None);
+        timeline.add(entries(4), false);
+        assert_eq!((now(reader.next(3)), reader.percent_behind()), (Some((3, 0)), 10));
+        timeline.add(entries(13), false);
+        assert_eq!(reader.percent_behind(), 100);
+        assert_eq!(now(reader.next(100)), Some((10, 4)));
+        assert_eq!((timeline.room(), now(reader.next(100))), (usize::MAX, None));
+    }
+
+    #[test]
+    fn a_log_that_waits_has_room_for_its_slowest_reader_only() {
+        let timeline = Arc::new(Timeline::new(10, true));
+        assert_eq!(timeline.room(), 0);
+        let (mut quick, slow) = (timeline.read(0), timeline.read(0));
+        timeline.add(entries(6), false);
+        assert_eq!((now(quick.next(100)), timeline.room()), (Some((6, 0)), 4));
+        drop(slow);
+        assert_eq!(timeline.room(), 10);
+    }
+
+    #[test]
+    fn the_end_comes_after_everything_was_read_and_a_new_reader_may_go_back() {
+        let timeline = Arc::new(Timeline::new(10, false));
+        timeline.add(entries(5), true);
+        let mut reader = timeline.read(3);
+        assert_eq!(now(reader.next(100)), Some((3, 0)));
+        assert_eq!(now(reader.next(100)), Some((0, 0)));
+        assert!(timeline.ended());
+        assert_eq!(now(timeline.read(100).next(100)), Some((5, 0)));
     }
 }

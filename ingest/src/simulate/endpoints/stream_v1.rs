@@ -110,11 +110,17 @@ fn open(app: &Arc<App>, wants: Wants, params: &[(String, String)]) -> Response {
         quiet: app.timeline.ended(),
         app: Arc::clone(app),
         number,
-        encoder: Encoder { wants, fields: Fields::default(), delimited: value(params, "delimited") == "length" },
+        encoder: Encoder {
+            wants,
+            fields: Fields::default(),
+            delimited: value(params, "delimited") == "length",
+            stall_warnings: value(params, "stall_warnings") == "true",
+        },
         reader: app.timeline.read(0),
         heartbeat: app.options.heartbeat.unwrap_or(HEARTBEAT),
         evicted,
         missed: 0,
+        warned: None,
         closed: false,
     };
     app.begin();

@@ -65,11 +65,12 @@ fn open(app: &Arc<App>, headers: &HeaderMap, query: &[(String, String)], wants: 
                 quiet: app.timeline.ended() && backfill == 0,
                 app: Arc::clone(app),
                 number,
-                encoder: Encoder { wants, fields, delimited: false },
+                encoder: Encoder { wants, fields, delimited: false, stall_warnings: false },
                 reader,
                 heartbeat: app.options.heartbeat.unwrap_or(HEARTBEAT),
                 evicted,
                 missed: 0,
+                warned: None,
                 closed: false,
             };
             app.begin();

@@ -265,7 +265,7 @@ impl Reader<'_> {
             "retweets_of" => Who::parse(value).map(Term::RetweetsOf),
             "lang" => {
                 let good = (2..=3).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphabetic());
-                good.then(|| Term::Lang(lower))
+                good.then_some(Term::Lang(lower))
             }
             "url" => {
                 let words = tokens::words(value.split_once("://").map_or(value, |(_, rest)| rest));
@@ -273,7 +273,7 @@ impl Reader<'_> {
             }
             "sample" => value.parse().ok().filter(|percent| (1..=100).contains(percent)).map(Term::Sample),
             "conversation_id" => value.parse().ok().map(Term::Conversation),
-            "place_country" => (value.len() == 2).then(|| Term::Country(lower)),
+            "place_country" => (value.len() == 2).then_some(Term::Country(lower)),
             "is" => is(&lower).map(Term::Is),
             "has" => has(&lower).map(Term::Has),
             _ => {

@@ -49,7 +49,7 @@ pub(crate) fn write(
     if dice.chance(330) {
         body.space();
         for _ in 0..dice.between(1, 3) {
-            let emoji: &str = *dice.favour(&corpus::EMOJI[..]);
+            let emoji = dice.favour(&corpus::EMOJI);
             body.push(emoji);
         }
     }
@@ -163,7 +163,7 @@ fn sentences(dice: &mut Dice, language: &Language) -> Vec<String> {
                 if at > 0 {
                     text.push(' ');
                 }
-                let word: &str = *dice.favour(words);
+                let word = dice.favour(words);
                 text.push_str(word);
             }
             text

@@ -40,7 +40,7 @@ impl Generator {
     pub(crate) fn tweet(&mut self, turn: u64, created_ms: i64, demands: &[Demand]) -> Arc<Tweet> {
         let mut dice = Dice::new(self.seed, turn);
         // 21 bits that no other turn near it has; the lowest bit is 0, and 1 for tweets that were only referred to.
-        let id = snowflake(created_ms, turn.wrapping_mul(0x9_e377_9b1) << 1);
+        let id = snowflake(created_ms, turn.wrapping_mul(0x9e37_79b1) << 1);
         let anything = [Demand::Anything];
         let demand = dice.pick(if demands.is_empty() { &anything } else { demands }).clone();
         let mut tweet = self.attempt(&mut dice, id, created_ms, &demand);

@@ -155,7 +155,7 @@ fn make(dice: &mut Dice, handle: String, id: Option<u64>) -> User {
     let mut name = (*dice.pick(corpus::languages()[language].people)).to_owned();
     if dice.chance(250) {
         name.push(' ');
-        let emoji: &str = *dice.pick(&corpus::EMOJI[..]);
+        let emoji = dice.pick(&corpus::EMOJI);
         name.push_str(emoji);
     }
     // Each step down is rarer by an order of magnitude, as counts of followers are.
@@ -163,13 +163,14 @@ fn make(dice: &mut Dice, handle: String, id: Option<u64>) -> User {
     let posts = dice.between(1, 60_000);
     let short = short_link(dice);
     let domain = dice.pick(&corpus::DOMAINS);
+    let description = dice.chance(850).then(|| *dice.pick(&corpus::DESCRIPTIONS));
     User {
         id: id.unwrap_or(invented),
         url: dice.chance(300).then(|| (short, format!("https://{domain}/{handle}"))),
         handle,
         name,
         created_ms,
-        description: if dice.chance(850) { *dice.pick(&corpus::DESCRIPTIONS[..]) } else { "" },
+        description: description.unwrap_or_default(),
         location: dice.chance(600).then(|| dice.pick(&corpus::PLACES).full_name),
         verified: dice.chance(60),
         followers: dice.below(reach * 9) + 1,

@@ -30,6 +30,14 @@ pub(crate) fn write_limit(out: &mut Vec<u8>, undelivered: u64, at_ms: i64) {
     json.key("timestamp_ms").id(at_ms.max(0) as u64).close().close();
 }
 
+/// Appends the message that the client is about to be too slow, without its line end.
+pub(crate) fn write_warning(out: &mut Vec<u8>, percent_full: u64, at_ms: i64) {
+    let mut json = Json::new(out, true);
+    json.open().key("warning").open().key("code").str("FALLING_BEHIND").key("message");
+    json.str("Your connection is falling behind and messages are being queued for delivery to you.");
+    json.key("percent_full").number(percent_full).key("timestamp_ms").id(at_ms.max(0) as u64).close().close();
+}
+
 /// `name` as a number and `name_str` as a string, or both null.
 fn both(json: &mut Json<'_>, name: &str, id: Option<u64>) {
     json.key(name);

@@ -1,5 +1,8 @@
 //! The stand-in as a client sees it: real sockets on the loopback, a real HTTP client, ports chosen by the system.
 
+mod timeline;
+mod v1;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -229,7 +232,7 @@ async fn parameters_the_plan_does_not_have_get_400() {
 async fn a_second_connection_gets_429_until_the_first_is_gone() {
     let running = start(Options { rate: 100.0, count: None, ..flat_out(1) }).await;
     let mut first = get(&running, STREAM).await;
-    assert_eq!(lines(&mut first, 1).await.len(), 1);
+    assert!(!lines(&mut first, 1).await.is_empty());
     let second = get(&running, STREAM).await;
     assert_eq!(second.status(), 429);
     assert_eq!(second.headers()["x-rate-limit-remaining"], "48");
@@ -245,11 +248,11 @@ async fn a_second_connection_gets_429_until_the_first_is_gone() {
 async fn the_oldest_connection_gives_way_where_that_is_asked_for() {
     let running = start(Options { rate: 100.0, count: None, on_excess: Excess::EvictOldest, ..flat_out(1) }).await;
     let mut first = get(&running, STREAM).await;
-    assert_eq!(lines(&mut first, 1).await.len(), 1);
+    assert!(!lines(&mut first, 1).await.is_empty());
     let mut second = get(&running, STREAM).await;
     let rest = lines(&mut first, usize::MAX).await;
     assert_eq!(value(rest.last().expect("a last word"))["errors"][0]["disconnect_type"], "OperationalDisconnect");
-    assert_eq!(lines(&mut second, 1).await.len(), 1);
+    assert!(!lines(&mut second, 1).await.is_empty());
 }
 
 #[tokio::test]
@@ -264,155 +267,6 @@ async fn too_many_connects_in_a_window_get_429_with_the_time_of_its_end() {
     let reset: i64 = third.headers()["x-rate-limit-reset"].to_str().expect("ascii").parse().expect("seconds");
     assert!((1..=900).contains(&(reset - jiff::Timestamp::now().as_second())));
     assert_eq!(third.json::<Value>().await.expect("JSON")["title"], "Too Many Requests");
-}
-
-#[tokio::test]
-async fn a_signed_v1_request_gets_the_tweets_it_tracks_with_deletes_among_them() {
-    let running = start(flat_out(2000)).await;
-    let mut answer = filter(
-        &running,
-        &[("track", "@realdonaldtrump,#Trump"), ("stall_warnings", "true")],
-        "n1",
-        &Credentials::default(),
-    )
-    .await;
-    assert_eq!(answer.status(), 200);
-    let lines: Vec<Value> = lines(&mut answer, usize::MAX).await.iter().map(|line| value(line)).collect();
-    let deletes = lines.iter().filter(|line| line.get("delete").is_some()).count();
-    assert_eq!(lines.len() - deletes, 2000);
-    assert!((10..100).contains(&deletes), "{deletes}");
-    let mut seen = HashSet::new();
-    for line in &lines {
-        if let Some(deleted) = line["delete"]["status"]["id_str"].as_str() {
-            assert!(seen.contains(deleted), "a delete of a tweet that was never sent");
-        } else {
-            seen.insert(line["id_str"].as_str().expect("an id"));
-            let whole = line.to_string().to_lowercase();
-            assert!(whole.contains("realdonaldtrump") || whole.contains("\"text\":\"trump\""), "{line}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_wrongly_signed_v1_request_gets_401_in_html() {
-    let running = start(flat_out(1)).await;
-    let wrong = Credentials { access_token_secret: "other".to_owned(), ..Credentials::default() };
-    let refused = filter(&running, &[("track", "a")], "n1", &wrong).await;
-    assert_eq!(refused.status(), 401);
-    assert!(refused.headers()["content-type"].to_str().expect("ascii").starts_with("text/html"));
-    let text = refused.text().await.expect("text");
-    assert!(text.contains("Error 401 Unauthorized") && text.contains("Problem accessing '/1.1/statuses/filter.json'"));
-    assert_eq!(filter(&running, &[("track", "a")], "n2", &Credentials::default()).await.status(), 200);
-    assert_eq!(filter(&running, &[("track", "a")], "n2", &Credentials::default()).await.status(), 401);
-    let bad = filter(&running, &[("track", &"x".repeat(61))], "n3", &Credentials::default()).await;
-    assert_eq!(bad.status(), 406);
-    assert!(bad.text().await.expect("text").starts_with("Parameter track item index 0 too long: "));
-}
-
-#[tokio::test]
-async fn a_second_v1_login_throws_out_the_first_and_a_flood_gets_420() {
-    let running = start(Options { rate: 100.0, count: None, v1_connects_per_minute: 3, ..flat_out(1) }).await;
-    let mut first = filter(&running, &[("track", "a")], "n1", &Credentials::default()).await;
-    assert_eq!(lines(&mut first, 1).await.len(), 1);
-    let mut second = filter(&running, &[("track", "a")], "n2", &Credentials::default()).await;
-    let rest = lines(&mut first, usize::MAX).await;
-    assert_eq!(value(rest.last().expect("a last word"))["disconnect"]["code"], 7);
-    assert_eq!(lines(&mut second, 1).await.len(), 1);
-    assert_eq!(filter(&running, &[], "n3", &Credentials::default()).await.status(), 406);
-    let flood = filter(&running, &[("track", "a")], "n4", &Credentials::default()).await;
-    assert_eq!(flood.status(), 420);
-    assert!(flood.text().await.expect("text").starts_with("Easy there, Turbo."));
-}
-
-#[tokio::test]
-async fn delimited_lines_have_their_length_before_them() {
-    let running = start(flat_out(50)).await;
-    let mut answer =
-        filter(&running, &[("track", "#trump"), ("delimited", "length")], "n1", &Credentials::default()).await;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.expect("bytes") {
-        bytes.extend_from_slice(&chunk);
-    }
-    let mut rest = bytes.as_slice();
-    let mut tweets = 0;
-    while !rest.is_empty() {
-        let end = rest.iter().position(|byte| *byte == b'\r').expect("a length");
-        let length: usize = std::str::from_utf8(&rest[..end]).expect("ascii").parse().expect("a number");
-        let line = &rest[end + 2..end + 2 + length];
-        assert!(line.starts_with(b"{") && line.ends_with(b"}\r\n"));
-        tweets += usize::from(!line.starts_with(b"{\"delete\""));
-        rest = &rest[end + 2 + length..];
-    }
-    assert_eq!(tweets, 50);
-}
-
-#[tokio::test]
-async fn both_apis_share_one_timeline() {
-    let running = start(Options { rate: 2000.0, count: Some(1000), ..flat_out(1) }).await;
-    let mut new = get(&running, STREAM).await;
-    let mut old = filter(&running, &[("track", "@realdonaldtrump,#trump")], "n1", &Credentials::default()).await;
-    let (new, old) = tokio::join!(lines(&mut new, usize::MAX), lines(&mut old, usize::MAX));
-    let new: HashSet<String> =
-        new.iter().map(|line| value(line)["data"]["id"].as_str().expect("an id").to_owned()).collect();
-    let old: Vec<String> =
-        old.iter().map(|line| value(line)).filter_map(|line| line["id_str"].as_str().map(str::to_owned)).collect();
-    assert_eq!(new.len(), 1000);
-    assert!(old.len() > 500, "{}", old.len());
-    assert!(old.iter().all(|id| new.contains(id)), "the second connection saw a tweet that the first did not");
-}
-
-#[tokio::test]
-async fn the_same_seed_and_start_send_the_same_lines() {
-    let options =
-        || Options { start: Some("2026-03-01T00:00:00Z".parse().expect("a time")), seed: 42, ..flat_out(500) };
-    let mut runs = Vec::new();
-    for _ in 0..2 {
-        let running = start(options()).await;
-        let mut answer = get(&running, &format!("{STREAM}?tweet.fields=entities,created_at")).await;
-        let lines = lines(&mut answer, usize::MAX).await;
-        // The rule's id is new with each start.
-        runs.push(
-            lines
-                .iter()
-                .map(|line| {
-                    let value = value(line);
-                    value["data"].to_string() + &value["includes"].to_string()
-                })
-                .collect::<Vec<_>>(),
-        );
-    }
-    assert_eq!(runs[0].len(), 500);
-    assert_eq!(runs[0], runs[1]);
-}
-
-#[tokio::test]
-async fn after_the_end_of_a_counted_run_a_new_connection_is_quiet_and_stays() {
-    let running = start(Options { heartbeat: Some(Duration::from_millis(20)), ..flat_out(3) }).await;
-    let mut first = get(&running, STREAM).await;
-    assert_eq!(lines(&mut first, usize::MAX).await.len(), 3);
-    while running.connections() > 0 {
-        tokio::task::yield_now().await;
-    }
-    let mut second = get(&running, STREAM).await;
-    assert_eq!(second.chunk().await.expect("bytes").expect("a heartbeat"), "\r\n");
-}
-
-#[tokio::test(start_paused = true)]
-async fn heartbeats_come_after_twenty_seconds_of_silence_on_v2_and_thirty_on_v1() {
-    let running = start(Options { rate: 0.0001, count: None, ..flat_out(1) }).await;
-    let mut new = get(&running, STREAM).await;
-    assert_eq!(lines(&mut new, 1).await.len(), 1);
-    for _ in 0..3 {
-        let before = Instant::now();
-        assert_eq!(new.chunk().await.expect("bytes").expect("a heartbeat"), "\r\n");
-        let waited = before.elapsed();
-        assert!((19_900..20_200).contains(&waited.as_millis()), "{waited:?}");
-    }
-    drop(new);
-    let mut old = filter(&running, &[("track", "#trump")], "n1", &Credentials::default()).await;
-    let before = Instant::now();
-    assert_eq!(old.chunk().await.expect("bytes").expect("a heartbeat"), "\r\n");
-    assert!((29_900..30_200).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
 }
 
 #[tokio::test]
@@ -433,66 +287,6 @@ async fn on_the_wire_the_stream_is_chunked_and_ends_with_an_empty_chunk() {
     let size = usize::from_str_radix(size, 16).expect("its size in hexadecimal");
     assert!(rest[..size].starts_with('{') && rest[..size].ends_with("}\r\n"));
     assert!(body.ends_with("\r\n0\r\n\r\n"));
-}
-
-#[tokio::test]
-async fn a_file_is_replayed_as_it_is_each_api_its_own_lines() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let old = r#"{"id_str":"2124423620158554112","timestamp_ms":"1795337035000","text":"a  b"}"#;
-    let new = r#"{"data":{"id":"2124423620158554113","created_at":"2026-11-22T08:43:55.000Z","text":"ü"}}"#;
-    let content = format!("{old}\n\n{new}\r\n{old}\n{new}");
-    let plain = folder.path().join("lines.json");
-    let packed = folder.path().join("lines.json.gz");
-    let pressed = folder.path().join("lines.json.zst");
-    std::fs::write(&plain, &content).expect("written");
-    let mut encoder =
-        flate2::write::GzEncoder::new(std::fs::File::create(&packed).expect("a file"), flate2::Compression::fast());
-    std::io::Write::write_all(&mut encoder, content.as_bytes()).expect("written");
-    encoder.finish().expect("written");
-    std::fs::write(&pressed, zstd::stream::encode_all(content.as_bytes(), 1).expect("pressed")).expect("written");
-    for path in [plain, packed, pressed] {
-        let truth = folder.path().join("truth");
-        let running = start(Options { replay: Some(path.clone()), truth: Some(truth.clone()), ..flat_out(100) }).await;
-        let mut answer = get(&running, STREAM).await;
-        assert_eq!(lines(&mut answer, usize::MAX).await, [new, new], "{}", path.display());
-        assert_eq!(
-            std::fs::read_to_string(&truth).expect("the truth"),
-            "2124423620158554113\t1795337035000\t1\n".repeat(2)
-        );
-        let running = start(Options { replay: Some(path), ..flat_out(100) }).await;
-        let mut answer = filter(&running, &[("track", "nothing")], "n1", &Credentials::default()).await;
-        assert_eq!(lines(&mut answer, usize::MAX).await, [old, old]);
-    }
-}
-
-#[tokio::test]
-async fn late_and_repeated_tweets_come_in_the_share_that_was_asked_for() {
-    let running = start(Options { late_share: 0.1, duplicates: 0.1, ..flat_out(2000) }).await;
-    let mut answer = get(&running, &format!("{STREAM}?tweet.fields=created_at")).await;
-    let lines: Vec<Value> = lines(&mut answer, usize::MAX).await.iter().map(|line| value(line)).collect();
-    let mut ids = HashSet::new();
-    let mut latest = String::new();
-    let (mut repeats, mut late) = (0, 0);
-    for line in &lines {
-        if !ids.insert(line["data"]["id"].as_str().expect("an id")) {
-            repeats += 1;
-            continue;
-        }
-        let created = line["data"]["created_at"].as_str().expect("a time").to_owned();
-        late += usize::from(created < latest);
-        latest = latest.max(created);
-    }
-    assert_eq!(ids.len(), 2000);
-    assert!((130..280).contains(&repeats) && (90..260).contains(&late), "{repeats} repeats, {late} late");
-}
-
-#[tokio::test]
-async fn backfill_brings_back_what_was_missed_where_the_plan_has_it() {
-    let running = start(Options { rate: 500.0, count: Some(100), plan: Plan::Enterprise, ..flat_out(1) }).await;
-    let mut first = get(&running, STREAM).await;
-    let before = lines(&mut first, usize::MAX).await;
-    let mut second = get(&running, &format!("{STREAM}?backfill_minutes=5")).await;
-    assert_eq!(lines(&mut second, usize::MAX).await, before);
 }
 
 #[tokio::test]
