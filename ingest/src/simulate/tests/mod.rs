@@ -1,5 +1,6 @@
 //! The stand-in as a client sees it: real sockets on the loopback, a real HTTP client, ports chosen by the system.
 
+mod sources;
 mod timeline;
 mod v1;
 
