@@ -166,7 +166,7 @@ impl Steps {
             done = &mut self.source => Some(done),
             () = stop.cancelled() => None,
             done = &mut self.writer => return Err(self.writer_ended(done)),
-            done = &mut self.uploads => return Err(self.uploads_ended(done).await),
+            done = &mut self.uploads => return self.uploads_ended(done).await,
         };
         self.reading.cancel();
         let deadline = Instant::now() + drain_timeout;
@@ -215,7 +215,7 @@ impl Steps {
         };
         tokio::select! {
             done = &mut self.writer => return flatten(done),
-            done = &mut self.uploads => return Err(self.uploads_ended(done).await),
+            done = &mut self.uploads => return self.uploads_ended(done).await,
             () = limit => tracing::warn!("the time to drain is over; what is not stored stays in the spool, durable"),
             () = stop_now.cancelled() => tracing::warn!("leaving at once; what is not stored stays in the spool"),
         }
@@ -242,16 +242,20 @@ impl Steps {
         }
     }
 
-    async fn uploads_ended(&mut self, done: Result<Result<(), Fenced>, tokio::task::JoinError>) -> AgentError {
+    /// The uploads end in order only when the writer has, whose outcome then follows.
+    async fn uploads_ended(
+        &mut self,
+        done: Result<Result<(), Fenced>, tokio::task::JoinError>,
+    ) -> Result<u64, AgentError> {
+        let failure = match done {
+            Ok(Ok(())) => return flatten((&mut self.writer).await),
+            Ok(Err(fenced)) => AgentError::Configuration(fenced.to_string()),
+            Err(panic) => AgentError::Failed(format!("the uploads failed: {panic}")),
+        };
         self.source.abort();
         // What was accepted is committed before the agent goes.
-        let left = self.leave_writer().await;
-        match (done, left) {
-            (Ok(Err(fenced)), _) => AgentError::Configuration(fenced.to_string()),
-            (_, Err(error)) => error,
-            (Err(panic), _) => AgentError::Failed(format!("the uploads failed: {panic}")),
-            (Ok(Ok(())), _) => AgentError::Failed("the uploads ended by themselves".into()),
-        }
+        self.leave_writer().await?;
+        Err(failure)
     }
 }
 

@@ -24,11 +24,7 @@ fn settings(spool: &Path) -> Settings {
         agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
         source: SourceSettings::Stdin { max_line_bytes: 1 << 20 },
         channel: ChannelSettings { durable: true, capacity: 1_000, transaction_capacity: 100 },
-        spool: SpoolSettings {
-            dir: spool.to_owned(),
-            max_bytes: 1 << 30,
-            fsync_interval: Duration::from_millis(5),
-        },
+        spool: SpoolSettings { dir: spool.to_owned(), max_bytes: 1 << 30, fsync_interval: Duration::from_millis(5) },
         dedupe_window: Duration::from_secs(86_400),
         lake: LakeSettings {
             url: LakeUrl::Folder("unused".into()),
@@ -46,11 +42,7 @@ fn settings(spool: &Path) -> Settings {
             success_marker: SuccessMarker::Always,
             allow_unsafe_store: false,
         },
-        status: StatusSettings {
-            listen: None,
-            flume_listen: None,
-            flume_names: ("s".into(), "c".into(), "k".into()),
-        },
+        status: StatusSettings { listen: None, flume_listen: None, flume_names: ("s".into(), "c".into(), "k".into()) },
         notices: vec![],
     }
 }
@@ -130,7 +122,12 @@ fn hour(text: &str) -> Hour {
     text.parse().expect("valid hour")
 }
 
-async fn run_script(settings: &Settings, store: &Arc<MemoryStore>, live: bool, steps: Vec<Step>) -> Result<Report, AgentError> {
+async fn run_script(
+    settings: &Settings,
+    store: &Arc<MemoryStore>,
+    live: bool,
+    steps: Vec<Step>,
+) -> Result<Report, AgentError> {
     let stop = CancellationToken::new();
     run_until(settings, store, live, steps, stop).await
 }
@@ -178,16 +175,16 @@ async fn the_lines_of_a_finite_source_are_in_closed_hours_once_and_repeated_ids_
     let store = Arc::new(MemoryStore::new());
     let first: Vec<String> = (0..180).map(|n| tweet(n, 0)).collect();
     let again: Vec<String> = (0..30).map(|n| tweet(n * 6, 0)).collect();
-    let report = run_script(&settings(folder.path()), &store, false, vec![Step::Lines(first.clone()), Step::Lines(again)])
-        .await
-        .expect("it runs to the end");
+    let report =
+        run_script(&settings(folder.path()), &store, false, vec![Step::Lines(first.clone()), Step::Lines(again)])
+            .await
+            .expect("it runs to the end");
     assert_eq!((report.accepted, report.duplicates, report.hours_closed, report.left_in_spool), (210, 30, 3, 0));
     let listed = listed(&store);
-    assert_eq!(listed.keys().copied().collect::<Vec<_>>(), [
-        closing("2026-01-05T10"),
-        closing("2026-01-05T11"),
-        closing("2026-01-05T12")
-    ]);
+    assert_eq!(
+        listed.keys().copied().collect::<Vec<_>>(),
+        [closing("2026-01-05T10"), closing("2026-01-05T11"), closing("2026-01-05T12")]
+    );
     assert_eq!(listed.values().flatten().cloned().collect::<Vec<_>>(), first);
     assert_eq!(manifest(&store, closing("2026-01-05T11")).duplicates, 10);
     assert!(store.keys().iter().any(|key| key == "01-05-11/_SUCCESS"));
@@ -199,7 +196,8 @@ async fn what_comes_for_a_closed_hour_is_late_and_has_a_manifest_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(MemoryStore::new());
     for (number, lines) in [vec![tweet(1, 1)], vec![tweet(2, 2)], vec![tweet(3, 3)]].into_iter().enumerate() {
-        let report = run_script(&settings(folder.path()), &store, false, vec![Step::Lines(lines)]).await.expect("it ends");
+        let report =
+            run_script(&settings(folder.path()), &store, false, vec![Step::Lines(lines)]).await.expect("it ends");
         assert_eq!(report.hours_closed, u64::from(number == 0));
     }
     let listed = listed(&store);
@@ -258,7 +256,8 @@ async fn answers_that_get_lost_and_refusals_that_pass_double_and_lose_nothing() 
     store.inject_once(Call::Put, "_hours/2026-01-05T10", Fault::AnswerLost);
     store.inject_once(Call::Put, "_hours/2026-01-05T11", Fault::Fail(ErrorKind::AccessDenied));
     let lines: Vec<String> = (0..180).map(|n| tweet(n, 0)).collect();
-    let report = run_script(&settings(folder.path()), &store, false, vec![Step::Lines(lines.clone())]).await.expect("it ends");
+    let report =
+        run_script(&settings(folder.path()), &store, false, vec![Step::Lines(lines.clone())]).await.expect("it ends");
     assert_eq!((report.hours_closed, report.left_in_spool), (3, 0));
     assert_eq!(listed(&store).into_values().flatten().collect::<Vec<_>>(), lines);
     let objects = store.keys().into_iter().filter(|key| key.contains("/tweets.")).count();
@@ -275,7 +274,9 @@ async fn a_foreign_object_under_our_key_is_left_alone_and_the_hour_still_closes(
     let body = Body::Bytes(Bytes::from_static(b"somebody else's"));
     let put = Put { key: key.clone(), body, condition: Condition::Always, sha256: None };
     store.put(put).await.expect("stored");
-    let report = run_script(&settings(folder.path()), &store, false, vec![Step::Lines(vec![tweet(1, 1)])]).await.expect("it ends");
+    let report = run_script(&settings(folder.path()), &store, false, vec![Step::Lines(vec![tweet(1, 1)])])
+        .await
+        .expect("it ends");
     assert_eq!((report.hours_closed, report.left_in_spool), (1, 1));
     assert_eq!(store.content(key.as_str()).expect("still there"), "somebody else's");
     assert_eq!(manifest(&store, closing("2026-01-05T10")).objects, []);

@@ -4,11 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tracing::level_filters::LevelFilter;
-
-use super::{Failure, Outcome, check, print, run};
+use super::{Failure, Outcome, check, log_args, print, run};
 use crate::config::{ConfigError, FlumeRequest, Request};
-use crate::status::logs::{self, Format, Levels};
 
 const USAGE: &str = "\
 Usage: flume-ng <command> [options]
@@ -58,12 +55,10 @@ pub(super) fn run(line: &[OsString]) -> Outcome {
         Asked::Help => print(USAGE),
         Asked::Version => print(&format!("Cauce {}, in place of Apache Flume\n", env!("CARGO_PKG_VERSION"))),
         Asked::Agent(agent) => {
-            let (levels, mut notices) = levels(&agent.system, variable("CAUCE_LOG")).map_err(usage)?;
-            let format: Format = variable("CAUCE_LOG_FORMAT")
-                .unwrap_or_default()
-                .parse()
-                .map_err(|why| usage(format!("CAUCE_LOG_FORMAT: {why}")))?;
-            logs::init(format, &levels);
+            let (filter, mut notices) = filter(&agent.system, variable("CAUCE_LOG")).map_err(usage)?;
+            let format = variable("CAUCE_LOG_FORMAT").unwrap_or_default();
+            let format = log_args::format(&format).map_err(|why| usage(format!("CAUCE_LOG_FORMAT: {why}")))?;
+            log_args::start(format, &filter)?;
             notices.extend(remarks(&agent));
             // A file named on the command line is over one named in the environment.
             let is_named = agent.system.iter().any(|(key, _)| key == "cauce.config");
@@ -160,20 +155,19 @@ fn agent(options: &[&str]) -> Result<Asked, String> {
 }
 
 /// The level of `-Dflume.root.logger=INFO,console`, else that of `CAUCE_LOG`; and what is worth saying about appenders.
-fn levels(system: &[(String, String)], variable: Option<String>) -> Result<(Levels, Vec<String>), String> {
+fn filter(system: &[(String, String)], variable: Option<String>) -> Result<(String, Vec<String>), String> {
     let Some((_, value)) = system.iter().rev().find(|(key, _)| key == "flume.root.logger") else {
-        let levels =
-            variable.map_or(Ok(Levels::default()), |text| text.parse().map_err(|why| format!("CAUCE_LOG: {why}")))?;
-        return Ok((levels, Vec::new()));
+        let filter = log_args::filter(&variable.unwrap_or_default()).map_err(|why| format!("CAUCE_LOG: {why}"))?;
+        return Ok((filter, Vec::new()));
     };
     let mut words = value.split(',').map(str::trim);
     let level = match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
-        "ALL" | "TRACE" => LevelFilter::TRACE,
-        "DEBUG" => LevelFilter::DEBUG,
-        "INFO" | "" => LevelFilter::INFO,
-        "WARN" => LevelFilter::WARN,
-        "ERROR" | "FATAL" => LevelFilter::ERROR,
-        "OFF" => LevelFilter::OFF,
+        "ALL" | "TRACE" => "trace",
+        "DEBUG" => "debug",
+        "INFO" | "" => "info",
+        "WARN" => "warn",
+        "ERROR" | "FATAL" => "error",
+        "OFF" => "off",
         _ => {
             return Err("-Dflume.root.logger: the level must be one of TRACE, DEBUG, INFO, WARN, ERROR, OFF".to_owned());
         }
@@ -185,7 +179,7 @@ fn levels(system: &[(String, String)], variable: Option<String>) -> Result<(Leve
     } else {
         vec![format!("the log goes to standard error, not to {}: let your supervisor keep it", others.join(", "))]
     };
-    Ok((Levels::from(level), notices))
+    Ok((log_args::filter(level)?, notices))
 }
 
 /// What is worth saying about a command line that is taken.
@@ -264,14 +258,15 @@ mod tests {
     #[test]
     fn flumes_logger_sets_the_level_and_other_appenders_are_said() {
         let with =
-            |value: &str| levels(&[("flume.root.logger".to_owned(), value.to_owned())], Some("trace".to_owned()));
-        assert_eq!(with("DEBUG,console"), Ok((Levels::from(LevelFilter::DEBUG), Vec::new())));
-        let (levels_of_file, notices) = with("WARN,LOGFILE").expect("a level");
-        assert_eq!(levels_of_file, Levels::from(LevelFilter::WARN));
+            |value: &str| filter(&[("flume.root.logger".to_owned(), value.to_owned())], Some("trace".to_owned()));
+        let level = |word: &str| log_args::filter(word).expect("a level");
+        assert_eq!(with("DEBUG,console"), Ok((level("debug"), Vec::new())));
+        let (of_file, notices) = with("WARN,LOGFILE").expect("a level");
+        assert_eq!(of_file, level("warn"));
         assert!(notices[0].contains("not to LOGFILE"));
         assert!(with("LOUD,console").is_err());
-        assert_eq!(levels(&[], Some("error".to_owned())), Ok((Levels::from(LevelFilter::ERROR), Vec::new())));
-        assert_eq!(levels(&[], None), Ok((Levels::default(), Vec::new())));
+        assert_eq!(filter(&[], Some("error".to_owned())), Ok((level("error"), Vec::new())));
+        assert_eq!(filter(&[], None), Ok((level("info"), Vec::new())));
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod check;
 mod config_args;
 mod flume_ng;
 pub mod health;
+mod log_args;
 mod run;
+mod simulate;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -19,7 +21,6 @@ use clap::{Parser, Subcommand};
 
 use crate::agent::AgentError;
 use crate::config::ConfigError;
-use crate::status::logs::{self, Format, Levels};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -31,19 +32,9 @@ use crate::status::logs::{self, Format, Levels};
 )]
 struct Cli {
     #[command(flatten)]
-    log: LogArgs,
+    log: log_args::LogArgs,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, clap::Args)]
-struct LogArgs {
-    /// How log lines look, plain or json; they go to standard error
-    #[arg(long, global = true, default_value = "plain", env = "CAUCE_LOG_FORMAT")]
-    log_format: Format,
-    /// What is logged: error, warn, info, debug or trace, also by part: info,cauce_lake=debug
-    #[arg(long, global = true, default_value = "info", env = "CAUCE_LOG")]
-    log_level: Levels,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +43,21 @@ enum Command {
     Run(run::Args),
     /// Check the configuration and show what it means
     Check(check::Args),
+    /// Ask a running agent whether it is ready
+    Health(health::HealthArgs),
+    /// Stand in for the X API, with generated tweets
+    Simulate(simulate::Args),
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
+            Command::Run(args) => run::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Health(args) => Ok(runtime()?.block_on(health::run(args))?),
+            Command::Simulate(args) => Ok(runtime()?.block_on(simulate::run(args)).map(|()| ExitCode::SUCCESS)?),
+        }
+    }
 }
 
 /// Why a command failed, with its exit code.
@@ -70,7 +76,8 @@ enum Exit {
     Store = 4,
 }
 
-type Outcome = Result<(), Failure>;
+/// What a command ends with: its exit code, or why it failed.
+type Outcome = Result<ExitCode, Failure>;
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Failure {
@@ -111,14 +118,10 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         flume_ng::run(&line[1..])
     } else {
         let cli = Cli::parse_from(line);
-        logs::init(cli.log.log_format, &cli.log.log_level);
-        match cli.command {
-            Command::Run(args) => run::run(&args),
-            Command::Check(args) => check::run(&args),
-        }
+        cli.log.start().and_then(|()| cli.command.run())
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure { exit, error }) => {
             eprintln!("{}: {error:#}", name.to_string_lossy());
             ExitCode::from(exit as u8)
@@ -139,7 +142,7 @@ fn print(text: &str) -> Outcome {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(anyhow::Error::new(error).context("cannot write to standard output").into())
         }
-        _ => Ok(()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

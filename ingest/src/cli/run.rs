@@ -1,5 +1,6 @@
 //! `ingest run`: holds the stream and writes the lake until the input ends or a signal comes.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,7 +39,7 @@ pub(super) fn run_agent(request: &Request) -> Outcome {
     runtime.shutdown_background();
     let Report { accepted, duplicates, objects, hours_closed, left_in_spool } = report;
     tracing::info!(accepted, duplicates, objects, hours_closed, left_in_spool, "done");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn until_stopped(settings: Settings) -> Result<Report, Failure> {

@@ -1,0 +1,136 @@
+//! The project's own sources read the stand-in: both sides agree on authentication, rules, framing and ids.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cauce_lake::manifest::Codec;
+use cauce_lake::pattern::PatternOptions;
+use cauce_lake::store::S3Options;
+use cauce_lake::{LakeUrl, Pattern};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::channel::{Event, RecordKind, channel};
+use crate::config::settings::*;
+use crate::source;
+use crate::status::Metrics;
+
+fn settings(source: SourceSettings) -> Settings {
+    Settings {
+        agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
+        source,
+        channel: ChannelSettings { durable: false, capacity: 10_000, transaction_capacity: 100 },
+        spool: SpoolSettings {
+            dir: Path::new("unused").to_owned(),
+            max_bytes: 1 << 30,
+            fsync_interval: Duration::from_millis(5),
+        },
+        dedupe_window: Duration::from_secs(86_400),
+        lake: LakeSettings {
+            url: LakeUrl::Folder("unused".into()),
+            s3: S3Options::default(),
+            pattern: Pattern::new("%m-%d-%h", &PatternOptions::default()).expect("a good pattern"),
+            partition_by: PartitionBy::CreatedAt,
+            file_prefix: "tweets".into(),
+            file_suffix: ".json".into(),
+            codec: Codec::None,
+            roll: RollRules::default(),
+            allowed_lateness: Duration::from_secs(600),
+            max_open_hours: 24,
+            repair_wait: Duration::from_secs(1_800),
+            max_catch_up: Duration::from_secs(31 * 86_400),
+            success_marker: SuccessMarker::Always,
+            allow_unsafe_store: false,
+        },
+        status: StatusSettings { listen: None, flume_listen: None, flume_names: ("s".into(), "c".into(), "k".into()) },
+        notices: vec![],
+    }
+}
+
+/// Runs the source until it has handed over `count` tweets; their ids and times.
+async fn tweets(source: SourceSettings, count: usize) -> Vec<(u64, Option<i64>)> {
+    let (sender, receiver) = channel(10_000, 0);
+    let metrics = Arc::new(Metrics::default());
+    let source = source::build(&settings(source), source::Positions::new(), metrics).expect("a source");
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(source.run(sender, stop.clone()));
+    let tweets = tokio::task::spawn_blocking(move || {
+        let mut tweets = Vec::new();
+        while tweets.len() < count {
+            match receiver.recv().expect("the source goes on") {
+                Event::Batch(batch) => {
+                    tweets.extend(batch.batch.records.iter().filter_map(|record| match &record.kind {
+                        RecordKind::Tweet(head) => Some((head.id, head.created_at_ms)),
+                        RecordKind::Message(..) => None,
+                        RecordKind::Reject(reject) => panic!("a reject: {reject:?}"),
+                    }))
+                }
+                _ => continue,
+            }
+        }
+        stop.cancel();
+        // Taking on until the source ends lets it hand over what it had read.
+        while receiver.recv().is_ok() {}
+        tweets
+    });
+    let tweets = tweets.await.expect("tweets");
+    running.await.expect("no panic").expect("no error");
+    tweets
+}
+
+fn noted(truth: &Path) -> Vec<(u64, i64)> {
+    let text = std::fs::read_to_string(truth).expect("the truth");
+    let number = |field: Option<&str>| field.expect("a field").parse::<i64>().expect("a number");
+    text.lines()
+        .map(|line| {
+            let mut fields = line.split('\t');
+            (number(fields.next()) as u64, number(fields.next()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_v2_source_with_an_old_key_pair_gets_every_tweet_that_was_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = folder.path().join("truth");
+    let running = start(Options { truth: Some(truth.clone()), rules: Vec::new(), ..flat_out(1500) }).await;
+    let secret = |text: &str| SecretString::from(text.to_owned());
+    let source = SourceSettings::XV2(XV2Settings {
+        base_url: running.base_url().parse().expect("a URL"),
+        auth: XV2Auth::Consumer { key: secret("sim-consumer-key"), secret: secret("sim-consumer-secret") },
+        rules: vec![Rule { value: "@realdonaldtrump OR #trump".into(), tag: "fl:agent:1".into() }],
+        fields: vec![("tweet.fields".into(), "created_at,entities".into())],
+        backfill_minutes: 0,
+        max_line_bytes: 1 << 20,
+        stall_timeout: Duration::from_secs(30),
+    });
+    let got = tweets(source, 1500).await;
+    let sent: Vec<(u64, Option<i64>)> =
+        noted(&truth).into_iter().map(|(id, ms)| (id, Some(ms / 1000 * 1000))).collect();
+    assert_eq!(got, sent);
+}
+
+#[tokio::test]
+async fn the_v1_source_gets_every_tweet_that_was_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = folder.path().join("truth");
+    let running = start(Options { truth: Some(truth.clone()), ..flat_out(1500) }).await;
+    let secret = |text: &str| SecretString::from(text.to_owned());
+    let source = SourceSettings::XV1(XV1Settings {
+        base_url: running.base_url().parse().expect("a URL"),
+        auth: XV1Auth {
+            consumer_key: secret("sim-consumer-key"),
+            consumer_secret: secret("sim-consumer-secret"),
+            access_token: secret("sim-access-token"),
+            access_token_secret: secret("sim-access-token-secret"),
+        },
+        keywords: vec!["@realdonaldtrump".into(), "#Trump".into()],
+        sample: false,
+        max_line_bytes: 1 << 20,
+        stall_timeout: Duration::from_secs(90),
+    });
+    let got = tweets(source, 1500).await;
+    let sent: Vec<(u64, Option<i64>)> = noted(&truth).into_iter().map(|(id, ms)| (id, Some(ms))).collect();
+    assert_eq!(got, sent);
+}
