@@ -1,10 +1,11 @@
 //! The agent: wires source, channel, spool, upload and close, supervises them, and drains them in that order.
 
+mod start;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use cauce_lake::Store;
-use cauce_lake::manifest::{Guarantee, HOURS_PREFIX, ManifestName};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -15,10 +16,8 @@ use crate::channel::{Sender, channel};
 use crate::close::Author;
 use crate::config::Settings;
 use crate::source::{self, Positions, Source, SourceError};
-use crate::spool::entry::Entry;
-use crate::spool::{Options, Recovery, Spool, SpoolError};
-use crate::status::Metrics;
-use crate::upload::lease::{Lease, LeaseError};
+use crate::spool::SpoolError;
+use crate::status::{self, Metrics, StoreState};
 use crate::upload::{Fenced, Uploader};
 use crate::writer::{Inner, Parts, Writer};
 
@@ -56,12 +55,8 @@ pub struct Report {
 
 /// How often the writer is told the time when nothing arrives.
 const TICK: Duration = Duration::from_millis(200);
-/// How long a store that does not answer is waited for at start.
-const STORE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the writer may take to end when it was told to leave at once: it commits once more.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
-/// Multipart uploads and staging files older than this were left by a process that is gone.
-const ORPHAN_AGE_MS: i64 = 24 * 3_600_000;
 
 /// Runs until the source ends, `stop` is cancelled or something fails for good.
 ///
@@ -76,9 +71,32 @@ pub async fn run(
     stop: CancellationToken,
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
+    let serving = CancellationToken::new();
+    let _ends_serving = serving.clone().drop_guard();
+    serve_status(&settings, &metrics, &serving).await?;
     let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
     let build = |positions| source::build(&settings, positions, Arc::clone(&metrics));
     run_on(&settings, store, build, Arc::clone(&metrics), stop, stop_now).await
+}
+
+/// Serves the status page, and Flume's numbers where they are asked for, until `serving` is cancelled.
+async fn serve_status(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    serving: &CancellationToken,
+) -> Result<(), AgentError> {
+    let refused = |error: status::BindError| AgentError::Configuration(error.to_string());
+    if let Some(address) = settings.status.listen {
+        let listener = status::bind(address, "status.listen").await.map_err(refused)?;
+        tokio::spawn(status::serve(listener, status::StatusState::new(Arc::clone(metrics)), serving.clone()));
+    }
+    if let Some(address) = settings.status.flume_listen {
+        let listener = status::bind(address, "flume.monitoring.port").await.map_err(refused)?;
+        let (source, channel, sink) = settings.status.flume_names.clone();
+        let names = status::flume::Names { source, channel, sink };
+        tokio::spawn(status::flume::serve(listener, Arc::clone(metrics), names, serving.clone()));
+    }
+    Ok(())
 }
 
 /// Runs on a store that is open, with a source that is made when it is known where an earlier run stood.
@@ -90,17 +108,17 @@ async fn run_on(
     stop: CancellationToken,
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
-    let mut spool = open_spool(settings).await?;
+    let mut spool = start::open_spool(settings).await?;
     let source = source(spool.state().positions.clone()).map_err(source_error)?;
     let live = source.is_live();
     let lease = tokio::select! {
-        lease = take_lease(Arc::clone(&store), &settings.agent.id) => Arc::new(lease?),
+        lease = start::take_lease(Arc::clone(&store), &settings.agent.id) => Arc::new(lease?),
         () = stop.cancelled() => return Ok(Report::default()),
     };
-    let guarantee = guarantee(settings, &lease)?;
-    know_closed(&mut spool, &*store).await?;
-    clean_up(&*store).await;
-    metrics.store_up.set(1);
+    let guarantee = start::guarantee(settings, &lease)?;
+    start::know_closed(&mut spool, &*store).await?;
+    start::clean_up(&*store).await;
+    metrics.set_store(StoreState::Up);
     metrics.started_at.set(Timestamp::now().as_second());
     metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
     metrics.channel_capacity.set(i64::try_from(settings.channel.capacity).unwrap_or(i64::MAX));
@@ -124,12 +142,12 @@ async fn run_on(
         author,
         metrics: Arc::clone(&metrics),
     });
-    let writer = start_writer(writer)?;
+    let writer = start_writer(writer, Arc::clone(&metrics))?;
     let reading = CancellationToken::new();
     let source = tokio::spawn(source.run(channel.clone(), reading.clone()));
     let ticks = tokio::spawn(tick(channel.clone(), Arc::clone(&metrics)));
 
-    let steps = Steps { channel, source, uploads, writer, reading, leave };
+    let steps = Steps { channel, source, uploads, writer, reading, leave, metrics: Arc::clone(&metrics) };
     let outcome = steps.supervise(live, settings.agent.drain_timeout, stop, stop_now).await;
     ticks.abort();
     let left_in_spool = outcome?;
@@ -150,6 +168,7 @@ struct Steps {
     writer: oneshot::Receiver<Result<u64, SpoolError>>,
     reading: CancellationToken,
     leave: CancellationToken,
+    metrics: Arc<Metrics>,
 }
 
 impl Steps {
@@ -169,6 +188,7 @@ impl Steps {
             done = &mut self.uploads => return self.uploads_ended(done).await,
         };
         self.reading.cancel();
+        self.metrics.health.set_stopping();
         let deadline = Instant::now() + drain_timeout;
         let source_outcome = match source_done {
             Some(done) => done,
@@ -185,6 +205,9 @@ impl Steps {
             Ok(outcome) => outcome.err().map(source_error),
             Err(panic) => Some(AgentError::Failed(format!("the source failed: {panic}"))),
         };
+        if let Some(failure) = &failure {
+            self.metrics.health.set_fatal(failure.to_string());
+        }
         let complete = !live && failure.is_none() && !stop.is_cancelled();
         // A closed channel means that the writer is gone already; its outcome says why.
         let _ = if complete { self.channel.ended() } else { self.channel.inner(Inner::Drain) };
@@ -267,109 +290,18 @@ fn flatten(done: Result<Result<u64, SpoolError>, oneshot::error::RecvError>) -> 
     }
 }
 
-async fn open_spool(settings: &Settings) -> Result<Spool, AgentError> {
-    let window = settings.dedupe_window.as_millis();
-    let options = Options {
-        dir: settings.spool.dir.clone(),
-        durable: settings.channel.durable,
-        dedupe_window_ms: i64::try_from(window).unwrap_or(i64::MAX),
-    };
-    let opened = tokio::task::spawn_blocking(move || Spool::open(&options)).await;
-    let (spool, recovery) = opened
-        .map_err(|panic| AgentError::Failed(format!("the spool could not be opened: {panic}")))?
-        .map_err(|error| match error {
-            SpoolError::Locked { .. } => AgentError::Configuration(error.to_string()),
-            other => AgentError::Failed(other.to_string()),
-        })?;
-    report_recovery(&recovery, &spool);
-    Ok(spool)
-}
-
-fn report_recovery(recovery: &Recovery, spool: &Spool) {
-    let files = spool.state().files.values().filter(|file| file.spooled_bytes() > 0).count();
-    if recovery.found {
-        let (stopped, bytes) = (recovery.stopped, spool.state().spooled_bytes());
-        tracing::info!(stopped_in_order = stopped, files, bytes, "spool found; what it holds is stored first");
-    }
-    if recovery.cut_group {
-        tracing::info!("the last group of the spool was not accepted before the crash and was left out");
-    }
-    if recovery.lost_lines > 0 {
-        tracing::error!(
-            lines = recovery.lost_lines,
-            "lines of open files were lost with the machine's power; channel.type = \"file\" keeps them"
-        );
-    }
-    for (head, reason) in &recovery.damaged {
-        tracing::error!(file = head.id, key = %head.key, reason, "a spool file is damaged and was put into the spool's quarantine folder");
-    }
-}
-
-/// Takes the lease; a store that does not answer is waited for a while, because machines start in any order.
-async fn take_lease(store: Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
-    let began = Instant::now();
-    loop {
-        match Lease::take(Arc::clone(&store), id).await {
-            Ok(lease) => return Ok(lease),
-            Err(LeaseError::Store(error)) if error.kind().is_transient() && began.elapsed() < STORE_PATIENCE => {
-                tracing::warn!(%error, "the store does not answer; it is tried again");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(LeaseError::Store(error)) => return Err(store_error(error)),
-            Err(other) => return Err(AgentError::Configuration(other.to_string())),
-        }
-    }
-}
-
-fn guarantee(settings: &Settings, lease: &Lease) -> Result<Guarantee, AgentError> {
-    if !lease.honours_conditions() {
-        if !settings.lake.allow_unsafe_store {
-            return Err(AgentError::Store(format!(
-                "the store at {} ignores If-None-Match, so an object could be overwritten unseen: use another server, or set lake.allow_unsafe_store = true to go on with a lower guarantee",
-                settings.lake.url
-            )));
-        }
-        tracing::warn!("the store ignores If-None-Match: the guarantee is lowered to unsafe-store");
-    }
-    Ok(match (settings.channel.durable, lease.honours_conditions()) {
-        (false, _) => Guarantee::AtMostOnce,
-        (true, true) => Guarantee::ExactlyOnce,
-        (true, false) => Guarantee::UnsafeStore,
-    })
-}
-
-/// Tells a spool which hours the lake has closed already: it may be new while the lake is old.
-async fn know_closed(spool: &mut Spool, store: &dyn Store) -> Result<(), AgentError> {
-    let listed = cauce_lake::store::list_all(store, HOURS_PREFIX).await.map_err(store_error)?;
-    let known = &spool.state().closed;
-    let names: Vec<ManifestName> = listed
-        .iter()
-        .filter_map(|object| ManifestName::parse(object.key.as_str()))
-        .filter(|name| known.get(&name.hour).is_none_or(|closed| closed.late_manifests < name.late.unwrap_or(0)))
-        .collect();
-    if !names.is_empty() {
-        spool.stage(Entry::KnownClosed { names });
-    }
-    Ok(())
-}
-
-async fn clean_up(store: &dyn Store) {
-    match store.clean_up(Timestamp::now().as_millisecond() - ORPHAN_AGE_MS).await {
-        Ok(0) => {}
-        Ok(uploads) => tracing::info!(uploads, "unfinished uploads of an earlier process were removed"),
-        Err(error) => {
-            tracing::warn!(%error, "unfinished uploads could not be looked for; a lifecycle rule of the bucket can remove them")
-        }
-    }
-}
-
-fn start_writer(writer: Writer) -> Result<oneshot::Receiver<Result<u64, SpoolError>>, AgentError> {
+fn start_writer(
+    writer: Writer,
+    metrics: Arc<Metrics>,
+) -> Result<oneshot::Receiver<Result<u64, SpoolError>>, AgentError> {
     let (done, outcome) = oneshot::channel();
     std::thread::Builder::new()
         .name("writer".into())
         .spawn(move || {
+            let outcome = writer.run();
+            metrics.health.writer_ended();
             // Nobody listens any more when the agent failed elsewhere.
-            let _ = done.send(writer.run());
+            let _ = done.send(outcome);
         })
         .map_err(|error| AgentError::Failed(format!("no thread for the writer: {error}")))?;
     Ok(outcome)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use cauce_lake::manifest::{Codec, IngestPath, Manifest, ManifestName};
+use cauce_lake::manifest::{Codec, Guarantee, IngestPath, Manifest, ManifestName};
 use cauce_lake::pattern::PatternOptions;
 use cauce_lake::store::memory::{Call, Fault, MemoryStore};
 use cauce_lake::store::{Body, Condition, ErrorKind, Put, S3Options};

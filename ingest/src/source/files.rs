@@ -17,7 +17,7 @@ use super::batches::Limits;
 use super::input::{End, Input, decoded};
 use super::{Positions, Source, SourceError};
 use crate::channel::{Position, Sender};
-use crate::status::Metrics;
+use crate::status::{Metrics, SourceState};
 
 /// The files to read, found and in order.
 #[derive(Debug)]
@@ -122,11 +122,11 @@ impl Source for Files {
 
     async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError> {
         let metrics = Arc::clone(&self.metrics);
-        metrics.connected.set(1);
+        metrics.set_source(SourceState::Reading);
         let runtime = Handle::current();
         let reading = tokio::task::spawn_blocking(move || self.read(&out, &stop, &runtime));
         let end = reading.await;
-        metrics.connected.set(0);
+        metrics.set_source(SourceState::Ended);
         end.unwrap_or_else(|error| Err(SourceError::Input(format!("reading files failed: {error}"))))
     }
 }

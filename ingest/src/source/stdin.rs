@@ -15,7 +15,7 @@ use super::batches::Limits;
 use super::input::{CalledOff, End, Input, decoded};
 use super::{Source, SourceError};
 use crate::channel::Sender;
-use crate::status::Metrics;
+use crate::status::{Metrics, SourceState};
 
 /// Standard input, or another pipe.
 pub(crate) struct Stdin {
@@ -38,7 +38,7 @@ impl Source for Stdin {
 
     async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError> {
         let metrics = Arc::clone(&self.metrics);
-        metrics.connected.set(1);
+        metrics.set_source(SourceState::Reading);
         let (ended, mut end) = oneshot::channel();
         let turn = Turn::default();
         let thread = {
@@ -73,7 +73,7 @@ impl Source for Stdin {
                 Some(End::Stopped)
             }
         };
-        metrics.connected.set(0);
+        metrics.set_source(SourceState::Ended);
         match end {
             Some(End::Done | End::Stopped) => Ok(()),
             Some(End::Broken(error)) => {

@@ -23,8 +23,8 @@ use super::http::{ByteStream, Refused, TransportError};
 use super::reconnect::{Failure, PROVEN_AFTER, Pace, Schedule};
 use super::{Source, SourceError};
 use crate::channel::{ConnectionEvent, RecordKind, Sender};
-use crate::status::Metrics;
 use crate::status::metrics::Kind;
+use crate::status::{Metrics, SourceState};
 
 /// Bytes that are gathered, as long as they have already come, before they are framed: servers that send a chunk a line
 /// would otherwise make a batch a line.
@@ -220,6 +220,7 @@ impl<D: Dialect> Source for Stream<D> {
                 return Ok(());
             }
             attempt += 1;
+            metrics.set_source(SourceState::Connecting);
             let answer = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -231,14 +232,13 @@ impl<D: Dialect> Source for Stream<D> {
                     tracing::info!(connection, attempt, "connected");
                     attempt = 0;
                     Self::count(&metrics.connects, "connected");
-                    metrics.connected.set(1);
+                    metrics.set_source(SourceState::Connected);
                     last_byte_ms = Timestamp::now().as_millisecond();
                     if out.connection(ConnectionEvent::Up).is_err() {
                         return Ok(());
                     }
                     is_down = false;
                     let ended = self.read(bytes, connection, &mut last_byte_ms, &out, &stop).await;
-                    metrics.connected.set(0);
                     let Ended::Dropped(drop) = ended else { return Ok(()) };
                     Self::count(&metrics.disconnects, &drop.cause);
                     (drop.cause, drop.failure, String::new())
@@ -252,6 +252,7 @@ impl<D: Dialect> Source for Stream<D> {
                 }
                 Err(Refused::Fatal { cause, error }) => {
                     Self::count(&metrics.connects, &cause);
+                    metrics.set_source(SourceState::BlockedByAuth);
                     if !is_down {
                         // The error says it all; the writer may be gone before the gap is told.
                         let _ = out.connection(ConnectionEvent::Down { last_byte_ms, cause });
@@ -261,6 +262,7 @@ impl<D: Dialect> Source for Stream<D> {
             };
             let wait = self.schedule.wait(failure);
             say(&cause, failure, &detail, wait, attempt);
+            metrics.set_source(state_after(&cause, failure));
             if !is_down {
                 is_down = true;
                 if out.connection(ConnectionEvent::Down { last_byte_ms, cause }).is_err() {
@@ -271,6 +273,15 @@ impl<D: Dialect> Source for Stream<D> {
                 return Ok(());
             }
         }
+    }
+}
+
+/// What the source is doing while it waits for its next attempt.
+fn state_after(cause: &str, failure: Failure) -> SourceState {
+    match (failure, cause) {
+        (Failure::Paused, _) => SourceState::BlockedByCredits,
+        (_, "stall") => SourceState::Stalled,
+        _ => SourceState::Waiting { cause: cause.to_owned() },
     }
 }
 

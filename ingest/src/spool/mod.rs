@@ -28,6 +28,8 @@
 
 pub mod disk;
 pub mod entry;
+mod error;
+mod folder;
 pub mod ids;
 pub mod journal;
 mod recovery;
@@ -39,70 +41,27 @@ pub mod state;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cauce_lake::Hour;
-use cauce_lake::manifest::Codec;
 
 use crate::channel::Position;
 use disk::{Disk, DiskFile, RealDisk};
 use entry::{Append, Entry, FileHead, FileId};
+use folder::{lines_name, make_folders, object_name, take_lock};
 use ids::IdIndex;
-use journal::{Journal, JournalError};
+use journal::Journal;
 use roll::Filling;
 use state::State;
 
+pub use error::SpoolError;
 pub use recovery::Recovery;
 
 /// A journal longer than this is summed up.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// So many ids in memory are written out.
 const CHECKPOINT_IDS: usize = 2_000_000;
-
-/// Why the spool cannot be used, or not any more.
-#[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
-    /// The disk said no. After this nothing more is accepted; what was accepted is safe.
-    #[error("spool {dir}: {action}: {source}{}", advice(.source))]
-    Disk {
-        /// The spool's folder.
-        dir: String,
-        /// What was tried.
-        action: String,
-        /// What the disk said.
-        #[source]
-        source: io::Error,
-    },
-    /// Another agent has it.
-    #[error("spool {dir} is in use by another agent: stop that one, or give this one its own spool.dir")]
-    Locked {
-        /// The spool's folder.
-        dir: String,
-    },
-    /// The journal cannot be read.
-    #[error("spool {dir}: {source}")]
-    Journal {
-        /// The spool's folder.
-        dir: String,
-        /// What is wrong.
-        #[source]
-        source: JournalError,
-    },
-}
-
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room or lower spool.max_bytes, then start again: nothing accepted is lost"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "; the disk is read-only: mount it for writing or choose another spool.dir"
-        }
-        io::ErrorKind::PermissionDenied => "; give this user the right to write there, or choose another spool.dir",
-        _ => "",
-    }
-}
 
 /// A spool file that takes lines.
 struct OpenFile {
@@ -451,42 +410,6 @@ fn checkpoint(disk: &dyn Disk, options: &Options, from: u64, state: &State, ids:
         }
     }
     Ok(journal)
-}
-
-/// The name of a file's lines.
-fn lines_name(id: FileId) -> String {
-    format!("data/{id:012}.lines")
-}
-
-/// The name of a file's object.
-fn object_name(head: &FileHead) -> String {
-    match head.codec {
-        Codec::None => lines_name(head.id),
-        Codec::Gzip | Codec::Zstd => format!("data/{:012}.object", head.id),
-    }
-}
-
-fn make_folders(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    for folder in ["", "data", "ids", "quarantine"] {
-        builder.create(dir.join(folder))?;
-    }
-    // The folders' own names must outlive a power cut too.
-    File::open(dir)?.sync_all()?;
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
-}
-
-fn take_lock(dir: &Path, shown: &str) -> Result<File, SpoolError> {
-    let fail = |source| SpoolError::Disk { dir: shown.to_owned(), action: "lock it".into(), source };
-    let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(fail)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(SpoolError::Locked { dir: shown.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(fail(source)),
-    }
 }
 
 #[cfg(test)]

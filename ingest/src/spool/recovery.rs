@@ -8,9 +8,9 @@ use cauce_lake::manifest::Codec;
 use super::SpoolError;
 use super::disk::Disk;
 use super::entry::{Entry, FileHead, FileId};
+use super::folder::{lines_name, object_name};
 use super::journal::{self, JournalError};
 use super::state::{FileState, Stage, State};
-use super::{lines_name, object_name};
 
 /// What recovery found, for a word at start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

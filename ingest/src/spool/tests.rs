@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cauce_lake::manifest::IngestPath;
+use cauce_lake::manifest::{Codec, IngestPath};
 use cauce_lake::{Hour, Key};
 use proptest::prelude::*;
 

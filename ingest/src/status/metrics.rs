@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::health::Health;
+use super::health::{Health, SourceState, StoreState};
 
 /// A label with a handful of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -127,5 +127,19 @@ mod tests {
         family.get_or_create(&Kind::new("timeout")).inc_by(3);
         family.get_or_create(&Kind::new("a \"quoted\" name # 9\n7")).inc_by(40);
         assert_eq!(sum(&family), 43);
+    }
+}
+
+impl Metrics {
+    /// Says what the source is doing.
+    pub fn set_source(&self, state: SourceState) {
+        self.connected.set(i64::from(matches!(state, SourceState::Connected | SourceState::Reading)));
+        self.health.set_source(state);
+    }
+
+    /// Says what the store is doing.
+    pub fn set_store(&self, state: StoreState) {
+        self.store_up.set(i64::from(state == StoreState::Up));
+        self.health.set_store(state);
     }
 }

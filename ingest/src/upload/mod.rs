@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::Sender;
 use crate::spool::seal;
-use crate::status::Metrics;
 use crate::status::metrics::Kind;
+use crate::status::{Metrics, StoreState};
 use crate::writer::{Inner, Work};
 use lease::{Lease, LeaseError};
 use verdict::Verdict;
@@ -142,7 +142,7 @@ impl Uploader {
         loop {
             match self.attempt(&put).await? {
                 Verdict::Stored => {
-                    self.metrics.store_up.set(1);
+                    self.metrics.set_store(StoreState::Up);
                     return Ok(None);
                 }
                 Verdict::Foreign(what) => return Ok(Some(what)),
@@ -182,7 +182,7 @@ impl Uploader {
     }
 
     fn failed(&self, error: &cauce_lake::StoreError) {
-        self.metrics.store_up.set(0);
+        self.metrics.set_store(StoreState::Away { cause: error.to_string() });
         self.metrics.store_errors.get_or_create(&Kind::new(format!("{:?}", error.kind()).to_lowercase())).inc();
         if verdict::needs_operator(error.kind()) {
             tracing::error!(%error, "the store refuses; the spool keeps what is to be stored, and it is tried again");

@@ -11,6 +11,7 @@ mod lifecycle;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -258,6 +259,7 @@ impl Writer {
     pub fn run(mut self) -> Result<u64, SpoolError> {
         self.resume()?;
         while self.phase != Phase::Leaving && !self.is_finished() {
+            self.metrics.health.beat();
             match self.events.recv_timeout(self.patience()) {
                 Ok(event) => self.take(event)?,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -378,6 +380,9 @@ impl Writer {
         }
         let accepted: usize = self.accepting.iter().map(|accepting| accepting.batch.records.len()).sum();
         self.metrics.records_accepted.inc_by(accepted as u64);
+        if accepted > 0 {
+            self.metrics.last_record_ms.store(self.now_ms, Ordering::Relaxed);
+        }
         self.accepting.clear();
         for after in std::mem::take(&mut self.after) {
             self.carry_out(after)?;

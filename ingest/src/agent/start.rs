@@ -1,0 +1,117 @@
+//! What an agent does before it takes its first record: the spool recovered, the lake taken, what is closed already
+//! learnt, what an earlier process left cleaned up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cauce_lake::Store;
+use cauce_lake::manifest::{Guarantee, HOURS_PREFIX, ManifestName};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{AgentError, store_error};
+use crate::config::Settings;
+use crate::spool::entry::Entry;
+use crate::spool::{Options, Recovery, Spool, SpoolError};
+use crate::upload::lease::{Lease, LeaseError};
+
+/// How long a store that does not answer is waited for at start.
+const STORE_PATIENCE: Duration = Duration::from_secs(30);
+/// Multipart uploads and staging files older than this were left by a process that is gone.
+const ORPHAN_AGE_MS: i64 = 24 * 3_600_000;
+
+pub(super) async fn open_spool(settings: &Settings) -> Result<Spool, AgentError> {
+    let window = settings.dedupe_window.as_millis();
+    let options = Options {
+        dir: settings.spool.dir.clone(),
+        durable: settings.channel.durable,
+        dedupe_window_ms: i64::try_from(window).unwrap_or(i64::MAX),
+    };
+    let opened = tokio::task::spawn_blocking(move || Spool::open(&options)).await;
+    let (spool, recovery) = opened
+        .map_err(|panic| AgentError::Failed(format!("the spool could not be opened: {panic}")))?
+        .map_err(|error| match error {
+            SpoolError::Locked { .. } => AgentError::Configuration(error.to_string()),
+            other => AgentError::Failed(other.to_string()),
+        })?;
+    report_recovery(&recovery, &spool);
+    Ok(spool)
+}
+
+fn report_recovery(recovery: &Recovery, spool: &Spool) {
+    let files = spool.state().files.values().filter(|file| file.spooled_bytes() > 0).count();
+    if recovery.found {
+        let (stopped, bytes) = (recovery.stopped, spool.state().spooled_bytes());
+        tracing::info!(stopped_in_order = stopped, files, bytes, "spool found; what it holds is stored first");
+    }
+    if recovery.cut_group {
+        tracing::info!("the last group of the spool was not accepted before the crash and was left out");
+    }
+    if recovery.lost_lines > 0 {
+        tracing::error!(
+            lines = recovery.lost_lines,
+            "lines of open files were lost with the machine's power; channel.type = \"file\" keeps them"
+        );
+    }
+    for (head, reason) in &recovery.damaged {
+        tracing::error!(file = head.id, key = %head.key, reason, "a spool file is damaged and was put into the spool's quarantine folder");
+    }
+}
+
+/// Takes the lease; a store that does not answer is waited for a while, because machines start in any order.
+pub(super) async fn take_lease(store: Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
+    let began = Instant::now();
+    loop {
+        match Lease::take(Arc::clone(&store), id).await {
+            Ok(lease) => return Ok(lease),
+            Err(LeaseError::Store(error)) if error.kind().is_transient() && began.elapsed() < STORE_PATIENCE => {
+                tracing::warn!(%error, "the store does not answer; it is tried again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(LeaseError::Store(error)) => return Err(store_error(error)),
+            Err(other) => return Err(AgentError::Configuration(other.to_string())),
+        }
+    }
+}
+
+pub(super) fn guarantee(settings: &Settings, lease: &Lease) -> Result<Guarantee, AgentError> {
+    if !lease.honours_conditions() {
+        if !settings.lake.allow_unsafe_store {
+            return Err(AgentError::Store(format!(
+                "the store at {} ignores If-None-Match, so an object could be overwritten unseen: use another server, or set lake.allow_unsafe_store = true to go on with a lower guarantee",
+                settings.lake.url
+            )));
+        }
+        tracing::warn!("the store ignores If-None-Match: the guarantee is lowered to unsafe-store");
+    }
+    Ok(match (settings.channel.durable, lease.honours_conditions()) {
+        (false, _) => Guarantee::AtMostOnce,
+        (true, true) => Guarantee::ExactlyOnce,
+        (true, false) => Guarantee::UnsafeStore,
+    })
+}
+
+/// Tells a spool which hours the lake has closed already: it may be new while the lake is old.
+pub(super) async fn know_closed(spool: &mut Spool, store: &dyn Store) -> Result<(), AgentError> {
+    let listed = cauce_lake::store::list_all(store, HOURS_PREFIX).await.map_err(store_error)?;
+    let known = &spool.state().closed;
+    let names: Vec<ManifestName> = listed
+        .iter()
+        .filter_map(|object| ManifestName::parse(object.key.as_str()))
+        .filter(|name| known.get(&name.hour).is_none_or(|closed| closed.late_manifests < name.late.unwrap_or(0)))
+        .collect();
+    if !names.is_empty() {
+        spool.stage(Entry::KnownClosed { names });
+    }
+    Ok(())
+}
+
+pub(super) async fn clean_up(store: &dyn Store) {
+    match store.clean_up(Timestamp::now().as_millisecond() - ORPHAN_AGE_MS).await {
+        Ok(0) => {}
+        Ok(uploads) => tracing::info!(uploads, "unfinished uploads of an earlier process were removed"),
+        Err(error) => {
+            tracing::warn!(%error, "unfinished uploads could not be looked for; a lifecycle rule of the bucket can remove them")
+        }
+    }
+}
