@@ -24,13 +24,15 @@ impl Writer {
     pub(super) fn resume(&mut self) -> Result<(), SpoolError> {
         let now_ms = jiff::Timestamp::now().as_millisecond().max(self.now_ms);
         let state = self.spool.state();
+        let in_order = state.stopped;
         let stopped_since = (state.last_ms > 0 && state.open_gap().is_none()).then_some(state.last_ms);
         let files: Vec<(FileId, Stage, u64)> =
             state.files.values().map(|file| (file.head.id, file.stage.clone(), file.end)).collect();
         let plans: Vec<ManifestName> = state.plans.keys().copied().collect();
         self.spool.stage(Entry::Started { at_ms: now_ms });
-        if let Some(from_ms) = stopped_since.filter(|_| self.live) {
-            self.spool.stage(Entry::GapOpened { from_ms, cause: "agent-stopped".into() });
+        if let Some(from_ms) = stopped_since.filter(|_| self.live && self.router.closes()) {
+            let cause = if in_order { "agent-stopped" } else { "agent-killed" };
+            self.spool.stage(Entry::GapOpened { from_ms, cause: cause.into() });
             self.metrics.gap_open.set(1);
         }
         self.now_ms = now_ms;

@@ -290,7 +290,10 @@ impl Writer {
             return self.take_inner(inner);
         }
         if self.phase == Phase::Running && (self.over_budget || !self.held.is_empty()) {
-            // In order, so that a tick never overtakes the lines before it.
+            // In order, so that a tick never overtakes the lines before it; of ticks in a row the last says it all.
+            if matches!((self.held.back(), &event), (Some(Event::Tick { .. }), Event::Tick { .. })) {
+                self.held.pop_back();
+            }
             self.held.push_back(event);
             return Ok(());
         }
@@ -330,6 +333,9 @@ impl Writer {
             }
             ConnectionEvent::Down { last_byte_ms, cause } => {
                 self.metrics.gap_open.set(1);
+                if !self.router.closes() {
+                    return;
+                }
                 let from_ms = if last_byte_ms > 0 { last_byte_ms.min(self.now_ms) } else { self.now_ms };
                 if self.spool.state().open_gap().is_none() {
                     self.spool.stage(Entry::GapOpened { from_ms, cause });
