@@ -157,13 +157,17 @@ impl Lake {
     /// When the store fails.
     pub async fn closed(&self, hours: &BTreeSet<Hour>) -> Result<BTreeSet<Hour>, StoreError> {
         let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(BTreeSet::new()) };
-        let range = HourRange { start: *first, end: last.next() };
-        let names = manifests::list(self.store.as_ref(), Some(range)).await?;
-        Ok(names
-            .into_iter()
-            .filter(|name| name.late.is_none() && hours.contains(&name.hour))
-            .map(|name| name.hour)
-            .collect())
+        let closed = self.closed_in(Some(HourRange { start: *first, end: last.next() })).await?;
+        Ok(&closed & hours)
+    }
+
+    /// The closed hours of a range, or all of them; as [`closed`](Self::closed).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn closed_in(&self, range: Option<HourRange>) -> Result<BTreeSet<Hour>, StoreError> {
+        let names = manifests::list(self.store.as_ref(), range).await?;
+        Ok(names.into_iter().filter(|name| name.late.is_none()).map(|name| name.hour).collect())
     }
 
     /// One hour, without a sweep: its manifest, or else its folder.
