@@ -67,7 +67,9 @@ async fn find(lakes: &Lakes, range: HourRange, err: &mut dyn Write) -> Result<Ve
         return Err(Failure { exit: Exit::Failure, error });
     }
     let inside = |entry: &HourEntry| {
-        entry.span_ms.is_some_and(|(start_ms, end_ms)| start_ms >= range.start.start_ms() && end_ms <= range.end.start_ms())
+        entry
+            .span_ms
+            .is_some_and(|(start_ms, end_ms)| start_ms >= range.start.start_ms() && end_ms <= range.end.start_ms())
     };
     let (inside, across): (Vec<_>, Vec<_>) = listing.entries.into_iter().partition(inside);
     if !inside.is_empty() {

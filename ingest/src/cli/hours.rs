@@ -40,7 +40,10 @@ pub(super) async fn hours(args: &Args, outside: &Outside, out: &mut dyn Write, e
     if listing.unread.objects > 0 {
         let example = listing.unread.example.as_ref().map(ToString::to_string).unwrap_or_default();
         let count = listing.unread.objects;
-        note(err, &format!("{count} objects are left out, because the pattern names no such folder or file: {example}"))?;
+        note(
+            err,
+            &format!("{count} objects are left out, because the pattern names no such folder or file: {example}"),
+        )?;
     }
     tell_problems(&listing, err)?;
     match listing.problems.len() {

@@ -46,7 +46,8 @@ fn any_path() -> impl TypedValueParser<Value = PathBuf> {
 impl LakeArgs {
     /// The lakes that are meant. No request is made yet.
     pub(super) async fn open(&self, outside: &Outside, err: &mut dyn Write) -> Result<Lakes, Failure> {
-        let urls: Vec<Option<&String>> = if self.lake.is_empty() { vec![None] } else { self.lake.iter().map(Some).collect() };
+        let urls: Vec<Option<&String>> =
+            if self.lake.is_empty() { vec![None] } else { self.lake.iter().map(Some).collect() };
         let mut lakes = Vec::with_capacity(urls.len());
         for url in urls {
             let (settings, notices) = config::load_lake(&self.request(url), outside)?;
@@ -131,7 +132,10 @@ pub(super) fn shown(text: &str) -> String {
 
 /// Says which manifests cannot be trusted; these are failures, but no reason to keep the rest back.
 pub(super) fn tell_problems(listing: &Listing, err: &mut dyn Write) -> Step {
-    listing.problems.iter().try_for_each(|problem| say(err, &format!("problem: {}\n", shown(&problem.error.to_string()))))
+    listing
+        .problems
+        .iter()
+        .try_for_each(|problem| say(err, &format!("problem: {}\n", shown(&problem.error.to_string()))))
 }
 
 fn exit_for(kind: StoreErrorKind) -> Exit {

@@ -28,7 +28,11 @@ async fn ingest(line: &[&str], outside: &Outside) -> Answer {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let end = run(line, outside, &mut out, &mut err).await;
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Answer { out: text(out), err: text(err), end: end.map_err(|failure| (failure.exit, format!("{:#}", failure.error))) }
+    Answer {
+        out: text(out),
+        err: text(err),
+        end: end.map_err(|failure| (failure.exit, format!("{:#}", failure.error))),
+    }
 }
 
 async fn run(line: &[&str], outside: &Outside, out: &mut dyn Write, err: &mut dyn Write) -> Step {
@@ -81,7 +85,8 @@ async fn the_table_is_for_people() {
     assert_eq!((answer.end, answer.err.as_str()), (Ok(()), ""));
     let rows: Vec<Vec<&str>> = answer.out.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["hour", "state", "tweets", "objects", "bytes", "gaps", "late"]);
-    let cells = |row: usize| (rows[row][0], rows[row][1], rows[row][2], rows[row][3], *rows[row].last().expect("cells"));
+    let cells =
+        |row: usize| (rows[row][0], rows[row][1], rows[row][2], rows[row][3], *rows[row].last().expect("cells"));
     assert_eq!(cells(1), ("2025-11-22T05", "closed", "3", "1", "0"));
     assert_eq!(cells(2), ("2026-11-22T05", "closed", "2", "1", "1"));
     assert_eq!(cells(3), ("2026-11-22T06", "closed", "0", "0", "0"));
@@ -156,11 +161,13 @@ async fn an_object_without_a_line_end_does_not_run_into_the_next_one() {
 async fn several_lakes_are_read_as_one() {
     let (folder, _) = lake().await;
     let other = tempfile::tempdir().expect("a temporary folder");
-    closed_hour(&LocalStore::new(other.path().to_owned()), &yearless(), hour("2026-11-22T05"), 50..53, Codec::None).await;
+    closed_hour(&LocalStore::new(other.path().to_owned()), &yearless(), hour("2026-11-22T05"), 50..53, Codec::None)
+        .await;
     let both = ["--lake", path(&folder), "--lake", path(&other)];
     let answer = ingest(&[&["cat", "2026-11-22T05"], &both[..]].concat(), &Outside::default()).await;
     assert_eq!(answer.out, tweets((10..12).chain(50..53)));
-    let answer = ingest(&[&["hours", "2026-11-22T05..2026-11-22T07", "--json"], &both[..]].concat(), &Outside::default()).await;
+    let answer =
+        ingest(&[&["hours", "2026-11-22T05..2026-11-22T07", "--json"], &both[..]].concat(), &Outside::default()).await;
     let array: serde_json::Value = serde_json::from_str(&answer.out).expect("JSON");
     assert_eq!((&array[0]["closed"], &array[0]["tweets"]), (&true.into(), &5.into()));
     assert_eq!((&array[1]["closed"], &array[1]["tweets"]), (&false.into(), &serde_json::Value::Null));
@@ -187,7 +194,11 @@ async fn verify_reads_all_closed_hours_and_ends_with_what_it_found() {
     let (exit, text) = answer.end.expect_err("the damage was not seen");
     assert_eq!((exit, text.as_str()), (Exit::Failure, "2 hours are not what their manifests say"));
     assert!(answer.out.contains(".\\u{202e}json: no manifest lists it (1 bytes)"), "{}", answer.out);
-    assert!(answer.out.contains("2026-11-22T08  problem  manifest _hours/2026-11-22T08.json has version 9"), "{}", answer.out);
+    assert!(
+        answer.out.contains("2026-11-22T08  problem  manifest _hours/2026-11-22T08.json has version 9"),
+        "{}",
+        answer.out
+    );
     assert!(answer.out.contains("2025-11-22T05  ok"), "the other hours are read all the same: {}", answer.out);
 }
 
@@ -220,7 +231,8 @@ async fn what_flume_wrote_is_listed_by_days_and_read_as_days() {
     let part = ingest(&["cat", "2016-03-24T17", "--lake", path(&folder)], &Outside::default()).await;
     let (exit, text) = part.end.expect_err("a day was given for an hour");
     assert!(exit == Exit::Failure && text.contains("2016-03-24, which is no hour"), "{text}");
-    let other = ingest(&["hours", "--pattern", "dt=%Y-%m-%d/hour=%H", "--lake", path(&folder)], &Outside::default()).await;
+    let other =
+        ingest(&["hours", "--pattern", "dt=%Y-%m-%d/hour=%H", "--lake", path(&folder)], &Outside::default()).await;
     assert!(other.err.contains("1 objects are left out") && other.err.contains("03-24-/tweets."), "{}", other.err);
 }
 

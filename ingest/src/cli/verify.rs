@@ -70,7 +70,9 @@ pub(super) async fn verify(args: &Args, outside: &Outside, out: &mut dyn Write, 
     out.flush().map_err(write_failure)?;
     match sums.bad {
         0 => Ok(()),
-        bad => Err(Failure { exit: Exit::Failure, error: anyhow::anyhow!("{bad} hours are not what their manifests say") }),
+        bad => {
+            Err(Failure { exit: Exit::Failure, error: anyhow::anyhow!("{bad} hours are not what their manifests say") })
+        }
     }
 }
 
