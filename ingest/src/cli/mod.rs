@@ -14,8 +14,8 @@ mod log_args;
 #[cfg(test)]
 mod reading_tests;
 mod run;
-mod verify;
 mod simulate;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
