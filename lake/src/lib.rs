@@ -16,7 +16,9 @@ pub mod read;
 pub mod store;
 pub mod tweet;
 pub mod url;
+pub mod verify;
 
+pub use catalogue::{Lake, Lakes};
 pub use hour::{Hour, HourRange};
 pub use pattern::Pattern;
 pub use store::{Key, Store, StoreError};

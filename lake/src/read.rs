@@ -19,7 +19,7 @@ use crate::codec::decode;
 use crate::manifest::Codec;
 use crate::store::{ByteStream, ErrorKind, Key, Store, StoreError};
 
-pub use verify::{Mismatch, ObjectCheck, verify_object};
+pub use verify::{Mismatch, ObjectCheck, verify_lines, verify_object};
 
 /// Longest line a reader accepts unless it is told otherwise: far above any tweet, far below what hurts.
 pub const MAX_LINE_BYTES: usize = 64 << 20;

@@ -3,13 +3,19 @@
 //!
 //! Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store.
 
+mod cat;
 mod check;
 mod config_args;
 mod flume_ng;
 pub mod health;
+mod hours;
+mod lake_args;
 mod log_args;
+#[cfg(test)]
+mod reading_tests;
 mod run;
 mod simulate;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -43,6 +49,12 @@ enum Command {
     Run(run::Args),
     /// Check the configuration and show what it means
     Check(check::Args),
+    /// List the lake's hours: open or closed, objects, tweets, bytes, gaps
+    Hours(hours::Args),
+    /// Write the lines of hours to standard output
+    Cat(cat::Args),
+    /// Read closed hours again and hold them against their manifests
+    Verify(verify::Args),
     /// Ask a running agent whether it is ready
     Health(health::HealthArgs),
     /// Stand in for the X API, with generated tweets
@@ -54,6 +66,9 @@ impl Command {
         match self {
             Command::Run(args) => run::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Hours(args) => hours::run(&args),
+            Command::Cat(args) => cat::run(&args),
+            Command::Verify(args) => verify::run(&args),
             Command::Health(args) => Ok(runtime()?.block_on(health::run(args))?),
             Command::Simulate(args) => Ok(runtime()?.block_on(simulate::run(args)).map(|()| ExitCode::SUCCESS)?),
         }

@@ -89,7 +89,8 @@ pub fn load(request: &Request, outside: &Outside) -> Result<Loaded, ConfigError>
 /// # Errors
 /// All problems that could be found, each with where it was written.
 pub fn load_lake(request: &Request, outside: &Outside) -> Result<(LakeSettings, Vec<String>), ConfigError> {
-    let (mut layers, extras) = gather(request, outside)?;
+    let (mut layers, mut extras) = gather(request, outside)?;
+    extras.reading = true;
     resolve(&mut layers, &["lake."], outside)?;
     validate::lake_settings(&layers, &extras)
 }

@@ -1,5 +1,5 @@
 //! Holding an object against what its manifest says of it: length, SHA-256, lines. One read, constant memory, whatever the
-//! size; lines are counted as readers count them. It repairs nothing.
+//! size; lines are counted as readers count them, and given to whoever wants to look into them. It repairs nothing.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::task::Poll;
 use futures_util::stream::{self, StreamExt};
 use sha2::{Digest, Sha256};
 
-use super::ReadError;
+use super::{Cutter, LineBlock, MAX_LINE_BYTES, ReadError};
 use crate::codec::decode;
 use crate::manifest::ObjectEntry;
 use crate::store::{ByteStream, ErrorKind, Key, Store};
@@ -84,6 +84,26 @@ impl fmt::Display for Mismatch {
 /// # Errors
 /// When the store cannot be asked: no answer, no permission.
 pub async fn verify_object(store: &dyn Store, entry: &ObjectEntry) -> Result<ObjectCheck, ReadError> {
+    check(store, entry, None).await
+}
+
+/// As [`verify_object`], and gives the object's lines in blocks on the way: one read serves both. A line of more than
+/// [`MAX_LINE_BYTES`] is damage.
+///
+/// # Errors
+/// When the store cannot be asked: no answer, no permission.
+pub async fn verify_lines(
+    store: &dyn Store,
+    entry: &ObjectEntry,
+    mut look: impl FnMut(&LineBlock) + Send,
+) -> Result<ObjectCheck, ReadError> {
+    check(store, entry, Some(&mut look)).await
+}
+
+type Look<'a> = &'a mut (dyn FnMut(&LineBlock) + Send);
+
+async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>>) -> Result<ObjectCheck, ReadError> {
+    let mut cutter = Cutter::new(MAX_LINE_BYTES);
     let mut check = ObjectCheck { key: entry.key.clone(), bytes: 0, lines: 0, mismatches: Vec::new() };
     let failed = |offset, source| ReadError::Store { key: entry.key.clone(), offset, source };
     let stored = match store.read(&entry.key, None).await {
@@ -102,6 +122,16 @@ pub async fn verify_object(store: &dyn Store, entry: &ObjectEntry) -> Result<Obj
                 offset += chunk.len() as u64;
                 check.lines += memchr::memchr_iter(b'\n', &chunk).count() as u64;
                 last = chunk.last().copied().unwrap_or(last);
+                if let Some(look) = &mut look {
+                    cutter.push(&chunk);
+                    cutter.ready.drain(..).for_each(|block| look(&block));
+                    if cutter.too_long {
+                        let detail =
+                            format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes", cutter.offset);
+                        check.mismatches.push(Mismatch::Damaged { detail });
+                        break;
+                    }
+                }
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 check.mismatches.push(Mismatch::Damaged { detail: error.to_string() });
@@ -111,6 +141,12 @@ pub async fn verify_object(store: &dyn Store, entry: &ObjectEntry) -> Result<Obj
         }
     }
     check.lines += u64::from(last != b'\n');
+    if let Some(look) = &mut look
+        && check.mismatches.is_empty()
+    {
+        cutter.finish();
+        cutter.ready.drain(..).for_each(|block| look(&block));
+    }
     drop(decoded);
     // A decoder stops at damage; length and hash are those of all that is stored.
     let mut rest = tapped(&stored);

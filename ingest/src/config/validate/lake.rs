@@ -165,7 +165,7 @@ fn pattern(read: &mut Read<'_>, flume: &FromFlume) -> Option<Pattern> {
         time_zone: zone,
         escapes: if strict { Escapes::Strict } else { Escapes::Cauce },
         rounding: flume.rounding.filter(|_| from_flume),
-        allow_open: from_flume || strict,
+        allow_open: from_flume || strict || flume.reading,
         headers: flume.headers.clone(),
         host: flume.host.clone(),
     };

@@ -19,6 +19,8 @@ use super::settings::{AgentSettings, ChannelSettings, LakeSettings, Settings, Sp
 pub(crate) struct FromFlume {
     /// The pattern is the `twitter.conf`'s own: it may name other spans than hours.
     pub(crate) allow_open: bool,
+    /// The lake is only read: folders of any pattern may be listed, and none of them closes.
+    pub(crate) reading: bool,
     /// `hdfs.round`.
     pub(crate) rounding: Option<Rounding>,
     /// Fixed headers, from interceptors.

@@ -1,0 +1,234 @@
+//! What a listing gives: hours, and folders that are no hours, with their objects. Data only; nothing here asks a store,
+//! but for the one stream of lines that reads an entry's objects one after the other.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+
+use super::manifests::Fetched;
+use crate::hour::Hour;
+use crate::manifest::{Codec, Gap, IngestPath, Manifest, ManifestError, ManifestName, ObjectEntry};
+use crate::pattern::{FolderSpan, Granularity};
+use crate::read::{self, LineStream, MAX_LINE_BYTES, ReadError};
+use crate::store::{ErrorKind, Key, ObjectMeta, Store, StoreError};
+
+/// An object of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRef {
+    /// Which of several lakes holds it, counted from 0; 0 where there is only one.
+    pub lake: usize,
+    /// Its name under that lake's root.
+    pub key: Key,
+    /// Length in bytes as stored.
+    pub bytes: u64,
+    /// How it is compressed: by its manifest, or else by the ending of its name.
+    pub codec: Codec,
+    /// Lines in it; only a manifest knows.
+    pub lines: Option<u64>,
+    /// How its lines came in; only a manifest knows.
+    pub path: Option<IngestPath>,
+}
+
+impl ObjectRef {
+    fn listed(object: &ObjectEntry) -> ObjectRef {
+        ObjectRef {
+            lake: 0,
+            key: object.key.clone(),
+            bytes: object.bytes,
+            codec: object.codec,
+            lines: Some(object.lines),
+            path: Some(object.path),
+        }
+    }
+
+    pub(super) fn found(meta: ObjectMeta) -> ObjectRef {
+        let codec = Codec::of_name(meta.key.file_name());
+        ObjectRef { lake: 0, key: meta.key, bytes: meta.bytes, codec, lines: None, path: None }
+    }
+}
+
+/// An hour, or a folder of a pattern whose folders are no hours.
+#[derive(Debug, Clone)]
+pub struct HourEntry {
+    /// `2026-11-22T05`; what is no hour is called by what its folder names, such as `2026-11-22`, or by the folder's own name
+    /// where that tells no time.
+    pub name: String,
+    /// First millisecond and the first one after it; `None` where the folder's name tells no time.
+    pub span_ms: Option<(i64, i64)>,
+    /// What it is.
+    pub granularity: Granularity,
+    /// Whether it has a manifest: nothing of it will change any more. Only hours close.
+    pub closed: bool,
+    /// The objects that hold its tweets, in the order in which they are read.
+    pub objects: Vec<ObjectRef>,
+    /// Objects that hold messages (deletes, withheld, scrub_geo).
+    pub messages: Vec<ObjectRef>,
+    /// Objects of late tweets.
+    pub late_objects: Vec<ObjectRef>,
+    /// Tweets in `objects`; `None` while it is open.
+    pub tweets: Option<u64>,
+    /// Stored bytes of `objects`.
+    pub bytes: u64,
+    /// Gaps that overlap it, as far as its manifests tell.
+    pub gaps: Vec<Gap>,
+    /// Late tweets.
+    pub late: u64,
+    /// The first late manifest that cannot be trusted: the late tweets are not all told.
+    pub late_problem: Option<ManifestProblem>,
+    /// The manifest that closed it: one, or of several lakes one each.
+    pub manifests: Vec<Manifest>,
+}
+
+impl HourEntry {
+    /// An hour as its manifest tells it.
+    pub(super) fn closed(manifest: Manifest) -> HourEntry {
+        HourEntry {
+            closed: true,
+            objects: manifest.objects.iter().map(ObjectRef::listed).collect(),
+            messages: manifest.messages.iter().map(ObjectRef::listed).collect(),
+            tweets: Some(manifest.tweets),
+            bytes: manifest.bytes(),
+            gaps: manifest.gaps.clone(),
+            ..HourEntry::open(manifest.hour)
+        }
+        .with(manifest)
+    }
+
+    fn with(mut self, manifest: Manifest) -> HourEntry {
+        self.manifests.push(manifest);
+        self
+    }
+
+    /// An open hour with nothing in it.
+    pub(super) fn open(hour: Hour) -> HourEntry {
+        HourEntry::folder(hour.to_string(), Some((hour.start_ms(), hour.end_ms())), Granularity::Hour)
+    }
+
+    /// A folder by what it names.
+    pub(super) fn of_span(span: &FolderSpan) -> HourEntry {
+        HourEntry::folder(span.to_string(), Some((span.start_ms, span.end_ms)), span.granularity)
+    }
+
+    /// A folder whose name tells no time.
+    pub(super) fn timeless(folder: &str) -> HourEntry {
+        HourEntry::folder(folder.to_owned(), None, Granularity::Other)
+    }
+
+    fn folder(name: String, span_ms: Option<(i64, i64)>, granularity: Granularity) -> HourEntry {
+        HourEntry {
+            name,
+            span_ms,
+            granularity,
+            closed: false,
+            objects: Vec::new(),
+            messages: Vec::new(),
+            late_objects: Vec::new(),
+            tweets: None,
+            bytes: 0,
+            gaps: Vec::new(),
+            late: 0,
+            late_problem: None,
+            manifests: Vec::new(),
+        }
+    }
+
+    /// Adds what a late manifest tells.
+    pub(super) fn add_late(&mut self, (name, manifest): Fetched) {
+        match manifest {
+            Ok(manifest) => {
+                self.late += manifest.tweets;
+                self.late_objects.extend(manifest.objects.iter().map(ObjectRef::listed));
+            }
+            Err(error) => {
+                self.late_problem.get_or_insert(ManifestProblem { name, error });
+            }
+        }
+    }
+
+    /// The hour it is; `None` for anything else.
+    pub fn hour(&self) -> Option<Hour> {
+        let (start_ms, _) = self.span_ms.filter(|_| self.granularity == Granularity::Hour)?;
+        Some(Hour::containing(start_ms))
+    }
+
+    /// Its manifest; the first one where it is of several lakes.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifests.first()
+    }
+
+    pub(super) fn slot(&self) -> Slot {
+        Slot(self.span_ms.map(|(start_ms, _)| start_ms), self.name.clone())
+    }
+}
+
+/// The place of an entry in a listing: by time, then by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(Option<i64>, String);
+
+impl Slot {
+    pub(super) fn of_hour(hour: Hour) -> Slot {
+        Slot(Some(hour.start_ms()), hour.to_string())
+    }
+}
+
+/// A manifest that cannot be trusted.
+#[derive(Debug, Clone)]
+pub struct ManifestProblem {
+    /// Which one.
+    pub name: ManifestName,
+    /// Why; the text names its key.
+    pub error: Arc<ManifestError>,
+}
+
+/// Objects that stand where no folder of the pattern is: a word for who gave the wrong pattern.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many.
+    pub objects: u64,
+    /// The first of them.
+    pub example: Option<Key>,
+}
+
+impl Unread {
+    pub(super) fn add(&mut self, key: &Key) {
+        self.objects += 1;
+        self.example.get_or_insert_with(|| key.clone());
+    }
+
+    pub(super) fn merge(&mut self, other: Unread) {
+        self.objects += other.objects;
+        self.example = self.example.take().or(other.example);
+    }
+}
+
+/// The hours of a lake.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Ordered by time; what tells no time comes first.
+    pub entries: Vec<HourEntry>,
+    /// Manifests that cannot be trusted. An hour whose own manifest is among them is not in `entries`.
+    pub problems: Vec<ManifestProblem>,
+    /// What was left out because the pattern does not name it.
+    pub unread: Unread,
+}
+
+/// The lines of an entry's objects, or of its late ones, in order. Objects are opened one after the other.
+pub(super) fn lines(entry: &HourEntry, late: bool, store: impl Fn(&ObjectRef) -> Arc<dyn Store>) -> LineStream {
+    let objects = if late { &entry.late_objects } else { &entry.objects };
+    let sources: Vec<_> = objects.iter().map(|object| (store(object), object.key.clone(), object.codec)).collect();
+    let all = stream::iter(sources)
+        .flat_map(|(store, key, codec)| read::lines(store, key, codec, MAX_LINE_BYTES))
+        // What comes after an object that could not be read would look as if it were the rest of the hour.
+        .scan(false, |failed, block| {
+            let before = std::mem::replace(failed, *failed || block.is_err());
+            std::future::ready((!before).then_some(block))
+        });
+    match entry.late_problem.as_ref().filter(|_| late) {
+        None => all.boxed(),
+        Some(problem) => {
+            let action = format!("find the late tweets of {}", entry.name);
+            let source = StoreError::new(ErrorKind::Corrupt, action, problem.error.to_string());
+            all.chain(stream::iter([Err(ReadError::Store { key: problem.name.key(), offset: 0, source })])).boxed()
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Several lakes read as one: each agent writes a lake of its own, and readers take all of them. An hour is closed when it is
+//! closed in each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::future::{join_all, try_join_all};
+
+use super::entry::{self, HourEntry, Listing, Slot};
+use super::{CatalogueError, Lake};
+use crate::hour::{Hour, HourRange};
+use crate::read::LineStream;
+use crate::store::{Store, StoreError};
+
+/// Lakes that are read as one; often there is only one.
+#[derive(Debug, Clone)]
+pub struct Lakes(Vec<Lake>);
+
+impl From<Lake> for Lakes {
+    fn from(lake: Lake) -> Lakes {
+        Lakes(vec![lake])
+    }
+}
+
+impl Lakes {
+    /// Reads these lakes as one. [`ObjectRef::lake`](super::ObjectRef::lake) counts them in this order. Of no lake at all
+    /// nothing can be read.
+    pub fn new(lakes: Vec<Lake>) -> Lakes {
+        Lakes(lakes)
+    }
+
+    /// The lakes.
+    pub fn lakes(&self) -> &[Lake] {
+        &self.0
+    }
+
+    /// Where they are, for messages.
+    pub fn location(&self) -> String {
+        self.0.iter().map(|lake| lake.store.location()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// As [`Lake::hours`], entries of one time and name put together.
+    ///
+    /// # Errors
+    /// When one of the stores fails.
+    pub async fn hours(&self, range: Option<HourRange>) -> Result<Listing, StoreError> {
+        let listings = try_join_all(self.0.iter().map(|lake| lake.hours(range))).await?;
+        let mut merged = Merge::default();
+        let mut all = Listing::default();
+        for (lake, listing) in listings.into_iter().enumerate() {
+            listing.entries.into_iter().for_each(|entry| merged.add(lake, entry));
+            all.problems.extend(listing.problems);
+            all.unread.merge(listing.unread);
+        }
+        all.entries = merged.finish(self.0.len());
+        // An hour that one lake cannot tell is not told by the others alone: readers would take it for the whole.
+        let damaged: BTreeSet<Hour> = all
+            .problems
+            .iter()
+            .filter(|problem| problem.name.late.is_none())
+            .map(|problem| problem.name.hour)
+            .collect();
+        all.entries.retain(|entry| entry.hour().is_none_or(|hour| !damaged.contains(&hour)));
+        Ok(all)
+    }
+
+    /// As [`Lake::closed`]: those that are closed in each lake.
+    ///
+    /// # Errors
+    /// When one of the stores fails.
+    pub async fn closed(&self, hours: &BTreeSet<Hour>) -> Result<BTreeSet<Hour>, StoreError> {
+        let closed = try_join_all(self.0.iter().map(|lake| lake.closed(hours))).await?;
+        Ok(closed.into_iter().reduce(|all, one| &all & &one).unwrap_or_default())
+    }
+
+    /// As [`Lake::hour`].
+    ///
+    /// # Errors
+    /// [`CatalogueError::HourNotFound`] when no lake has anything of it, otherwise the first error of any.
+    pub async fn hour(&self, hour: Hour) -> Result<HourEntry, CatalogueError> {
+        let mut merged = Merge::default();
+        for (lake, entry) in join_all(self.0.iter().map(|lake| lake.hour(hour))).await.into_iter().enumerate() {
+            match entry {
+                Ok(entry) => merged.add(lake, entry),
+                Err(CatalogueError::HourNotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let entry = merged.finish(self.0.len()).pop();
+        entry.ok_or_else(|| CatalogueError::HourNotFound { hour, location: self.location() })
+    }
+
+    /// As [`Lake::lines`], for entries of these lakes.
+    ///
+    /// # Errors
+    /// The stream ends with its first error, see [`read::lines`](crate::read::lines).
+    pub fn lines(&self, entry: &HourEntry, late: bool) -> LineStream {
+        entry::lines(entry, late, |object| Arc::clone(self.store(object.lake)))
+    }
+
+    fn store(&self, lake: usize) -> &Arc<dyn Store> {
+        &self.0[lake].store
+    }
+}
+
+/// Entries of several lakes, and in how many lakes each was closed.
+#[derive(Default)]
+struct Merge {
+    entries: BTreeMap<Slot, (HourEntry, usize)>,
+}
+
+impl Merge {
+    fn add(&mut self, lake: usize, mut entry: HourEntry) {
+        for object in entry.objects.iter_mut().chain(&mut entry.messages).chain(&mut entry.late_objects) {
+            object.lake = lake;
+        }
+        let closed = usize::from(entry.closed);
+        match self.entries.get_mut(&entry.slot()) {
+            None => {
+                self.entries.insert(entry.slot(), (entry, closed));
+            }
+            Some((before, closed_in)) => {
+                *closed_in += closed;
+                before.objects.append(&mut entry.objects);
+                before.messages.append(&mut entry.messages);
+                before.late_objects.append(&mut entry.late_objects);
+                before.manifests.append(&mut entry.manifests);
+                before.gaps.append(&mut entry.gaps);
+                before.bytes += entry.bytes;
+                before.late += entry.late;
+                before.tweets = before.tweets.zip(entry.tweets).map(|(a, b)| a + b);
+                before.late_problem = before.late_problem.take().or(entry.late_problem);
+            }
+        }
+    }
+
+    fn finish(self, lakes: usize) -> Vec<HourEntry> {
+        let whole = |(mut entry, closed_in): (HourEntry, usize)| {
+            entry.closed = closed_in == lakes;
+            if !entry.closed {
+                entry.tweets = None;
+            }
+            entry
+        };
+        self.entries.into_values().map(whole).collect()
+    }
+}
