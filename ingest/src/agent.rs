@@ -109,7 +109,7 @@ async fn run_on(
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
     let mut spool = start::open_spool(settings).await?;
-    let source = source(spool.state().positions.clone()).map_err(source_error)?;
+    let source = source(spool.state().positions.clone())?;
     let live = source.is_live();
     let lease = tokio::select! {
         lease = start::take_lease(Arc::clone(&store), &settings.agent.id) => Arc::new(lease?),
@@ -202,7 +202,7 @@ impl Steps {
             }
         };
         let failure = match source_outcome {
-            Ok(outcome) => outcome.err().map(source_error),
+            Ok(outcome) => outcome.err().map(AgentError::from),
             Err(panic) => Some(AgentError::Failed(format!("the source failed: {panic}"))),
         };
         if let Some(failure) = &failure {
@@ -324,11 +324,13 @@ fn store_error(error: cauce_lake::StoreError) -> AgentError {
     AgentError::Store(error.to_string())
 }
 
-fn source_error(error: SourceError) -> AgentError {
-    match error {
-        SourceError::Credentials(text) => AgentError::SourceCredentials(text),
-        SourceError::Configuration(text) => AgentError::Configuration(text),
-        SourceError::Input(text) => AgentError::Failed(text),
+impl From<SourceError> for AgentError {
+    fn from(error: SourceError) -> AgentError {
+        match error {
+            SourceError::Credentials(text) => AgentError::SourceCredentials(text),
+            SourceError::Configuration(text) => AgentError::Configuration(text),
+            SourceError::Input(text) => AgentError::Failed(text),
+        }
     }
 }
 

@@ -1,15 +1,18 @@
 //! `ingest check`: reads the configuration as `ingest run` would, and says in plain words what it means.
 
 use std::fmt::Write;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use cauce_lake::pattern::Granularity;
 use jiff::Timestamp;
 
 use super::config_args::ConfigArgs;
-use super::{Outcome, print};
+use super::{Outcome, print, runtime};
+use crate::agent::AgentError;
 use crate::config::settings::{LakeSettings, PartitionBy, SourceSettings, XV2Auth};
 use crate::config::{self, Outside, Request, Settings, show_duration, show_size};
+use crate::{source, upload};
 
 /// Arguments of `ingest check`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +22,9 @@ pub(super) struct Args {
     /// Show settings that were left at their default too
     #[arg(long)]
     all: bool,
+    /// Also ask the source and the store whether they take us; nothing is written
+    #[arg(long)]
+    connect: bool,
     /// Describe every setting there is, as Markdown, and check nothing
     #[arg(long)]
     reference: bool,
@@ -26,7 +32,30 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Outcome {
-    if args.reference { print(&config::reference()) } else { check(&args.config.request(), &[], args.all) }
+    if args.reference {
+        return print(&config::reference());
+    }
+    let done = check(&args.config.request(), &[], args.all)?;
+    if !args.connect {
+        return Ok(done);
+    }
+    let settings = config::load(&args.config.request(), &Outside::of_process())?.settings;
+    runtime()?.block_on(connect(&settings))
+}
+
+/// Asks the store and the source, and prints what each says; the first refusal gives the exit code, after both were asked.
+async fn connect(settings: &Settings) -> Outcome {
+    let store = upload::probe::probe(&settings.lake.url, &settings.lake.s3, &settings.agent.id).await;
+    let source = source::probe(settings).await;
+    for finding in store.iter().flatten() {
+        print(&format!("store     {finding}\n"))?;
+    }
+    if let Ok(finding) = &source {
+        print(&format!("source    {finding}\n"))?;
+    }
+    store?;
+    source.map_err(AgentError::from)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Checks a configuration and prints what it means; the notices of a command line come before the configuration's own.

@@ -85,3 +85,28 @@ pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -
         }
     })
 }
+
+/// Asks whether the source that `settings` describe can be reached and takes our credentials, changes nothing, and says
+/// what was found.
+///
+/// # Errors
+/// When it cannot be reached, refuses, or a file is missing.
+pub async fn probe(settings: &Settings) -> Result<String, SourceError> {
+    match &settings.source {
+        SourceSettings::XV2(x) => {
+            let mut dialect = x_v2::XV2::new(x.clone(), &settings.agent.id)?;
+            dialect.probe().await.map_err(|refused| match refused {
+                http::Refused::Fatal { error, .. } => error,
+                http::Refused::Retry { cause, detail, .. } => {
+                    SourceError::Input(format!("{} cannot be asked ({cause}): {detail}", x.base_url))
+                }
+            })
+        }
+        SourceSettings::XV1(_) => Ok("not asked: v1.1 has no call that shows more than the stream itself".into()),
+        SourceSettings::Files { .. } => {
+            build(settings, Positions::new(), Arc::default())?;
+            Ok("the files are there".into())
+        }
+        SourceSettings::Stdin { .. } => Ok("standard input is always there".into()),
+    }
+}

@@ -164,7 +164,8 @@ impl Lease {
     }
 }
 
-fn agent_key() -> Key {
+/// The key of the agent's object.
+pub(super) fn agent_key() -> Key {
     Key::new(AGENT_KEY).expect("the constant is a valid key")
 }
 

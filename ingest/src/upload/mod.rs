@@ -5,6 +5,7 @@
 //! with the same bytes under the same key: the spool holds them until the writer has journalled that they are stored.
 
 pub mod lease;
+pub mod probe;
 pub mod verdict;
 
 use std::sync::Arc;

@@ -32,6 +32,18 @@ impl XV2 {
         Ok(XV2 { settings, client, tokens, prefix: format!("cauce:{agent_id}:"), are_rules_synced: false })
     }
 
+    /// Asks for a token and the rules, and changes nothing: whether our credentials are taken.
+    pub(crate) async fn probe(&mut self) -> Result<String, Refused> {
+        let base = &self.settings.base_url;
+        let bearer = self.tokens.bearer(&self.client, base).await?;
+        let rules = Rules { client: &self.client, base, bearer, prefix: &self.prefix };
+        match rules.list().await {
+            Ok(there) => Ok(format!("X takes our credentials; the app has {} rules", there.len())),
+            Err(Action::Refuse(refused)) => Err(refused),
+            Err(_) => Err(Refused::configuration("X does not take our credentials for the rules of the stream".into())),
+        }
+    }
+
     async fn attempt(&mut self) -> Result<ByteStream, Action> {
         let base = &self.settings.base_url;
         let bearer = self.tokens.bearer(&self.client, base).await.map_err(Action::Refuse)?;

@@ -133,7 +133,7 @@ impl Rules<'_> {
         }
     }
 
-    async fn list(&self) -> Result<Vec<Present>, Action> {
+    pub(crate) async fn list(&self) -> Result<Vec<Present>, Action> {
         let mut rules = Vec::new();
         let mut next: Option<String> = None;
         loop {
