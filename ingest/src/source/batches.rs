@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use cauce_lake::manifest::IngestPath;
 use cauce_lake::tweet::{self, Control, LineKind, RejectReason};
 
-use super::framing::{Block, Tail};
+use super::framing::{Block, Line, LineState};
 use crate::channel::{Batch, Record, RecordKind, Reject};
 use crate::status::Metrics;
 use crate::status::metrics::Kind;
@@ -30,8 +29,6 @@ pub(crate) struct Sorter {
     path: IngestPath,
     /// Where the lines come from, for people.
     origin: String,
-    /// Lines before the next block, blank ones too.
-    lines: u64,
 }
 
 #[derive(Debug, Default)]
@@ -39,44 +36,35 @@ struct Counts {
     tweets: u64,
     messages: u64,
     controls: u64,
+    heartbeats: u64,
     rejects: u64,
-}
-
-impl Counts {
-    fn lines(&self) -> u64 {
-        self.tweets + self.messages + self.controls + self.rejects
-    }
-}
-
-fn line_ends(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).expect("a block holds one push and one line, which framing keeps below 4 GiB")
 }
 
 impl Sorter {
     pub(crate) fn new(metrics: Arc<Metrics>, path: IngestPath, origin: String) -> Sorter {
-        Sorter { metrics, path, origin, lines: 0 }
+        Sorter { metrics, path, origin }
     }
 
-    /// Steps over lines that are not read again, so that places stay true.
-    pub(crate) fn step_over(&mut self, lines: u64) {
-        self.lines += lines;
+    /// Makes a batch of `block`, and puts the stream's own words among its lines into `controls`. The last line of a whole
+    /// input is a line like any other, with or without a line end.
+    pub(crate) fn sort(&self, block: Block, controls: &mut Vec<Control>) -> Batch {
+        self.batch(block, controls, |line, bytes| match line.state {
+            LineState::TooLong => LineKind::Reject(RejectReason::TooLong),
+            LineState::Whole | LineState::Unended => tweet::scan(bytes),
+        })
     }
 
-    /// Makes a batch of `block`, and puts the stream's own words among its lines into `controls`. The block must have been
-    /// taken right after the push that completed its lines.
-    pub(crate) fn sort(&mut self, block: Block, controls: &mut Vec<Control>) -> Batch {
-        let mut counts = Counts::default();
-        let mut records = Vec::with_capacity(block.lines.len() + block.too_long.len());
-        let ended = block.lines.len() as u64 + u64::from(block.heartbeats) + block.too_long.len() as u64;
-        // A line that was skipped over several pushes has left nothing in the block; it came before all that is there.
-        let skipped = if block.too_long.is_empty() { 0 } else { ended - line_ends(&block.bytes) };
+    /// Makes a batch of the last block of a broken input: the beginning of a line that the input does not finish.
+    pub(crate) fn cut_off(&self, block: Block) -> Batch {
+        self.batch(block, &mut Vec::new(), |_, _| LineKind::Reject(RejectReason::Truncated))
+    }
+
+    fn batch(&self, block: Block, controls: &mut Vec<Control>, tell: impl Fn(&Line, &[u8]) -> LineKind) -> Batch {
+        let mut counts = Counts { heartbeats: block.heartbeats, ..Counts::default() };
+        let mut records = Vec::with_capacity(block.lines.len());
         for line in &block.lines {
-            let bytes = &block.bytes[line.start as usize..line.end as usize];
-            let kind = match tweet::scan(bytes) {
+            let bytes = block.line(line);
+            let kind = match tell(line, bytes) {
                 LineKind::Tweet(head) => {
                     counts.tweets += 1;
                     RecordKind::Tweet(head)
@@ -92,89 +80,26 @@ impl Sorter {
                 }
                 LineKind::Reject(reason) => {
                     counts.rejects += 1;
-                    let before = skipped + line_ends(&block.bytes[..line.start as usize]);
-                    self.reject(reason, before, bytes.len() as u64)
+                    let origin = format!("{} line {}", self.origin, line.number);
+                    RecordKind::Reject(Box::new(Reject { reason, origin, bytes: line.length }))
                 }
-                LineKind::Blank => continue,
+                LineKind::Blank => {
+                    counts.heartbeats += 1;
+                    continue;
+                }
             };
             records.push(Record { start: line.start, end: line.end, kind });
         }
-        counts.rejects += block.too_long.len() as u64;
-        let bytes = if block.too_long.is_empty() { block.bytes } else { self.too_long(block, skipped, &mut records) };
-        self.lines += ended;
-        self.count(&counts, ended - counts.lines());
-        Batch { block: bytes, records, path: self.path, position: None }
+        self.count(&counts);
+        Batch { block: block.bytes, records, path: self.path, position: None }
     }
 
-    /// Adds rejects for lines that were too long, after all other records, and gives the block with their first bytes in it.
-    fn too_long(&self, block: Block, skipped: u64, records: &mut Vec<Record>) -> Bytes {
-        let mut places: Vec<u64> = (0..skipped).collect();
-        let mut unplaced = block.too_long.iter().skip(places.len()).peekable();
-        for (index, line) in block.bytes.split(|byte| *byte == b'\n').enumerate() {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if unplaced.next_if(|long| long.total == line.len() as u64 && line.starts_with(&long.first)).is_some() {
-                places.push(skipped + index as u64);
-            }
-        }
-        let mut bytes = Vec::from(block.bytes);
-        for (before, long) in places.into_iter().zip(&block.too_long) {
-            let start = offset(bytes.len());
-            bytes.extend_from_slice(&long.first);
-            let kind = self.reject(RejectReason::TooLong, before, long.total);
-            records.push(Record { start, end: offset(bytes.len()), kind });
-        }
-        bytes.into()
-    }
-
-    /// Makes a batch of what stands after the last line end of a whole input: a line like any other.
-    pub(crate) fn sort_last(&mut self, tail: Tail, controls: &mut Vec<Control>) -> Batch {
-        match tail {
-            Tail::Line(line) if line.iter().all(u8::is_ascii_whitespace) => self.empty(),
-            Tail::Line(line) => {
-                let end = offset(line.strip_suffix(b"\r").unwrap_or(&line).len());
-                let lines = std::iter::once(0..end).collect();
-                self.sort(Block { bytes: line, lines, ..Block::default() }, controls)
-            }
-            Tail::TooLong(long) => self.single(RejectReason::TooLong, long.first, long.total),
-        }
-    }
-
-    /// Makes a batch of the beginning of a line that the input does not finish.
-    pub(crate) fn cut_off(&mut self, tail: Tail) -> Batch {
-        match tail {
-            Tail::Line(line) => {
-                let bytes = line.len() as u64;
-                self.single(RejectReason::Truncated, line, bytes)
-            }
-            Tail::TooLong(long) => self.single(RejectReason::Truncated, long.first, long.total),
-        }
-    }
-
-    fn single(&mut self, reason: RejectReason, kept: Bytes, bytes: u64) -> Batch {
-        let kind = self.reject(reason, 0, bytes);
-        self.lines += 1;
-        self.count(&Counts { rejects: 1, ..Counts::default() }, 0);
-        let record = Record { start: 0, end: offset(kept.len()), kind };
-        Batch { block: kept, records: vec![record], path: self.path, position: None }
-    }
-
-    /// A batch without lines, to carry a position.
-    pub(crate) fn empty(&self) -> Batch {
-        Batch { block: Bytes::new(), records: Vec::new(), path: self.path, position: None }
-    }
-
-    /// `before` lines of the block stand before this one.
-    fn reject(&self, reason: RejectReason, before: u64, bytes: u64) -> RecordKind {
-        let origin = format!("{} line {}", self.origin, self.lines + before + 1);
-        RecordKind::Reject(Box::new(Reject { reason, origin, bytes }))
-    }
-
-    fn count(&self, counts: &Counts, heartbeats: u64) {
+    fn count(&self, counts: &Counts) {
         let by_kind = [
             ("tweet", counts.tweets),
             ("message", counts.messages),
             ("control", counts.controls),
-            ("heartbeat", heartbeats),
+            ("heartbeat", counts.heartbeats),
             ("reject", counts.rejects),
         ];
         for (kind, count) in by_kind {
@@ -185,6 +110,9 @@ impl Sorter {
     }
 }
 
+/// The most that is framed at once. With the longest line it stays far below the 4 GiB that a block can hold.
+const PORTION_BYTES: usize = 1 << 20;
+
 /// Cuts `chunk` after each `lines`-th line end, so that what is framed from one portion never makes more than `lines` records.
 pub(crate) fn portions(chunk: &[u8], lines: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = chunk;
@@ -192,7 +120,8 @@ pub(crate) fn portions(chunk: &[u8], lines: usize) -> impl Iterator<Item = &[u8]
         if rest.is_empty() {
             return None;
         }
-        let cut = memchr::memchr_iter(b'\n', rest).nth(lines.max(1) - 1).map_or(rest.len(), |at| at + 1);
+        let most = &rest[..rest.len().min(PORTION_BYTES)];
+        let cut = memchr::memchr_iter(b'\n', most).nth(lines.max(1) - 1).map_or(most.len(), |at| at + 1);
         let (portion, after) = rest.split_at(cut);
         rest = after;
         Some(portion)
@@ -210,9 +139,9 @@ mod tests {
     fn sorted(bytes: &[u8]) -> (Batch, Vec<Control>, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::default());
         let mut framer = Framer::new(1 << 20);
+        framer.step_over(&b"\n".repeat(100));
         framer.push(bytes);
-        let mut sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, "connection 3".to_owned());
-        sorter.step_over(100);
+        let sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, "connection 3".to_owned());
         let mut controls = Vec::new();
         let batch = sorter.sort(framer.take_block().expect("whole lines"), &mut controls);
         (batch, controls, metrics)
@@ -256,7 +185,7 @@ mod tests {
         let text = format!("{long}\n\n[1]\n{long}y\r\n[2]\n");
         for chunk in [1000, 60_000, 150_000, text.len()] {
             let mut framer = Framer::new(50_000);
-            let mut sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned());
+            let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned());
             let mut rejects = Vec::new();
             for chunk in text.as_bytes().chunks(chunk) {
                 framer.push(chunk);
@@ -267,11 +196,46 @@ mod tests {
                     rejects.push((reject.origin, reject.bytes, record.end - record.start));
                 }
             }
-            rejects.sort();
             let expected = [(1, 100_000, 65_536), (3, 3, 3), (4, 100_001, 65_536), (5, 3, 3)];
             let expected = expected.map(|(line, bytes, kept)| (format!("a line {line}"), bytes, kept));
             assert_eq!(rejects, expected, "in chunks of {chunk}");
         }
+    }
+
+    #[test]
+    fn a_line_that_a_broken_input_does_not_finish_is_truncated_and_one_of_a_whole_input_is_a_line() {
+        let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned());
+        for (tail, bytes, kept, if_whole) in [
+            ("[1]".to_owned(), 3, 3, Some(RejectReason::UnknownObject)),
+            ("x".repeat(100_000), 100_000, 65_536, Some(RejectReason::TooLong)),
+            (" ".to_owned(), 0, 0, None),
+        ] {
+            let block = || {
+                let mut framer = Framer::new(50_000);
+                framer.push(b"\n");
+                framer.push(tail.as_bytes());
+                framer.take_block().expect("a heartbeat");
+                framer.finish()
+            };
+            let if_broken = if_whole.as_ref().map(|_| RejectReason::Truncated);
+            for (batch, reason) in
+                [(sorter.sort(block(), &mut Vec::new()), if_whole), (sorter.cut_off(block()), if_broken)]
+            {
+                let expected = reason.map(|reason| Record {
+                    start: 0,
+                    end: kept,
+                    kind: RecordKind::Reject(Box::new(Reject { reason, origin: "a line 2".to_owned(), bytes })),
+                });
+                assert_eq!(batch.records, Vec::from_iter(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunk_of_one_endless_line_is_framed_in_portions_too() {
+        let chunk = vec![b'x'; 2 * PORTION_BYTES + 1];
+        let lengths: Vec<usize> = portions(&chunk, 1).map(<[u8]>::len).collect();
+        assert_eq!(lengths, [PORTION_BYTES, PORTION_BYTES, 1]);
     }
 
     proptest! {

@@ -8,8 +8,6 @@
 //! Each byte is copied once, into the block that is handed over; a line that crosses the border of two blocks may be
 //! copied a second time.
 
-use std::ops::Range;
-
 use bytes::{Bytes, BytesMut};
 
 /// How much of a line that is too long is kept.
@@ -18,13 +16,30 @@ pub const KEPT_BYTES: usize = 64 * 1024;
 /// How much is asked for when a block's memory has gone out with it: a typical read of the network.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// A line that was longer than the limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TooLong {
-    /// Its first [`KEPT_BYTES`] (all of it, where it is shorter than that).
-    pub first: Bytes,
-    /// Its whole length without the line end.
-    pub total: u64,
+/// What is special about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineState {
+    /// Nothing: it is all there.
+    Whole,
+    /// It is longer than the limit; its first [`KEPT_BYTES`] were kept.
+    TooLong,
+    /// The input was over before its line end. From a connection that broke it is half a line; in a file, the last one.
+    Unended,
+}
+
+/// One line of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Its first byte in the block.
+    pub start: u32,
+    /// The first byte after it (after what was kept of it), without its line end.
+    pub end: u32,
+    /// Its whole length in bytes, without its line end.
+    pub length: u64,
+    /// Its number in the input, from 1, heartbeats and blank lines counted.
+    pub number: u64,
+    /// What is special about it.
+    pub state: LineState,
 }
 
 /// Lines that were completed since the last block.
@@ -32,54 +47,41 @@ pub struct TooLong {
 pub struct Block {
     /// The bytes in which the lines stand, with their line ends.
     pub bytes: Bytes,
-    /// Where each line stands in `bytes`, without its line end.
-    pub lines: Vec<Range<u32>>,
+    /// The lines, in the order in which they came, without the blank ones.
+    pub lines: Vec<Line>,
     /// Lines of nothing but white space.
-    pub heartbeats: u32,
-    /// Lines that were longer than the limit.
-    pub too_long: Vec<TooLong>,
+    pub heartbeats: u64,
+    /// Bytes of the input so far, up to and with the last line end; in the last block all of them.
+    pub offset: u64,
 }
 
 impl Block {
-    /// The lines, in the order in which they came.
-    pub fn lines(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.lines.iter().map(|line| &self.bytes[line.start as usize..line.end as usize])
+    /// The bytes of one of its lines.
+    pub fn line(&self, line: &Line) -> &[u8] {
+        &self.bytes[line.start as usize..line.end as usize]
     }
-
-    /// The lines as slices that keep the block's memory alive; nothing is copied.
-    pub fn slices(&self) -> impl ExactSizeIterator<Item = Bytes> {
-        self.lines.iter().map(|line| self.bytes.slice(line.start as usize..line.end as usize))
-    }
-}
-
-/// What stands after the last line end when the input is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tail {
-    /// A line without an end, as it came. From a connection that broke it is half a line; in a file it is the last one.
-    Line(Bytes),
-    /// The same, longer than the limit.
-    TooLong(TooLong),
 }
 
 /// Cuts chunks into lines.
 #[derive(Debug)]
 pub struct Framer {
     max_line_bytes: usize,
-    /// Whole lines of the next block, then the unfinished line.
+    /// Whole lines of the next block, then the unfinished line (what is kept of it, inside one that is too long).
     buffer: BytesMut,
     /// Where the unfinished line begins in `buffer`.
     line_start: usize,
+    /// Number of the unfinished line.
+    number: u64,
     /// The part of the next block that is no bytes.
     next: Block,
-    /// Set inside a line that is too long: nothing of it is in `buffer`.
-    skipping: Option<Skipped>,
+    /// Set inside a line that is too long.
+    skipping: Option<Skipping>,
 }
 
-/// The line that is being skipped.
-#[derive(Debug)]
-struct Skipped {
-    first: Vec<u8>,
-    total: u64,
+/// How far the line goes that is too long.
+#[derive(Debug, Clone, Copy)]
+struct Skipping {
+    length: u64,
     last: u8,
 }
 
@@ -91,9 +93,17 @@ impl Framer {
             max_line_bytes: max_line_bytes.min(1 << 30),
             buffer: BytesMut::new(),
             line_start: 0,
+            number: 1,
             next: Block::default(),
             skipping: None,
         }
+    }
+
+    /// Steps over bytes that are not read again, so that numbers and offsets stay true. Only before the first
+    /// [`Framer::push`], and up to a line end or the input's end.
+    pub fn step_over(&mut self, bytes: &[u8]) {
+        self.number += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.next.offset += bytes.len() as u64;
     }
 
     /// Takes the next chunk. Call [`Framer::take_block`] after each one: what is not taken stays in memory.
@@ -101,15 +111,14 @@ impl Framer {
     /// # Panics
     /// When 4 GiB have been pushed and no block was taken.
     pub fn push(&mut self, mut chunk: &[u8]) {
-        if let Some(skipped) = &mut self.skipping {
+        if self.skipping.is_some() {
             let Some(end) = memchr::memchr(b'\n', chunk) else {
-                skipped.extend(chunk);
+                self.skip(chunk);
                 return;
             };
-            skipped.extend(&chunk[..end]);
+            self.skip(&chunk[..end]);
+            self.end_skipped();
             chunk = &chunk[end + 1..];
-            let too_long = self.skipping.take().map(Skipped::finish);
-            self.next.too_long.extend(too_long);
         }
         if self.buffer.capacity() - self.buffer.len() < chunk.len() {
             self.buffer.reserve(chunk.len().max(BLOCK_BYTES));
@@ -120,215 +129,99 @@ impl Framer {
         for end in memchr::memchr_iter(b'\n', chunk) {
             self.end_line(searched + end);
         }
-        let unfinished = &self.buffer[self.line_start..];
+        let unfinished = self.buffer.len() - self.line_start;
         // One byte over the limit may still be the `\r` of the line end.
-        if unfinished.len() > self.max_line_bytes.saturating_add(1) {
-            let mut skipped = Skipped { first: Vec::new(), total: 0, last: 0 };
-            skipped.extend(unfinished);
-            self.skipping = Some(skipped);
-            self.buffer.truncate(self.line_start);
+        if unfinished > self.max_line_bytes.saturating_add(1) {
+            let last = self.buffer.last().copied().unwrap_or(0);
+            self.skipping = Some(Skipping { length: unfinished as u64, last });
+            self.buffer.truncate(self.line_start + KEPT_BYTES);
         }
     }
 
     /// The line from `line_start` to the `\n` at `end` is whole.
     fn end_line(&mut self, end: usize) {
-        let line = &self.buffer[self.line_start..end];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = without_cr(&self.buffer[self.line_start..end]);
         if line.len() > self.max_line_bytes {
-            self.next.too_long.push(TooLong::of(line));
-        } else if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+            self.give(line.len().min(KEPT_BYTES), line.len() as u64, LineState::TooLong);
+        } else if is_blank(line) {
             self.next.heartbeats += 1;
         } else {
-            let offset = |at| u32::try_from(at).expect("a block is taken long before 4 GiB are pushed");
-            self.next.lines.push(offset(self.line_start)..offset(self.line_start + line.len()));
+            self.give(line.len(), line.len() as u64, LineState::Whole);
         }
+        self.next.offset += (end + 1 - self.line_start) as u64;
+        self.number += 1;
         self.line_start = end + 1;
+    }
+
+    /// Bytes of the line that is too long, without a line end among them.
+    fn skip(&mut self, bytes: &[u8]) {
+        let Some(skipping) = &mut self.skipping else { return };
+        skipping.length += bytes.len() as u64;
+        skipping.last = bytes.last().copied().unwrap_or(skipping.last);
+        let wanted = KEPT_BYTES - (self.buffer.len() - self.line_start);
+        self.buffer.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
+    }
+
+    /// The line that is too long has come to its `\n`, or to the input's end.
+    fn end_skipped(&mut self) {
+        let Some(skipping) = self.skipping.take() else { return };
+        let length = skipping.length - u64::from(skipping.last == b'\r');
+        let kept = self.buffer.len() - self.line_start;
+        self.give(usize::try_from(length).unwrap_or(usize::MAX).min(kept), length, LineState::TooLong);
+        self.next.offset += skipping.length + 1;
+        self.number += 1;
+        self.line_start = self.buffer.len();
+    }
+
+    fn give(&mut self, kept: usize, length: u64, state: LineState) {
+        let at = |at| u32::try_from(at).expect("a block is taken long before 4 GiB are pushed");
+        let (start, end) = (at(self.line_start), at(self.line_start + kept));
+        self.next.lines.push(Line { start, end, length, number: self.number, state });
     }
 
     /// What was completed since the last call; `None` if nothing was.
     pub fn take_block(&mut self) -> Option<Block> {
-        let mut block = std::mem::take(&mut self.next);
-        if block.lines.is_empty() && block.heartbeats == 0 && block.too_long.is_empty() {
+        if self.next.lines.is_empty() && self.next.heartbeats == 0 {
             return None;
         }
-        block.bytes = self.buffer.split_to(self.line_start).freeze();
-        self.line_start = 0;
-        Some(block)
+        Some(self.block())
     }
 
-    /// Ends the input. Take the last block before: what it would hold is not given out here.
-    pub fn finish(mut self) -> Option<Tail> {
-        if let Some(skipped) = self.skipping {
-            return Some(Tail::TooLong(skipped.finish_unended()));
+    fn block(&mut self) -> Block {
+        let bytes = self.buffer.split_to(std::mem::take(&mut self.line_start)).freeze();
+        let offset = self.next.offset;
+        Block { bytes, ..std::mem::replace(&mut self.next, Block { offset, ..Block::default() }) }
+    }
+
+    /// Ends the input: gives what was not taken yet, and the line without an end, unless it is blank.
+    pub fn finish(mut self) -> Block {
+        if self.skipping.is_some() {
+            self.end_skipped();
+            // There was no line end to count.
+            self.next.offset -= 1;
+            return self.block();
         }
-        let tail = self.buffer.split_off(self.line_start).freeze();
-        match tail.len() {
-            0 => None,
-            length if length > self.max_line_bytes => Some(Tail::TooLong(TooLong::of(&tail))),
-            _ => Some(Tail::Line(tail)),
+        let line = without_cr(&self.buffer[self.line_start..]);
+        let (bytes, length) = (line.len(), line.len() as u64);
+        if bytes > self.max_line_bytes {
+            self.give(bytes.min(KEPT_BYTES), length, LineState::TooLong);
+        } else if !is_blank(line) {
+            self.give(bytes, length, LineState::Unended);
         }
+        self.next.offset += (self.buffer.len() - self.line_start) as u64;
+        self.line_start = self.buffer.len();
+        self.block()
     }
 }
 
-impl TooLong {
-    fn of(line: &[u8]) -> TooLong {
-        TooLong { first: Bytes::copy_from_slice(&line[..line.len().min(KEPT_BYTES)]), total: line.len() as u64 }
-    }
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-impl Skipped {
-    fn extend(&mut self, bytes: &[u8]) {
-        let wanted = KEPT_BYTES - self.first.len();
-        self.first.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
-        self.total += bytes.len() as u64;
-        self.last = bytes.last().copied().unwrap_or(self.last);
-    }
-
-    /// At a line end, of which a `\r` is part.
-    fn finish(mut self) -> TooLong {
-        self.total -= u64::from(self.last == b'\r');
-        self.first.truncate(usize::try_from(self.total).unwrap_or(usize::MAX));
-        self.finish_unended()
-    }
-
-    fn finish_unended(self) -> TooLong {
-        TooLong { first: self.first.into(), total: self.total }
-    }
+/// White space as JSON knows it; what else might pass for some must not vanish as a heartbeat.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// All that comes out, with the lines copied so that blocks can be compared whatever their borders are.
-    #[derive(Debug, Default, PartialEq)]
-    struct Frames {
-        lines: Vec<Vec<u8>>,
-        heartbeats: u32,
-        too_long: Vec<TooLong>,
-        tail: Option<Tail>,
-    }
-
-    /// Pushes chunks; a block is taken after each one for which `take` says so, and at the end.
-    fn frames<'a>(chunks: impl Iterator<Item = &'a [u8]>, max: usize, mut take: impl FnMut() -> bool) -> Frames {
-        let mut framer = Framer::new(max);
-        let mut frames = Frames::default();
-        let mut add = |block: Block| {
-            assert_eq!(block.lines().map(<[u8]>::to_vec).collect::<Vec<_>>(), block.slices().collect::<Vec<_>>());
-            frames.lines.extend(block.lines().map(<[u8]>::to_vec));
-            frames.heartbeats += block.heartbeats;
-            frames.too_long.extend(block.too_long);
-        };
-        for chunk in chunks {
-            framer.push(chunk);
-            if take() {
-                framer.take_block().into_iter().for_each(&mut add);
-            }
-        }
-        framer.take_block().into_iter().for_each(&mut add);
-        assert_eq!(framer.take_block(), None);
-        frames.tail = framer.finish();
-        frames
-    }
-
-    /// The same by splitting the whole.
-    fn plainly(bytes: &[u8], max: usize) -> Frames {
-        let mut frames = Frames::default();
-        let mut pieces: Vec<_> = bytes.split(|&byte| byte == b'\n').collect();
-        let tail = pieces.pop().expect("a split gives at least one piece");
-        for line in pieces {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.len() > max {
-                frames.too_long.push(TooLong::of(line));
-            } else if line.iter().all(u8::is_ascii_whitespace) {
-                frames.heartbeats += 1;
-            } else {
-                frames.lines.push(line.to_vec());
-            }
-        }
-        frames.tail = match tail.len() {
-            0 => None,
-            length if length > max => Some(Tail::TooLong(TooLong::of(tail))),
-            _ => Some(Tail::Line(Bytes::copy_from_slice(tail))),
-        };
-        frames
-    }
-
-    fn wire() -> impl Strategy<Value = Vec<u8>> {
-        let piece = prop::sample::select(vec![
-            "\n",
-            "\r\n",
-            "\r\n",
-            "\r",
-            " ",
-            "{}",
-            "\u{1f600}",
-            "{\"text\":\"caf\u{e9}\"}",
-            "\0",
-            "\u{2028}",
-        ]);
-        prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
-
-        #[test]
-        fn any_chunking_gives_the_lines_of_the_whole(
-            wire in wire(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20), max in 0usize..40,
-            takes in prop::collection::vec(any::<bool>(), 1..10),
-        ) {
-            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
-            cuts.extend([0, wire.len()]);
-            cuts.sort_unstable();
-            let chunks = cuts.windows(2).map(|cut| &wire[cut[0]..cut[1]]);
-            let mut takes = takes.into_iter().cycle();
-            prop_assert_eq!(frames(chunks, max, || takes.next() == Some(true)), plainly(&wire, max));
-            prop_assert_eq!(frames(wire.chunks(1), max, || true), plainly(&wire, max));
-        }
-    }
-
-    #[test]
-    fn a_line_end_split_between_chunks_and_bare_newlines_are_line_ends() {
-        let found =
-            frames([&b"{\"a\":1}\r"[..], b"\n{\"b\":\xf0\x9f", b"\x98\x80}\n\r", b"\n"].into_iter(), 100, || true);
-        assert_eq!(found.lines, [&b"{\"a\":1}"[..], "{\"b\":\u{1f600}}".as_bytes()]);
-        assert_eq!((found.heartbeats, found.tail), (1, None));
-    }
-
-    #[test]
-    fn a_line_of_exactly_the_limit_is_a_line() {
-        for chunk in 1..8 {
-            let found = frames(b"12345\r\n12345\n123456\r\n123456\n12345".chunks(chunk), 5, || true);
-            assert_eq!(found.lines, [b"12345", b"12345"]);
-            assert_eq!(found.too_long.len(), 2);
-            assert_eq!(found.tail, Some(Tail::Line(Bytes::from_static(b"12345"))));
-        }
-    }
-
-    #[test]
-    fn a_line_without_end_is_cut_and_takes_no_memory() {
-        let mut framer = Framer::new(1 << 20);
-        framer.push(b"{\"a\":1}\r\n");
-        for _ in 0..1000 {
-            framer.push(&[b'x'; 16 * 1024]);
-            assert!(framer.buffer.len() + framer.skipping.as_ref().map_or(0, |skipped| skipped.first.len()) < 2 << 20);
-        }
-        framer.push(b"\r");
-        framer.push(b"\n{\"b\":1}\r\n");
-        let block = framer.take_block().expect("lines");
-        assert_eq!(block.lines().collect::<Vec<_>>(), [b"{\"a\":1}", b"{\"b\":1}"]);
-        let [TooLong { first, total }] = &block.too_long[..] else { panic!("{:?}", block.too_long) };
-        assert_eq!((first.len(), *total), (KEPT_BYTES, 16 * 1024 * 1000));
-        assert_eq!(framer.finish(), None);
-    }
-
-    #[test]
-    fn the_tail_of_a_line_that_is_too_long_says_so() {
-        let found = frames([&[b'x'; 100_000][..], &[b'y'; 100_000]].into_iter(), 1000, || true);
-        let Some(Tail::TooLong(tail)) = found.tail else { panic!("{:?}", found.tail) };
-        assert_eq!((tail.first.len(), tail.total), (KEPT_BYTES, 200_000));
-    }
-}
+mod tests;

@@ -91,20 +91,19 @@ impl Input {
         stop: &CancellationToken,
         mut send: impl FnMut(Batch) -> Result<(), Closed>,
     ) -> End {
-        let mut sorter = Sorter::new(Arc::clone(&self.metrics), IngestPath::Replay, self.name.clone());
+        let sorter = Sorter::new(Arc::clone(&self.metrics), IngestPath::Replay, self.name.clone());
         let mut framer = Framer::new(self.limits.max_line_bytes);
         let mut buffer = vec![0; READ_BYTES];
         let mut controls: Vec<Control> = Vec::new();
-        let mut at = 0;
-        let skip = self.position.as_ref().map_or(0, |position| position.offset);
-        while at < skip {
+        let mut known = self.position.as_ref().map_or(0, |position| position.offset);
+        while known > 0 {
             if stop.is_cancelled() {
                 return End::Stopped;
             }
-            let room = usize::try_from(skip - at).unwrap_or(READ_BYTES).min(READ_BYTES);
+            let room = usize::try_from(known).unwrap_or(READ_BYTES).min(READ_BYTES);
             let (count, end) = read_some(&mut reader, &mut buffer[..room], true);
-            at += count as u64;
-            sorter.step_over(memchr::memchr_iter(b'\n', &buffer[..count]).count() as u64);
+            known -= count as u64;
+            framer.step_over(&buffer[..count]);
             match end {
                 Some(Err(error)) => return End::Broken(error),
                 Some(Ok(())) => break,
@@ -120,13 +119,11 @@ impl Input {
             self.metrics.last_byte_ms.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
             for portion in portions(&buffer[..count], self.limits.batch_records) {
                 framer.push(portion);
-                at += portion.len() as u64;
-                if let Some(block) = framer.take_block() {
-                    let unfinished = portion.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
-                    let batch = sorter.sort(block, &mut controls);
-                    if send(self.positioned(batch, at - unfinished, false)).is_err() {
-                        return End::Stopped;
-                    }
+                let Some(block) = framer.take_block() else { continue };
+                let offset = block.offset;
+                let batch = sorter.sort(block, &mut controls);
+                if send(self.positioned(batch, offset, false)).is_err() {
+                    return End::Stopped;
                 }
             }
             controls.clear();
@@ -134,12 +131,10 @@ impl Input {
             if end.as_ref().is_err_and(|error| error.get_ref().is_some_and(|inner| inner.is::<CalledOff>())) {
                 return End::Stopped;
             }
-            let last = match (framer.finish(), &end) {
-                (Some(tail), Ok(())) => sorter.sort_last(tail, &mut controls),
-                (Some(tail), Err(_)) => sorter.cut_off(tail),
-                (None, _) => sorter.empty(),
-            };
-            if send(self.positioned(last, at, end.is_ok())).is_err() {
+            let tail = framer.finish();
+            let offset = tail.offset;
+            let last = if end.is_ok() { sorter.sort(tail, &mut controls) } else { sorter.cut_off(tail) };
+            if send(self.positioned(last, offset, end.is_ok())).is_err() {
                 return End::Stopped;
             }
             return match end {

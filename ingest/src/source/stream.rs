@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::{Limits, Sorter, portions};
-use super::framing::{Framer, Tail};
+use super::framing::{Block, Framer, Line, LineState};
 use super::http::{ByteStream, Refused, TransportError};
 use super::reconnect::{Failure, PROVEN_AFTER, Pace, Schedule};
 use super::{Source, SourceError};
@@ -90,7 +90,7 @@ impl<D: Dialect> Stream<D> {
         stop: &CancellationToken,
     ) -> Ended {
         let metrics = Arc::clone(&self.metrics);
-        let mut sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, format!("connection {connection}"));
+        let sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, format!("connection {connection}"));
         let mut framer = Framer::new(self.limits.max_line_bytes);
         let mut words: Vec<Control> = Vec::new();
         let mut gathered: Vec<u8> = Vec::new();
@@ -103,7 +103,7 @@ impl<D: Dialect> Stream<D> {
                 next = tokio::time::timeout(self.stall_timeout, bytes.next()) => next,
             };
             let Ok(mut next) = next else {
-                return dropped(framer, Drop::new("stall", Failure::Dropped));
+                return dropped(&framer.finish(), Drop::new("stall", Failure::Dropped));
             };
             gathered.clear();
             while let Some(Ok(chunk)) = &next {
@@ -136,29 +136,29 @@ impl<D: Dialect> Stream<D> {
             }
             let heard: Vec<Drop> = words.drain(..).filter_map(|word| self.dialect.hear(word)).collect();
             if let Some(drop) = heard.into_iter().next() {
-                return dropped(framer, drop);
+                return dropped(&framer.finish(), drop);
             }
             match next {
                 Some(Ok(_)) => {}
                 Some(Err(TransportError(error))) => {
                     tracing::debug!(connection, error, "connection broke");
-                    return dropped(framer, Drop::new("broken", Failure::Dropped));
+                    return dropped(&framer.finish(), Drop::new("broken", Failure::Dropped));
                 }
-                None => return self.closed(framer, sorter, out).await,
+                None => return self.closed(framer.finish(), &sorter, out).await,
             }
         }
     }
 
     /// A clean end: what stands after the last line end counts as a line if it is a whole one.
-    async fn closed(&mut self, framer: Framer, mut sorter: Sorter, out: &Sender) -> Ended {
+    async fn closed(&mut self, tail: Block, sorter: &Sorter, out: &Sender) -> Ended {
         let closed = Drop::new("closed", Failure::Dropped);
-        let line = match framer.finish() {
-            None => return Ended::Dropped(closed),
-            Some(Tail::Line(line)) if !matches!(scan(&line), LineKind::Reject(_)) => line,
-            Some(tail) => return unfinished(&tail, closed),
-        };
+        let is_whole =
+            |line: &Line| line.state != LineState::TooLong && !matches!(scan(tail.line(line)), LineKind::Reject(_));
+        if !tail.lines.iter().all(is_whole) {
+            return dropped(&tail, closed);
+        }
         let mut words = Vec::new();
-        let batch = sorter.sort_last(Tail::Line(line), &mut words);
+        let batch = sorter.sort(tail, &mut words);
         if !batch.records.is_empty() && out.send(batch).await.is_err() {
             return Ended::Stopped;
         }
@@ -174,19 +174,11 @@ impl<D: Dialect> Stream<D> {
     }
 }
 
-fn dropped(framer: Framer, drop: Drop) -> Ended {
-    match framer.finish() {
-        Some(tail) => unfinished(&tail, drop),
-        None => Ended::Dropped(drop),
+/// The line that the connection did not finish goes with it.
+fn dropped(tail: &Block, drop: Drop) -> Ended {
+    for line in &tail.lines {
+        tracing::warn!(bytes = line.length, cause = drop.cause, "unfinished line dropped with its connection");
     }
-}
-
-fn unfinished(tail: &Tail, drop: Drop) -> Ended {
-    let bytes = match tail {
-        Tail::Line(line) => line.len() as u64,
-        Tail::TooLong(long) => long.total,
-    };
-    tracing::warn!(bytes, cause = drop.cause, "unfinished line dropped with its connection");
     Ended::Dropped(drop)
 }
 
