@@ -105,6 +105,20 @@ pub struct Metrics {
     pub health: Arc<Health>,
 }
 
+impl Metrics {
+    /// Says what the source is doing.
+    pub fn set_source(&self, state: SourceState) {
+        self.connected.set(i64::from(matches!(state, SourceState::Connected | SourceState::Reading)));
+        self.health.set_source(state);
+    }
+
+    /// Says what the store is doing.
+    pub fn set_store(&self, state: StoreState) {
+        self.store_up.set(i64::from(state == StoreState::Up));
+        self.health.set_store(state);
+    }
+}
+
 /// Sum over all kinds.
 pub(crate) fn sum(family: &Family<Kind, Counter>) -> u64 {
     // A family's members cannot be walked, but its text form can: one line a member, the value last.
@@ -127,19 +141,5 @@ mod tests {
         family.get_or_create(&Kind::new("timeout")).inc_by(3);
         family.get_or_create(&Kind::new("a \"quoted\" name # 9\n7")).inc_by(40);
         assert_eq!(sum(&family), 43);
-    }
-}
-
-impl Metrics {
-    /// Says what the source is doing.
-    pub fn set_source(&self, state: SourceState) {
-        self.connected.set(i64::from(matches!(state, SourceState::Connected | SourceState::Reading)));
-        self.health.set_source(state);
-    }
-
-    /// Says what the store is doing.
-    pub fn set_store(&self, state: StoreState) {
-        self.store_up.set(i64::from(state == StoreState::Up));
-        self.health.set_store(state);
     }
 }
