@@ -18,6 +18,7 @@ use crate::config::settings::{
     AgentSettings, ChannelSettings, LakeSettings, PartitionBy, RollRules, SourceSettings, SpoolSettings,
     StatusSettings, SuccessMarker,
 };
+use crate::spool::entry::Entry;
 
 fn settings(spool: &Path) -> Settings {
     Settings {
@@ -378,5 +379,38 @@ async fn compressed_objects_hold_the_same_lines() {
         }
         .expect("it is whole");
         assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+    }
+}
+
+#[tokio::test]
+async fn hours_that_passed_while_the_agent_was_down_are_closed_with_the_stop_as_a_gap() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(MemoryStore::new());
+    let mut settings = settings(folder.path());
+    settings.lake.partition_by = PartitionBy::ReceivedAt;
+    let this_hour = Hour::containing(Timestamp::now().as_millisecond());
+    let stopped = Hour::from_index(this_hour.index() - 3);
+    {
+        // What an agent leaves that was killed three hours ago.
+        let mut spool = start::open_spool(&settings).await.expect("the spool opens");
+        spool.stage(Entry::Started { at_ms: stopped.start_ms() });
+        spool.stage(Entry::LiveFrom { hour: stopped });
+        spool.stage(Entry::Alive { at_ms: stopped.start_ms() + 600_000 });
+        spool.commit().expect("committed");
+    }
+    let stop = CancellationToken::new();
+    let last = ManifestName::closing(this_hour.previous());
+    let run = run_until(&settings, &store, true, vec![Step::Connection(ConnectionEvent::Up)], stop.clone());
+    let stopper = async {
+        appears(&store, last.key().as_str()).await;
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(run, stopper);
+    assert!(report.expect("it stops in order").hours_closed >= 3);
+    for hour in [stopped, stopped.next(), stopped.next().next()] {
+        let manifest = manifest(&store, ManifestName::closing(hour));
+        assert_eq!((manifest.tweets, manifest.gaps.len()), (0, 1), "{hour}");
+        let gap = &manifest.gaps[0];
+        assert_eq!((gap.cause.as_str(), gap.from.as_millisecond()), ("agent-killed", stopped.start_ms() + 600_000));
     }
 }

@@ -117,3 +117,77 @@ impl Router {
         (first..=last).rev().find(|number| !taken.contains(number)).unwrap_or(last)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cauce_lake::LakeUrl;
+    use cauce_lake::pattern::PatternOptions;
+    use cauce_lake::store::S3Options;
+
+    use super::super::entry::Entry;
+    use super::*;
+    use crate::config::settings::{RollRules, SuccessMarker};
+
+    fn router(pattern: &str, partition_by: PartitionBy) -> Router {
+        let options = PatternOptions { allow_open: true, ..PatternOptions::default() };
+        Router::new(&LakeSettings {
+            url: LakeUrl::Folder("lake".into()),
+            s3: S3Options::default(),
+            pattern: Pattern::new(pattern, &options).expect("valid pattern"),
+            partition_by,
+            file_prefix: "p".into(),
+            file_suffix: String::new(),
+            codec: Codec::Gzip,
+            roll: RollRules::default(),
+            allowed_lateness: Duration::ZERO,
+            max_open_hours: 5,
+            repair_wait: Duration::ZERO,
+            max_catch_up: Duration::ZERO,
+            success_marker: SuccessMarker::Never,
+            allow_unsafe_store: false,
+        })
+    }
+
+    fn keys(router: &Router, at_ms: i64, now_ms: i64, files: u64) -> Vec<String> {
+        let mut state = State::default();
+        (0..files)
+            .map(|id| {
+                let target = router.target(&state, Role::Tweets, IngestPath::Stream, at_ms);
+                let head = router.new_file(&state, id, target, at_ms, now_ms);
+                state.apply(&Entry::Created(head.clone()));
+                head.key.to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn with_a_frozen_clock_files_are_numbered_from_the_next_millisecond_on() {
+        let router = router("static", PartitionBy::ReceivedAt);
+        let now_ms = 1_458_839_106_789;
+        let expected: Vec<String> = (1..=10).map(|n| format!("static/p.{}.gz", now_ms + n)).collect();
+        assert_eq!(keys(&router, now_ms, now_ms, 10), expected);
+    }
+
+    #[test]
+    fn a_number_lies_inside_its_hour_even_at_the_hours_end() {
+        let router = router("%m-%d-%h", PartitionBy::CreatedAt);
+        let hour: Hour = "2026-11-22T05".parse().expect("valid hour");
+        for (at_ms, now_ms) in [(hour.end_ms() - 1, hour.end_ms() + 5), (hour.start_ms(), hour.end_ms() - 1)] {
+            let keys = keys(&router, at_ms, now_ms, 3);
+            let numbers: Vec<i64> = keys.iter().map(|key| epoch_ms_in_name(key).expect("a number")).collect();
+            assert!(numbers.iter().all(|number| hour.contains_ms(*number)), "{keys:?}");
+            assert!(numbers[0] != numbers[1] && numbers[1] != numbers[2] && numbers[0] != numbers[2], "{keys:?}");
+            assert!(keys.iter().all(|key| key.starts_with("11-22-05/p.")));
+        }
+    }
+
+    #[test]
+    fn a_time_in_the_future_or_none_at_all_is_the_arrival() {
+        let router = router("%m-%d-%h", PartitionBy::CreatedAt);
+        assert_eq!(router.time_of(Some(5), 10), 5);
+        assert_eq!(router.time_of(Some(11), 10), 10);
+        assert_eq!(router.time_of(None, 10), 10);
+    }
+}
