@@ -14,6 +14,7 @@ pub mod channel;
 pub mod cli;
 pub mod close;
 pub mod config;
+pub mod failpoint;
 pub mod simulate;
 pub mod source;
 pub mod spool;

@@ -47,6 +47,7 @@ use std::sync::Arc;
 use cauce_lake::Hour;
 
 use crate::channel::Position;
+use crate::failpoint;
 use disk::{Disk, DiskFile, RealDisk};
 use entry::{Append, Entry, FileHead, FileId};
 use folder::{lines_name, make_folders, object_name, take_lock};
@@ -134,6 +135,7 @@ impl Spool {
     fn on_disk(options: &Options, disk: Arc<dyn Disk>, lock: File) -> Result<(Spool, Recovery), SpoolError> {
         let dir = options.dir.display().to_string();
         let recovered = recovery::recover(&*disk, &dir)?;
+        failpoint::hit("recovery.checked");
         let fail = |source| SpoolError::Disk { dir: dir.clone(), action: "recover".into(), source };
         let mut ids = IdIndex::open(&*disk, &recovered.state.runs).map_err(fail)?;
         recovered.ids.iter().for_each(|id| ids.insert(*id));
@@ -304,6 +306,7 @@ impl Spool {
             appends.push(Append { id: *id, end: open.end, lines: open.filling.lines, crc: open.crc, arrivals });
             touched.push(*id);
         }
+        failpoint::hit("append.data-written");
         let critical = self.staged.iter().any(|entry| !matches!(entry, Entry::Created(_) | Entry::Alive { .. }));
         let group = std::mem::take(&mut self.group);
         let mut entries = std::mem::take(&mut self.staged);
@@ -320,12 +323,14 @@ impl Spool {
             entries.push(appended);
         }
         self.journal.append(&entries).map_err(|source| self.failed("write the journal", source))?;
+        failpoint::hit("commit.journal-written");
         self.buffered = 0;
         if self.durable {
             self.sync_group(&touched)?;
         } else if critical {
             self.journal.sync().map_err(|source| self.failed("sync the journal", source))?;
         }
+        failpoint::hit("commit.synced");
         if self.journal.bytes() > CHECKPOINT_BYTES || self.ids.hot_len() > CHECKPOINT_IDS {
             self.checkpoint()?;
         }
@@ -400,9 +405,11 @@ const SYNC_THREADS: usize = 8;
 fn checkpoint(disk: &dyn Disk, options: &Options, from: u64, state: &State, ids: &mut IdIndex) -> io::Result<Journal> {
     let keep_from_ms = state.last_ms.saturating_sub(options.dedupe_window_ms);
     let runs = ids.write_run(disk, state.last_ms, keep_from_ms)?;
+    failpoint::hit("checkpoint.run-written");
     let mut snapshot = state.clone();
     snapshot.runs.clone_from(&runs);
     let journal = Journal::create(disk, from + 1, options.durable, &[Entry::Snapshot(Box::new(snapshot))])?;
+    failpoint::hit("checkpoint.journal-made");
     ids.settle(disk, &runs)?;
     for name in disk.list("")? {
         if journal::generation_of(&name).is_some_and(|generation| generation <= from) {

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Sender;
+use crate::failpoint;
 use crate::spool::seal;
 use crate::status::metrics::Kind;
 use crate::status::{Metrics, StoreState};
@@ -93,7 +94,10 @@ impl Uploader {
             Work::Seal { id, task } => {
                 let _turn = self.seals.acquire().await.expect("the semaphore is never closed");
                 match tokio::task::spawn_blocking(move || seal::seal(&task)).await {
-                    Ok(Ok((bytes, sha256))) => Inner::Sealed { id, bytes, sha256 },
+                    Ok(Ok((bytes, sha256))) => {
+                        failpoint::hit("seal.hashed");
+                        Inner::Sealed { id, bytes, sha256 }
+                    }
                     Ok(Err(error)) => Inner::SealFailed { id, error },
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 }
@@ -101,7 +105,10 @@ impl Uploader {
             Work::Upload { id, key, object, bytes, sha256, lines } => {
                 let _turn = self.uploads.acquire().await.expect("the semaphore is never closed");
                 let put = self.put(key, Body::File { path: object, bytes }, sha256);
-                match self.settle(put).await? {
+                failpoint::hit("upload.before-put");
+                let settled = self.settle(put).await?;
+                failpoint::hit("upload.after-put");
+                match settled {
                     None => {
                         self.metrics.objects_stored.inc();
                         self.metrics.bytes_stored.inc_by(bytes);
@@ -121,13 +128,16 @@ impl Uploader {
     async fn close(&self, name: ManifestName, bytes: Vec<u8>, success: Option<Key>) -> Result<Inner, Fenced> {
         let sha256 = seal::hex(&Sha256::digest(&bytes));
         let put = self.put(name.key(), Body::Bytes(Bytes::from(bytes)), sha256);
+        failpoint::hit("manifest.before-put");
         if self.settle(put).await?.is_some() {
             return Ok(Inner::ManifestForeign { name });
         }
+        failpoint::hit("manifest.after-put");
         if let Some(key) = success {
             // The marker says nothing by itself; putting it again changes nothing.
             let marker = Put { key, body: Body::Bytes(Bytes::new()), condition: Condition::Always, sha256: None };
             self.settle(marker).await?;
+            failpoint::hit("success.after-put");
         }
         Ok(Inner::ManifestStored { name })
     }

@@ -7,6 +7,7 @@ use cauce_lake::{Hour, Key};
 
 use super::{ALIVE_MS, After, Inner, Phase, Work, Writer};
 use crate::close;
+use crate::failpoint;
 use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileHead, FileId, Role};
 use crate::spool::roll;
@@ -245,6 +246,7 @@ impl Writer {
                 self.hand_out(Work::Seal { id, task });
             }
             After::Upload(id) => {
+                failpoint::hit("seal.journalled");
                 let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
                 let Stage::Sealed { bytes, sha256 } = &file.stage else { return Ok(()) };
                 let work = Work::Upload {
@@ -258,9 +260,14 @@ impl Writer {
                 self.uploading.insert(id);
                 self.hand_out(work);
             }
-            After::Discard(head) => self.spool.discard(&head)?,
+            After::Discard(head) => {
+                failpoint::hit("delete.before");
+                self.spool.discard(&head)?;
+                failpoint::hit("delete.after");
+            }
             After::Quarantine(head) => self.spool.quarantine(&head)?,
             After::Put(name) => {
+                failpoint::hit("manifest.journalled");
                 let Some(plan) = self.spool.state().plans.get(&name) else { return Ok(()) };
                 let work = Work::Manifest { name, bytes: plan.bytes.clone(), success: self.success_marker(name) };
                 self.putting.insert(name);
