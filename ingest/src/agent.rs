@@ -203,6 +203,8 @@ impl Steps {
             Some(done) => done,
             None => {
                 tracing::info!("stopping: reading ends, what was read is stored");
+                // A source that waits for room cannot end, and would use up the time to drain.
+                self.channel.let_in();
                 tokio::select! {
                     done = &mut self.source => done,
                     () = tokio::time::sleep_until(deadline) => { self.source.abort(); Ok(Ok(())) }
