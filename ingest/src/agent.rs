@@ -88,15 +88,24 @@ async fn serve_status(
     let refused = |error: status::BindError| AgentError::Configuration(error.to_string());
     if let Some(address) = settings.status.listen {
         let listener = status::bind(address, "status.listen").await.map_err(refused)?;
+        tell_address(&listener, "status page");
         tokio::spawn(status::serve(listener, status::StatusState::new(Arc::clone(metrics)), serving.clone()));
     }
     if let Some(address) = settings.status.flume_listen {
         let listener = status::bind(address, "flume.monitoring.port").await.map_err(refused)?;
+        tell_address(&listener, "numbers as Flume's JSON");
         let (source, channel, sink) = settings.status.flume_names.clone();
         let names = status::flume::Names { source, channel, sink };
         tokio::spawn(status::flume::serve(listener, Arc::clone(metrics), names, serving.clone()));
     }
     Ok(())
+}
+
+/// Says where a page is: with port 0 nobody could know otherwise.
+fn tell_address(listener: &tokio::net::TcpListener, page: &str) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(page, address = %format_args!("http://{address}"), "serving");
+    }
 }
 
 /// Runs on a store that is open, with a source that is made when it is known where an earlier run stood.
@@ -194,6 +203,8 @@ impl Steps {
             Some(done) => done,
             None => {
                 tracing::info!("stopping: reading ends, what was read is stored");
+                // A source that waits for room cannot end, and would use up the time to drain.
+                self.channel.let_in();
                 tokio::select! {
                     done = &mut self.source => done,
                     () = tokio::time::sleep_until(deadline) => { self.source.abort(); Ok(Ok(())) }

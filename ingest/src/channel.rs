@@ -17,6 +17,9 @@ use cauce_lake::tweet::{Message, RejectReason, TweetHead};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Places that are added at the end: more than a source ever has in its hands.
+const LAST_PLACES: usize = u32::MAX as usize;
+
 /// Where a finite source stands: everything before `offset` of this file is in this batch or in earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
@@ -165,6 +168,11 @@ impl Sender {
         self.enter(|received_at_ms| Event::Batch(Accepting { batch, received_at_ms, _places: permit }))
     }
 
+    /// Lets in what a source waits to hand over, however full the channel is: so that it can end when it is asked to.
+    pub(crate) fn let_in(&self) {
+        self.places.add_permits(LAST_PLACES);
+    }
+
     /// Tells the writer the time.
     ///
     /// # Errors
@@ -199,7 +207,7 @@ impl Sender {
 
     /// Records in the channel: read and not yet accepted.
     pub fn len(&self) -> usize {
-        self.capacity - self.places.available_permits()
+        self.capacity.saturating_sub(self.places.available_permits())
     }
 
     /// Whether nothing is in the channel.
@@ -245,6 +253,18 @@ mod tests {
     type Sending = std::pin::Pin<Box<dyn Future<Output = Result<(), Closed>>>>;
     fn tokio_test_poll(sender: Sender) -> Sending {
         Box::pin(async move { sender.send(batch(1)).await })
+    }
+
+    #[tokio::test]
+    async fn at_the_end_a_full_channel_lets_in_what_waits() {
+        let (sender, receiver) = channel(10, 0);
+        sender.send(batch(10)).await.expect("there is room");
+        let mut second = tokio_test_poll(sender.clone());
+        assert!(second.as_mut().now_or_never().is_none());
+        sender.let_in();
+        second.await.expect("room at last");
+        assert!(sender.is_empty());
+        drop(receiver);
     }
 
     #[tokio::test]

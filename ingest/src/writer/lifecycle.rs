@@ -142,11 +142,16 @@ impl Writer {
     fn drain(&mut self) {
         if self.phase == Phase::Running {
             self.phase = Phase::Draining;
-            let open: Vec<FileId> = self.slots.values().copied().collect();
-            open.into_iter().for_each(|id| self.roll(id));
+            self.roll_all();
             self.may_close = true;
             self.group_since.get_or_insert_with(std::time::Instant::now);
         }
+    }
+
+    /// Rolls every open file.
+    pub(super) fn roll_all(&mut self) {
+        let open: Vec<FileId> = self.slots.values().copied().collect();
+        open.into_iter().for_each(|id| self.roll(id));
     }
 
     fn plan_manifests(&mut self) {
@@ -212,7 +217,13 @@ impl Writer {
                 self.spool.stage(Entry::Refused { name });
                 self.may_close = true;
             }
-            Inner::Drain => self.drain(),
+            Inner::Drain => {
+                // What was read while the spool was full goes in first, so that its files are rolled with the others.
+                while let Some(event) = self.held.pop_front() {
+                    self.take_in_order(event)?;
+                }
+                self.drain();
+            }
             Inner::Leave => self.phase = Phase::Leaving,
         }
         self.open_group();

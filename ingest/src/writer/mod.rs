@@ -411,6 +411,10 @@ impl Writer {
             tracing::info!(bytes, "the spool has room again");
         }
         self.over_budget = over;
+        if over && self.phase == Phase::Running && self.sealing.is_empty() && self.uploading.is_empty() {
+            // Open files alone fill it: no rule would roll them while nothing comes in, and nothing else makes room.
+            self.roll_all();
+        }
         // A full spool cannot be helped by waiting once the agent drains: the few records read already go in.
         while !self.over_budget || self.phase != Phase::Running {
             let Some(event) = self.held.pop_front() else { break };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-const SEED: &str = include_str!("../src/config/flume/testdata/twitter.conf");
+const SEED: &str = include_str!("../../src/config/flume/testdata/twitter.conf");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ingest");
 
 /// Runs a program in a folder with no variables but these.

@@ -1,0 +1,14 @@
+//! The built program from outside: processes, signals, files, sockets and S3 servers, as its users meet it.
+//!
+//! One binary, so that it is linked once. S3 servers that are not installed are skipped with a word
+//! (`cauce_lake::store::servers` says how to name one); nothing else is.
+
+mod command_line;
+mod corpus;
+mod files;
+mod http;
+mod lake;
+mod program;
+mod seed;
+mod simulator;
+mod streams;
