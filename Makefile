@@ -32,7 +32,7 @@ build: need-rust ## Build the program: target/release/ingest
 
 lint: need-rust check-house docs-check ## Check format, lints, house rules and links
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked --features cauce-ingest/failpoints -- -D warnings
 
 fmt: need-rust ## Format the code
 	cargo fmt --all
@@ -47,10 +47,10 @@ test: lint setup ## Lint, then all tests, with real S3 servers on loopback
 ifneq ($(GO),)
 	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
-		cargo test --workspace --locked
+		cargo test --workspace --locked --features cauce-ingest/failpoints
 else
 	@echo 'Go is not installed: the tests run without the second S3 server'
-	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --locked
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --locked --features cauce-ingest/failpoints
 endif
 
 demo: need-python build ## Simulator to local lake: three hours in half a minute

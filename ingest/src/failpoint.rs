@@ -1,6 +1,6 @@
 //! Named places at which a test may kill the process, to prove that the next start loses and doubles nothing.
 //!
-//! With the cargo feature `failpoints` the variable `CAUCE_FAILPOINT=name` kills the process with SIGKILL when it comes to
+//! With the cargo feature `failpoints` the variable `INGEST_FAILPOINT=name` kills the process with SIGKILL when it comes to
 //! that place, `name:3` when it comes there for the third time. Without the feature, as in every build that is shipped,
 //! a place costs nothing and the variable means nothing.
 
@@ -35,9 +35,9 @@ pub fn hit(name: &str) {
 
     debug_assert!(NAMES.contains(&name), "{name} is not in the list that the tests go through");
     let asked = ASKED.get_or_init(|| {
-        let text = std::env::var("CAUCE_FAILPOINT").ok()?;
+        let text = std::env::var("INGEST_FAILPOINT").ok()?;
         let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
-        Some((name.to_owned(), times.parse().expect("CAUCE_FAILPOINT is name or name:times")))
+        Some((name.to_owned(), times.parse().expect("INGEST_FAILPOINT is name or name:times")))
     });
     let Some((asked, times)) = asked else { return };
     if asked == name && SEEN.fetch_add(1, Ordering::Relaxed) + 1 == *times {

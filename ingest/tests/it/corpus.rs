@@ -29,7 +29,8 @@ fn time(at_ms: i64) -> Timestamp {
 pub(crate) fn v1(at_ms: i64, id: u64, text: &str) -> String {
     let wire = |at_ms| time(at_ms).strftime("%a %b %d %H:%M:%S +0000 %Y").to_string();
     let user = json!({"id": 17, "id_str": "17", "created_at": wire(at_ms - 999_999_999), "name": "é日本 😀"});
-    let quoted = json!({"created_at": wire(at_ms - 90_000_000), "id": id - 1, "id_str": (id - 1).to_string(), "text": "x"});
+    let quoted =
+        json!({"created_at": wire(at_ms - 90_000_000), "id": id - 1, "id_str": (id - 1).to_string(), "text": "x"});
     let (user, quoted, text) = (user.to_string(), quoted.to_string(), json!(text));
     format!(
         "{{\"user\":{user},\"quoted_status\":{quoted},\"created_at\":\"{}\",\"id\":{id},\"id_str\":\"{id}\",\"text\":{text},\"timestamp_ms\":\"{at_ms}\"}}",
@@ -116,7 +117,8 @@ fn tweet(parsed: &Value) -> Option<(u64, i64)> {
 /// Tweets as the stand-in sends them, v2 and v1.1 by turns: the same ones in both forms, and deletes.
 pub(crate) fn simulated() -> Vec<Vec<u8>> {
     let place = Place::new();
-    let options = "--listen 127.0.0.1:0 --require-auth false --rate 400 --count 800 --speedup 1800 --start 2025-11-21T05:00:00Z";
+    let options =
+        "--listen 127.0.0.1:0 --require-auth false --rate 400 --count 800 --speedup 1800 --start 2025-11-21T05:00:00Z";
     let program: Program = place.start(&format!("simulate {options}"));
     let line = program.line("listening on ");
     let url = line.rsplit(' ').next().expect("the line holds the address");

@@ -110,7 +110,10 @@ fn compressed_files_go_into_compressed_objects() {
         let lines = mixed(3_000, 4);
         let place = place(&format!("compression = \"{compression}\"\nroll_count = 200"));
         place.write("archive/a/1.json.gz", [gzip(&joined(&lines[..500])), gzip(&joined(&lines[500..1000]))].concat());
-        place.write("archive/a/2.json.zst", [zstd(&joined(&lines[1000..1500])), zstd(&joined(&lines[1500..2000]))].concat());
+        place.write(
+            "archive/a/2.json.zst",
+            [zstd(&joined(&lines[1000..1500])), zstd(&joined(&lines[1500..2000]))].concat(),
+        );
         // A last line without its end, and a name that says nothing.
         place.write("archive/b", joined(&lines[2000..]).strip_suffix(b"\n").expect("a line end"));
         run(&place);

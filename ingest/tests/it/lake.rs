@@ -83,10 +83,22 @@ impl Lake {
 
     /// All objects under hour folders that are no messages, decompressed.
     pub(crate) fn objects(&self) -> Objects {
-        let is_tweets = |key: &String| key.split_once('/').is_some_and(|(folder, name)| {
-            !folder.starts_with('_') && folder != "rejects" && !name.contains("_messages.") && !name.starts_with("_SUCCESS")
-        });
-        self.keys().into_iter().filter(is_tweets).map(|key| { let bytes = plain(&key, self.bytes(&key)); (key, bytes) }).collect()
+        let is_tweets = |key: &String| {
+            key.split_once('/').is_some_and(|(folder, name)| {
+                !folder.starts_with('_')
+                    && folder != "rejects"
+                    && !name.contains("_messages.")
+                    && !name.starts_with("_SUCCESS")
+            })
+        };
+        self.keys()
+            .into_iter()
+            .filter(is_tweets)
+            .map(|key| {
+                let bytes = plain(&key, self.bytes(&key));
+                (key, bytes)
+            })
+            .collect()
     }
 
     /// Every stored tweet's line.

@@ -7,6 +7,8 @@ mod command_line;
 mod corpus;
 mod files;
 mod http;
+#[cfg(feature = "failpoints")]
+mod kill;
 mod lake;
 mod program;
 mod seed;

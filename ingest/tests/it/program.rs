@@ -137,7 +137,8 @@ pub(crate) struct Ended {
 impl Ended {
     /// A number of the last log line, such as `accepted` of `done accepted=900 …`.
     pub(crate) fn number(&self, name: &str) -> u64 {
-        let line = self.err.lines().rfind(|line| line.contains("INFO  done ")).unwrap_or_else(|| panic!("{}", self.err));
+        let line =
+            self.err.lines().rfind(|line| line.contains("INFO  done ")).unwrap_or_else(|| panic!("{}", self.err));
         let found = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
         found.unwrap_or_else(|| panic!("no {name} in {line}"))
     }

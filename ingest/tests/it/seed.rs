@@ -15,7 +15,8 @@ use crate::simulator::Simulator;
 pub(crate) const SEED: &str = include_str!("../../src/config/flume/testdata/twitter.conf");
 /// Flume's own command line, as it stands in the old unit file.
 pub(crate) const LINE: &str = "agent -n TwitterAgent -c conf -f twitter.conf -Dflume.root.logger=INFO,console";
-const WIRING: &str = "TwitterAgent.sources.Twitter.channels = MemChannel\nTwitterAgent.sinks.s3hdfs.channel = MemChannel\n";
+const WIRING: &str =
+    "TwitterAgent.sources.Twitter.channels = MemChannel\nTwitterAgent.sinks.s3hdfs.channel = MemChannel\n";
 
 /// The seed with the stand-in's credentials in it.
 pub(crate) fn seed() -> String {
@@ -27,10 +28,7 @@ pub(crate) fn seed() -> String {
 
 /// The seed for a bucket, with AWS's keys in its path as the old Hadoop took them.
 fn seed_for(key: &str, secret: &str, bucket: &str) -> String {
-    seed()
-        .replace("<aws-access-key-id>", key)
-        .replace("<aws-secret-access-key>", secret)
-        .replace("<bucket>", bucket)
+    seed().replace("<aws-access-key-id>", key).replace("<aws-secret-access-key>", secret).replace("<bucket>", bucket)
 }
 
 fn faster(conf: &str) -> String {
@@ -175,10 +173,8 @@ fn it_takes_a_folder_for_its_path() {
     let mut place = Place::new();
     place.set("CAUCE_SOURCE__BASE_URL", &simulator.url);
     let folder = place.path("lake");
-    let conf = faster(&seed()).replace(
-        "s3n://<aws-access-key-id>:<aws-secret-access-key>@<bucket>",
-        &format!("file://{}", folder.display()),
-    );
+    let conf = faster(&seed())
+        .replace("s3n://<aws-access-key-id>:<aws-secret-access-key>@<bucket>", &format!("file://{}", folder.display()));
     place.write("twitter.conf", conf);
     std::fs::create_dir(&folder).expect("a folder is made");
     let lake = Lake::folder(&folder);
