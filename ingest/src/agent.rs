@@ -1,5 +1,6 @@
 //! The agent: wires source, channel, spool, upload and close, supervises them, and drains them in that order.
 
+mod adopt;
 mod start;
 
 use std::sync::Arc;
@@ -117,7 +118,7 @@ async fn run_on(
     stop: CancellationToken,
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
-    let mut spool = start::open_spool(settings).await?;
+    let (mut spool, recovery) = start::open_spool(settings).await?;
     let source = source(spool.state().positions.clone())?;
     let live = source.is_live();
     let lease = tokio::select! {
@@ -126,6 +127,9 @@ async fn run_on(
     };
     let guarantee = start::guarantee(settings, &lease)?;
     start::know_closed(&mut spool, &*store).await?;
+    if !recovery.found {
+        adopt::adopt(&mut spool, &store, &settings.lake, live).await?;
+    }
     start::clean_up(&*store).await;
     metrics.set_store(StoreState::Up);
     metrics.started_at.set(Timestamp::now().as_second());

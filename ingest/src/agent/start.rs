@@ -20,7 +20,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(30);
 /// Multipart uploads and staging files older than this were left by a process that is gone.
 const ORPHAN_AGE_MS: i64 = 24 * 3_600_000;
 
-pub(super) async fn open_spool(settings: &Settings) -> Result<Spool, AgentError> {
+pub(super) async fn open_spool(settings: &Settings) -> Result<(Spool, Recovery), AgentError> {
     let window = settings.dedupe_window.as_millis();
     let options = Options {
         dir: settings.spool.dir.clone(),
@@ -35,7 +35,7 @@ pub(super) async fn open_spool(settings: &Settings) -> Result<Spool, AgentError>
             other => AgentError::Failed(other.to_string()),
         })?;
     report_recovery(&recovery, &spool);
-    Ok(spool)
+    Ok((spool, recovery))
 }
 
 fn report_recovery(recovery: &Recovery, spool: &Spool) {

@@ -20,6 +20,8 @@ use crate::config::settings::{
 };
 use crate::spool::entry::Entry;
 
+mod adopt;
+
 fn settings(spool: &Path) -> Settings {
     Settings {
         agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
@@ -52,6 +54,8 @@ fn settings(spool: &Path) -> Settings {
 enum Step {
     Lines(Vec<String>),
     Connection(ConnectionEvent),
+    /// Asks the agent to stop, as a signal would.
+    Stop(CancellationToken),
     /// Waits until the lake holds this key.
     Until(Arc<MemoryStore>, String),
 }
@@ -73,6 +77,7 @@ impl Source for Scripted {
             match step {
                 Step::Lines(lines) => drop(out.send(batch(&lines)).await),
                 Step::Connection(event) => drop(out.connection(event)),
+                Step::Stop(agent) => agent.cancel(),
                 Step::Until(store, key) => appears(&store, &key).await,
             }
         }
@@ -343,13 +348,8 @@ async fn what_could_not_be_stored_before_the_deadline_is_stored_by_the_next_star
     settings.agent.drain_timeout = Duration::from_millis(200);
     store.inject(Call::Put, "01-05-10/", 0, usize::MAX, Fault::Fail(ErrorKind::Unreachable));
     let stop = CancellationToken::new();
-    let run = run_until(&settings, &store, true, vec![Step::Lines(vec![tweet(1, 1)])], stop.clone());
-    let stopper = async {
-        appears(&store, "_agent.json").await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        stop.cancel();
-    };
-    let (report, ()) = tokio::join!(run, stopper);
+    let steps = vec![Step::Lines(vec![tweet(1, 1)]), Step::Stop(stop.clone())];
+    let report = run_until(&settings, &store, true, steps, stop).await;
     assert_eq!(report.expect("it leaves in order").left_in_spool, 1);
     store.heal();
     settings.agent.drain_timeout = Duration::from_secs(20);
@@ -392,7 +392,7 @@ async fn hours_that_passed_while_the_agent_was_down_are_closed_with_the_stop_as_
     let stopped = Hour::from_index(this_hour.index() - 3);
     {
         // What an agent leaves that was killed three hours ago.
-        let mut spool = start::open_spool(&settings).await.expect("the spool opens");
+        let (mut spool, _) = start::open_spool(&settings).await.expect("the spool opens");
         spool.stage(Entry::Started { at_ms: stopped.start_ms() });
         spool.stage(Entry::LiveFrom { hour: stopped });
         spool.stage(Entry::Alive { at_ms: stopped.start_ms() + 600_000 });

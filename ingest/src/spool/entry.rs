@@ -194,4 +194,17 @@ pub enum Entry {
         /// Milliseconds since the epoch.
         to_ms: i64,
     },
+    /// An object of an open hour that was found in the store, put there by an agent whose spool is lost.
+    Adopted {
+        /// What its file was.
+        head: FileHead,
+        /// Length of the object in bytes.
+        bytes: u64,
+        /// Lines in it.
+        lines: u64,
+        /// SHA-256 of the object.
+        sha256: String,
+        /// Ids of its tweets.
+        ids: Vec<u64>,
+    },
 }

@@ -182,6 +182,9 @@ impl Spool {
 
     /// Notes that something happened. It is durable after the next [`Spool::commit`].
     pub fn stage(&mut self, entry: Entry) {
+        if let Entry::Adopted { ids, .. } = &entry {
+            ids.iter().for_each(|id| self.ids.insert(*id));
+        }
         self.state.apply(&entry);
         self.staged.push(entry);
     }

@@ -94,7 +94,7 @@ fn fold(frames: &[Vec<Entry>]) -> (State, Vec<u64>) {
     let mut ids = Vec::new();
     for entry in frames.iter().flatten() {
         state.apply(entry);
-        if let Entry::Appended { ids: new, .. } = entry {
+        if let Entry::Appended { ids: new, .. } | Entry::Adopted { ids: new, .. } = entry {
             ids.extend(new);
         }
     }

@@ -206,6 +206,13 @@ impl State {
             Entry::Closed { name } => self.close(*name),
             Entry::Refused { name } => self.refuse(*name),
             Entry::KnownClosed { names } => names.iter().for_each(|name| self.know_closed(*name)),
+            Entry::Adopted { head, bytes, lines, sha256, ids: _ } => {
+                self.create(head);
+                self.stage(head.id, Stage::Stored { bytes: *bytes, sha256: sha256.clone() });
+                if let Some(file) = self.files.get_mut(&head.id) {
+                    file.lines = *lines;
+                }
+            }
             Entry::GapOpened { from_ms, cause } => {
                 if self.open_gap().is_none() {
                     self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });

@@ -1,0 +1,46 @@
+//! A spool that is lost while the lake has open hours.
+
+use super::*;
+
+/// What a live agent leaves that reads these lines and is stopped: objects in hours that are still open.
+async fn leave_open(store: &Arc<MemoryStore>, lines: Vec<String>) {
+    let lost = tempfile::tempdir().expect("a folder");
+    let stop = CancellationToken::new();
+    let steps = vec![Step::Lines(lines), Step::Stop(stop.clone())];
+    run_until(&settings(lost.path()), store, true, steps, stop).await.expect("it stops in order");
+    assert!(listed(store).is_empty(), "the hours are still open");
+}
+
+#[tokio::test]
+async fn with_the_spool_lost_what_is_stored_is_listed_and_known() {
+    let store = Arc::new(MemoryStore::new());
+    leave_open(&store, vec![tweet(1, 1), tweet(61, 2)]).await;
+    let foreign = Key::new("01-05-10/tweets.1767607200999.json").expect("valid key");
+    let body = Body::Bytes(Bytes::from_static(b"{}\n"));
+    store.put(Put { key: foreign, body, condition: Condition::Always, sha256: None }).await.expect("stored");
+
+    let fresh = tempfile::tempdir().expect("a folder");
+    let lines = vec![tweet(1, 1), tweet(3, 3)];
+    let report = run_script(&settings(fresh.path()), &store, false, vec![Step::Lines(lines)]).await.expect("it ends");
+    assert_eq!((report.duplicates, report.hours_closed), (1, 2));
+    let listed = listed(&store);
+    assert_eq!(listed[&closing("2026-01-05T10")], [tweet(1, 1), tweet(3, 3)]);
+    assert_eq!(listed[&closing("2026-01-05T11")], [tweet(61, 2)]);
+}
+
+#[tokio::test]
+async fn adopted_hours_are_part_of_a_live_sources_run() {
+    let store = Arc::new(MemoryStore::new());
+    leave_open(&store, vec![tweet(1, 1)]).await;
+    let fresh = tempfile::tempdir().expect("a folder");
+    let stop = CancellationToken::new();
+    let steps = vec![
+        Step::Lines(vec![tweet(60 * 2 + 11, 2)]),
+        Step::Until(Arc::clone(&store), "_hours/2026-01-05T11.json".into()),
+        Step::Stop(stop.clone()),
+    ];
+    run_until(&settings(fresh.path()), &store, true, steps, stop).await.expect("it stops in order");
+    let listed = listed(&store);
+    assert_eq!(listed[&closing("2026-01-05T10")], [tweet(1, 1)]);
+    assert_eq!(listed[&closing("2026-01-05T11")], Vec::<String>::new());
+}
