@@ -6,48 +6,20 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use cauce_lake::manifest::{Codec, Guarantee, IngestPath, Manifest, ManifestName};
-use cauce_lake::pattern::PatternOptions;
 use cauce_lake::store::memory::{Call, Fault, MemoryStore};
-use cauce_lake::store::{Body, Condition, ErrorKind, Put, S3Options};
+use cauce_lake::store::{Body, Condition, ErrorKind, Put};
 use cauce_lake::tweet::{LineKind, RejectReason, scan};
-use cauce_lake::{Hour, Key, LakeUrl, Pattern};
+use cauce_lake::{Hour, Key};
 
 use super::*;
 use crate::channel::{Batch, ConnectionEvent, Record, RecordKind, Reject};
-use crate::config::settings::{
-    AgentSettings, ChannelSettings, LakeSettings, PartitionBy, RollRules, SourceSettings, SpoolSettings,
-    StatusSettings, SuccessMarker,
-};
+use crate::config::settings::PartitionBy;
 use crate::spool::entry::Entry;
 
 mod adopt;
 
 fn settings(spool: &Path) -> Settings {
-    Settings {
-        agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
-        source: SourceSettings::Stdin { max_line_bytes: 1 << 20 },
-        channel: ChannelSettings { durable: true, capacity: 1_000, transaction_capacity: 100 },
-        spool: SpoolSettings { dir: spool.to_owned(), max_bytes: 1 << 30, fsync_interval: Duration::from_millis(5) },
-        dedupe_window: Duration::from_secs(86_400),
-        lake: LakeSettings {
-            url: LakeUrl::Folder("unused".into()),
-            s3: S3Options::default(),
-            pattern: Pattern::new("%m-%d-%h", &PatternOptions::default()).expect("valid pattern"),
-            partition_by: PartitionBy::CreatedAt,
-            file_prefix: "tweets".into(),
-            file_suffix: ".json".into(),
-            codec: Codec::None,
-            roll: RollRules::default(),
-            allowed_lateness: Duration::from_secs(600),
-            max_open_hours: 24,
-            repair_wait: Duration::from_secs(1_800),
-            max_catch_up: Duration::from_secs(31 * 86_400),
-            success_marker: SuccessMarker::Always,
-            allow_unsafe_store: false,
-        },
-        status: StatusSettings { listen: None, flume_listen: None, flume_names: ("s".into(), "c".into(), "k".into()) },
-        notices: vec![],
-    }
+    Settings::for_tests(spool)
 }
 
 /// What a scripted source does, one after the other.

@@ -240,3 +240,53 @@ pub struct StatusSettings {
     /// Names for Flume's JSON: (source, channel, sink) as in the `twitter.conf`.
     pub flume_names: (String, String, String),
 }
+
+#[cfg(test)]
+impl Settings {
+    /// Settings for tests: standard input into hours by creation, a durable channel, no status page. What a test is about
+    /// it sets itself.
+    pub(crate) fn for_tests(spool: &std::path::Path) -> Settings {
+        Settings {
+            agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
+            source: SourceSettings::Stdin { max_line_bytes: 1 << 20 },
+            channel: ChannelSettings { durable: true, capacity: 10_000, transaction_capacity: 100 },
+            spool: SpoolSettings {
+                dir: spool.to_owned(),
+                max_bytes: 1 << 30,
+                fsync_interval: Duration::from_millis(5),
+            },
+            dedupe_window: Duration::from_secs(86_400),
+            lake: LakeSettings::for_tests("%m-%d-%h"),
+            status: StatusSettings {
+                listen: None,
+                flume_listen: None,
+                flume_names: ("s".into(), "c".into(), "k".into()),
+            },
+            notices: vec![],
+        }
+    }
+}
+
+#[cfg(test)]
+impl LakeSettings {
+    /// A lake for tests, with any pattern that Flume would take.
+    pub(crate) fn for_tests(pattern: &str) -> LakeSettings {
+        let options = cauce_lake::pattern::PatternOptions { allow_open: true, ..Default::default() };
+        LakeSettings {
+            url: LakeUrl::Folder("unused".into()),
+            s3: S3Options::default(),
+            pattern: Pattern::new(pattern, &options).expect("a test's pattern is valid"),
+            partition_by: PartitionBy::CreatedAt,
+            file_prefix: "tweets".into(),
+            file_suffix: ".json".into(),
+            codec: Codec::None,
+            roll: RollRules::default(),
+            allowed_lateness: Duration::from_secs(600),
+            max_open_hours: 24,
+            repair_wait: Duration::from_secs(1_800),
+            max_catch_up: Duration::from_secs(31 * 86_400),
+            success_marker: SuccessMarker::Always,
+            allow_unsafe_store: false,
+        }
+    }
+}

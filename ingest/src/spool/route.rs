@@ -120,34 +120,14 @@ impl Router {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use cauce_lake::LakeUrl;
-    use cauce_lake::pattern::PatternOptions;
-    use cauce_lake::store::S3Options;
-
     use super::super::entry::Entry;
     use super::*;
-    use crate::config::settings::{RollRules, SuccessMarker};
 
     fn router(pattern: &str, partition_by: PartitionBy) -> Router {
-        let options = PatternOptions { allow_open: true, ..PatternOptions::default() };
-        Router::new(&LakeSettings {
-            url: LakeUrl::Folder("lake".into()),
-            s3: S3Options::default(),
-            pattern: Pattern::new(pattern, &options).expect("valid pattern"),
-            partition_by,
-            file_prefix: "p".into(),
-            file_suffix: String::new(),
-            codec: Codec::Gzip,
-            roll: RollRules::default(),
-            allowed_lateness: Duration::ZERO,
-            max_open_hours: 5,
-            repair_wait: Duration::ZERO,
-            max_catch_up: Duration::ZERO,
-            success_marker: SuccessMarker::Never,
-            allow_unsafe_store: false,
-        })
+        let file_prefix = "p".into();
+        let (file_suffix, codec) = (String::new(), Codec::Gzip);
+        let lake = LakeSettings::for_tests(pattern);
+        Router::new(&LakeSettings { partition_by, file_prefix, file_suffix, codec, ..lake })
     }
 
     fn keys(router: &Router, at_ms: i64, now_ms: i64, files: u64) -> Vec<String> {

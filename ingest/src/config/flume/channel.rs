@@ -3,15 +3,8 @@
 use super::agent::Component;
 use super::mapping::{Mapping, java_number};
 
-const KNOWN: &[&str] = &[
-    "type",
-    "capacity",
-    "transactionCapacity",
-    "keep-alive",
-    "byteCapacity",
-    "byteCapacityBufferPercentage",
-    "dataDirs",
-    "checkpointDir",
+/// Settings of the file channel's own format, which ours has no use for.
+const FILE_CHANNEL_INNER: [&str; 11] = [
     "backupCheckpointDir",
     "useDualCheckpoints",
     "compressBackupCheckpoint",
@@ -23,6 +16,18 @@ const KNOWN: &[&str] = &[
     "fsyncInterval",
     "use-log-replay-v1",
     "use-fast-replay",
+];
+
+/// The other settings of Flume's channels.
+const KNOWN: &[&str] = &[
+    "type",
+    "capacity",
+    "transactionCapacity",
+    "keep-alive",
+    "byteCapacity",
+    "byteCapacityBufferPercentage",
+    "dataDirs",
+    "checkpointDir",
     "memoryCapacity",
     "overflowCapacity",
     "overflowTimeout",
@@ -69,7 +74,7 @@ pub(super) fn map(channel: &Component, sink: &Component, mapping: &mut Mapping<'
         &["byteCapacity", "byteCapacityBufferPercentage"],
         "the longest line is bounded by source.max_line_bytes instead",
     );
-    mapping.unknown_keys(channel, KNOWN, "channel");
+    mapping.unknown_keys(channel, &[KNOWN, &FILE_CHANNEL_INNER].concat(), "channel");
     transaction_holds_the_sinks_batch(channel, sink, mapping);
 }
 
@@ -130,20 +135,11 @@ fn folder(channel: &Component, mapping: &mut Mapping<'_>) {
             ),
         );
     }
-    let own = [
-        "backupCheckpointDir",
-        "useDualCheckpoints",
-        "compressBackupCheckpoint",
-        "checkpointInterval",
-        "checkpointOnClose",
-        "maxFileSize",
-        "minimumRequiredSpace",
-        "fsyncPerTransaction",
-        "fsyncInterval",
-        "use-log-replay-v1",
-        "use-fast-replay",
-    ];
-    mapping.not_needed(channel, &own, "the spool has its own format; spool.fsync_interval says how often it is synced");
+    mapping.not_needed(
+        channel,
+        &FILE_CHANNEL_INNER,
+        "the spool has its own format; spool.fsync_interval says how often it is synced",
+    );
 }
 
 /// A sink's batch that does not fit into a transaction never got through in Flume either.

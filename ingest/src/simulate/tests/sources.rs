@@ -3,10 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cauce_lake::manifest::Codec;
-use cauce_lake::pattern::PatternOptions;
-use cauce_lake::store::S3Options;
-use cauce_lake::{LakeUrl, Pattern};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -17,35 +13,7 @@ use crate::source;
 use crate::status::Metrics;
 
 fn settings(source: SourceSettings) -> Settings {
-    Settings {
-        agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
-        source,
-        channel: ChannelSettings { durable: false, capacity: 10_000, transaction_capacity: 100 },
-        spool: SpoolSettings {
-            dir: Path::new("unused").to_owned(),
-            max_bytes: 1 << 30,
-            fsync_interval: Duration::from_millis(5),
-        },
-        dedupe_window: Duration::from_secs(86_400),
-        lake: LakeSettings {
-            url: LakeUrl::Folder("unused".into()),
-            s3: S3Options::default(),
-            pattern: Pattern::new("%m-%d-%h", &PatternOptions::default()).expect("a good pattern"),
-            partition_by: PartitionBy::CreatedAt,
-            file_prefix: "tweets".into(),
-            file_suffix: ".json".into(),
-            codec: Codec::None,
-            roll: RollRules::default(),
-            allowed_lateness: Duration::from_secs(600),
-            max_open_hours: 24,
-            repair_wait: Duration::from_secs(1_800),
-            max_catch_up: Duration::from_secs(31 * 86_400),
-            success_marker: SuccessMarker::Always,
-            allow_unsafe_store: false,
-        },
-        status: StatusSettings { listen: None, flume_listen: None, flume_names: ("s".into(), "c".into(), "k".into()) },
-        notices: vec![],
-    }
+    Settings { source, ..Settings::for_tests(Path::new("unused")) }
 }
 
 /// Runs the source until it has handed over `count` tweets; their ids and times.
