@@ -139,7 +139,7 @@ async fn run_on(
     let (channel, events) = channel(settings.channel.capacity, spool.state().last_ms);
     let (work, todo) = mpsc::unbounded_channel();
     let author = Author { agent: settings.agent.id.clone(), epoch: lease.epoch(), guarantee };
-    tracing::info!(lake = %store.location(), agent = author.agent, epoch = author.epoch, ?guarantee, "the lake is ours");
+    tracing::info!(lake = %store.location(), agent = author.agent, epoch = author.epoch, %guarantee, "the lake is ours");
 
     let leave = CancellationToken::new();
     let uploader = Uploader::new(store, lease, channel.clone(), Arc::clone(&metrics));

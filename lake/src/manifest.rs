@@ -14,6 +14,8 @@
 //!
 //! Pure: no store is touched here. A reader ignores members it does not know, so that later versions can add some.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hour::Hour;
@@ -43,6 +45,17 @@ pub enum Guarantee {
     AtMostOnce,
     /// The store ignores conditions: nothing is lost, an object may have been overwritten by a foreign one.
     UnsafeStore,
+}
+
+impl fmt::Display for Guarantee {
+    /// As it stands in a manifest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Guarantee::ExactlyOnce => "exactly-once",
+            Guarantee::AtMostOnce => "at-most-once",
+            Guarantee::UnsafeStore => "unsafe-store",
+        })
+    }
 }
 
 /// How a tweet came in. Objects do not mix these.
@@ -379,6 +392,13 @@ mod tests {
         }
         for name in ["_SUCCESS", "tweets.json", "tweets.2026.json", "tweets.99999999999999999999.json"] {
             assert_eq!(epoch_ms_in_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_guarantee_is_shown_as_it_stands_in_a_manifest() {
+        for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtMostOnce, Guarantee::UnsafeStore] {
+            assert_eq!(serde_json::to_value(guarantee).expect("a word"), guarantee.to_string());
         }
     }
 
