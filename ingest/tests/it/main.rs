@@ -3,6 +3,10 @@
 //! One binary, so that it is linked once. S3 servers that are not installed are skipped with a word
 //! (`cauce_lake::store::servers` says how to name one); nothing else is.
 
+mod bad_config;
+mod bad_lines;
+mod bad_machine;
+mod bad_store;
 mod command_line;
 mod corpus;
 mod files;
@@ -11,6 +15,8 @@ mod http;
 mod kill;
 mod lake;
 mod program;
+mod proxy;
+mod reading;
 mod seed;
 mod simulator;
 mod streams;
