@@ -1,7 +1,7 @@
 //! The built program from outside: processes, signals, files, sockets and S3 servers, as its users meet it.
 //!
 //! One binary, so that it is linked once. S3 servers that are not installed are skipped with a word
-//! (`cauce_lake::store::servers` says how to name one); nothing else is.
+//! (`cauce_lake::store::servers` says how to name one), and so is what a machine does not allow (mounting a disk).
 
 mod bad_config;
 mod bad_lines;
