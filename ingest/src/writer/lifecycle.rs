@@ -218,15 +218,23 @@ impl Writer {
                 self.may_close = true;
             }
             Inner::Drain => {
-                // What was read while the spool was full goes in first, so that its files are rolled with the others.
-                while let Some(event) = self.held.pop_front() {
-                    self.take_in_order(event)?;
-                }
+                self.take_held()?;
                 self.drain();
             }
-            Inner::Leave => self.phase = Phase::Leaving,
+            Inner::Leave => {
+                self.take_held()?;
+                self.phase = Phase::Leaving;
+            }
         }
         self.open_group();
+        Ok(())
+    }
+
+    /// Takes in what was read while the spool was full: before its files are rolled, and before the last commit counts.
+    fn take_held(&mut self) -> Result<(), SpoolError> {
+        while let Some(event) = self.held.pop_front() {
+            self.take_in_order(event)?;
+        }
         Ok(())
     }
 

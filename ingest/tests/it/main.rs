@@ -1,8 +1,12 @@
 //! The built program from outside: processes, signals, files, sockets and S3 servers, as its users meet it.
 //!
 //! One binary, so that it is linked once. S3 servers that are not installed are skipped with a word
-//! (`cauce_lake::store::servers` says how to name one); nothing else is.
+//! (`cauce_lake::store::servers` says how to name one), and so is what a machine does not allow (mounting a disk).
 
+mod bad_config;
+mod bad_lines;
+mod bad_machine;
+mod bad_store;
 mod command_line;
 mod corpus;
 mod files;
@@ -11,6 +15,8 @@ mod http;
 mod kill;
 mod lake;
 mod program;
+mod proxy;
+mod reading;
 mod seed;
 mod simulator;
 mod streams;

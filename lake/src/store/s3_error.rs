@@ -163,7 +163,9 @@ fn sentence(kind: ErrorKind, failure: &Failure, bucket: &str, whereabouts: &str)
         ErrorKind::AccessDenied => {
             format!("access to bucket {bucket:?} denied: the credentials lack a permission{said}")
         }
-        ErrorKind::Credentials => format!("the credentials are not accepted {whereabouts}{said}"),
+        ErrorKind::Credentials => format!(
+            "the credentials are not accepted {whereabouts}: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role{said}"
+        ),
         ErrorKind::Configuration => match (code, &failure.region) {
             ("RequestTimeTooSkewed", _) => "this machine's clock is wrong: set it".to_owned(),
             (_, Some(region)) => format!("bucket {bucket:?} is in region {region}: set lake.s3.region = {region:?}"),

@@ -175,7 +175,10 @@ fn pattern(read: &mut Read<'_>, flume: &FromFlume) -> Option<Pattern> {
             Some(pattern)
         }
         Err(why) => {
-            read.problem("lake.pattern", &why.to_string());
+            // What is right in UTC is wrong because of the zone.
+            let in_utc = PatternOptions { time_zone: None, ..options };
+            let key = if Pattern::new(&text, &in_utc).is_ok() { "lake.time_zone" } else { "lake.pattern" };
+            read.problem(key, &why.to_string());
             None
         }
     }
