@@ -69,9 +69,9 @@ fn a_full_disk_is_said_and_with_room_it_goes_on() {
         return;
     }
     place.write("archive/a.json", joined(&lines));
+    let run = format!("{INGEST} run --spool-dir spool/own; echo code $?");
     let script = format!(
-        "mount -t tmpfs -o size=4m tmpfs spool && chmod 700 spool; {INGEST} run; echo code $?; \
-         mount -o remount,size=64m spool; {INGEST} run; echo code $?"
+        "mount -t tmpfs -o size=64m tmpfs spool; head -c 60M /dev/zero > spool/ballast; {run}; rm spool/ballast; {run}"
     );
     let ended = with_disk(&mut place, &script);
     assert_eq!(ended.out, "code 1\ncode 0\n", "{}", ended.err);
