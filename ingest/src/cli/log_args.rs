@@ -10,6 +10,9 @@ use crate::status::logs::{self, LogFormat};
 /// Parts of the program whose levels can be set.
 const OURS: [&str; 3] = ["cauce_ingest", "cauce_lake", "ingest"];
 
+/// A library that prints whole answers, headers too, when it warns.
+const TALKATIVE: &str = "aws_config";
+
 /// How and what is logged, for every command.
 #[derive(Debug, clap::Args)]
 pub(super) struct LogArgs {
@@ -59,7 +62,8 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
         }
     }
     let ours: String = OURS.iter().map(|part| format!(",{part}={base}")).collect();
-    Ok(format!("{}{ours}{parts}", base.min(LevelFilter::WARN)))
+    let (libraries, talkative) = (base.min(LevelFilter::WARN), base.min(LevelFilter::ERROR));
+    Ok(format!("{libraries},{TALKATIVE}={talkative}{ours}{parts}"))
 }
 
 fn level(word: &str) -> Result<LevelFilter, String> {
@@ -74,9 +78,12 @@ mod tests {
 
     #[test]
     fn finer_levels_are_for_our_own_parts_only() {
-        let debug = "warn,cauce_ingest=debug,cauce_lake=debug,ingest=debug,cauce_lake=trace";
+        let debug = "warn,aws_config=error,cauce_ingest=debug,cauce_lake=debug,ingest=debug,cauce_lake=trace";
         assert_eq!(filter("debug,cauce_lake=trace").as_deref(), Ok(debug));
-        assert_eq!(filter("error").as_deref(), Ok("error,cauce_ingest=error,cauce_lake=error,ingest=error"));
+        assert_eq!(
+            filter("error").as_deref(),
+            Ok("error,aws_config=error,cauce_ingest=error,cauce_lake=error,ingest=error")
+        );
         assert_eq!(filter(""), filter("info"));
         for text in ["loud", "7", "hyper=trace", "info,cauce_lake[x]=debug", "cauce_lake=loud"] {
             assert!(filter(text).is_err(), "{text}");

@@ -9,7 +9,6 @@ use std::io::{self, IsTerminal as _};
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -31,20 +30,20 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter is not understood.
-    #[error("{0:?} is no log level or filter: give error, warn, info, debug, trace or off")]
-    Filter(String),
+    #[error("the log's filter is not understood: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
     /// It was set up before.
     #[error("the log is set up already")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets up the log of this process. `filter` is a level (`info`: ours at that level, libraries from `warn`) or a whole
-/// filter in the form of tracing-subscriber (`info,cauce_ingest::upload=debug`).
+/// Sets up the log of this process. `filter` is in the form of tracing-subscriber (`warn,cauce_ingest=info`); what a person
+/// may ask for is decided where the command line is read.
 ///
 /// # Errors
 /// When the filter is not understood or the log is set up already.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
-    let filter = parse_filter(filter)?;
+    let filter = EnvFilter::try_new(filter)?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Json => base.json().flatten_event(true).with_current_span(false).finish().try_init()?,
@@ -56,19 +55,6 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
         }
     }
     Ok(())
-}
-
-fn parse_filter(filter: &str) -> Result<EnvFilter, LogError> {
-    let refused = || LogError::Filter(filter.to_owned());
-    if filter.contains(['=', ',']) {
-        return EnvFilter::try_new(filter).map_err(|_| refused());
-    }
-    // A lone word that is no level would be taken for a module of that name, and everything else would fall silent.
-    let is_level = !filter.is_empty() && filter.bytes().all(|b| b.is_ascii_alphabetic());
-    let level = filter.parse::<LevelFilter>().ok().filter(|_| is_level).ok_or_else(refused)?;
-    let libraries = level.min(LevelFilter::WARN);
-    let ours = format!("{libraries},ingest={level},cauce_ingest={level},cauce_lake={level}");
-    EnvFilter::try_new(ours).map_err(|_| refused())
 }
 
 /// The plain form.
@@ -185,7 +171,7 @@ mod tests {
             move || sink.clone()
         };
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(parse_filter(filter).expect("a filter"))
+            .with_env_filter(EnvFilter::try_new(filter).expect("a filter"))
             .with_writer(writer)
             .with_ansi(false)
             .event_format(Lines { short_time: false })
@@ -214,24 +200,5 @@ mod tests {
             tracing::error!(error = %"bad\x1b[31m\nERROR forged", "source failed");
         });
         assert_eq!(lines, ["ERROR source failed  error=bad\\u{1b}[31m\\nERROR forged"]);
-    }
-
-    #[test]
-    fn a_level_is_for_our_own_code_and_libraries_stay_at_warnings() {
-        let lines = logged("debug", || {
-            tracing::debug!("ours");
-            tracing::info!(target: "hyper::client", "theirs");
-            tracing::warn!(target: "hyper::client", "their warning");
-        });
-        assert_eq!(lines, ["DEBUG ours", "WARN  their warning"]);
-        assert!(logged("off", || tracing::error!("nothing")).is_empty());
-    }
-
-    #[test]
-    fn a_filter_that_means_nothing_is_refused() {
-        for filter in ["verbose", "", "7", "info,x=loud"] {
-            let error = parse_filter(filter).expect_err("no level");
-            assert!(error.to_string().starts_with(&format!("{filter:?} is no log level")), "{error}");
-        }
     }
 }
