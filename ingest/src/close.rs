@@ -2,6 +2,7 @@
 //!
 //! Pure: what is decided here is journalled and carried out by [`crate::writer`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cauce_lake::Hour;
@@ -130,13 +131,19 @@ pub fn ready(state: &State, author: &Author, now_ms: i64) -> Vec<Planned> {
         manifest.duplicates = hour_state.duplicates;
         planned.push(Planned { name, manifest, files: ids(&files) });
     }
-    for (hour, closed) in &state.closed {
-        let late = |file: &&FileState| !file.planned && matches!(file.stage, Stage::Stored { .. });
-        let files: Vec<&FileState> = state.files_of(*hour, true).filter(late).collect();
-        let under_way = state.plans.keys().any(|name| name.hour == *hour);
-        let Some(first) = files.iter().map(|file| file.head.created_ms).min().filter(|_| !under_way) else { continue };
-        let name = ManifestName { hour: *hour, late: Some(closed.late_manifests + 1) };
-        let manifest = manifest(state, author, *hour, &files, first, now_ms);
+    let late = |file: &&FileState| file.head.target.late && !file.planned && matches!(file.stage, Stage::Stored { .. });
+    let late_hours: BTreeSet<Hour> =
+        state.files.values().filter(late).filter_map(|file| file.head.target.hour).collect();
+    for hour in late_hours {
+        // A late manifest follows the one that closes its hour, and they go one after the other.
+        let Some(closed) = state.closed.get(&hour) else { continue };
+        if state.plans.keys().any(|name| name.hour == hour) {
+            continue;
+        }
+        let files: Vec<&FileState> = state.files_of(hour, true).filter(late).collect();
+        let opened_ms = files.iter().map(|file| file.head.created_ms).min().unwrap_or(now_ms);
+        let name = ManifestName { hour, late: Some(closed.late_manifests + 1) };
+        let manifest = manifest(state, author, hour, &files, opened_ms, now_ms);
         planned.push(Planned { name, manifest, files: ids(&files) });
     }
     planned
