@@ -118,7 +118,7 @@ pub struct Planned {
 /// The manifests that can be made now: of frozen hours whose files are all stored or put aside, and of late files that
 /// are stored.
 pub fn ready(state: &State, author: &Author, now_ms: i64) -> Vec<Planned> {
-    let settled = |file: &FileState| matches!(file.stage, Stage::Stored { .. } | Stage::Quarantined { .. });
+    let settled = |file: &FileState| matches!(file.stage, Stage::Stored { .. }) || file.aside().is_some();
     let mut planned = Vec::new();
     for (hour, hour_state) in &state.hours {
         let name = ManifestName::closing(*hour);

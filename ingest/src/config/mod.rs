@@ -95,6 +95,16 @@ pub fn load_lake(request: &Request, outside: &Outside) -> Result<(LakeSettings, 
     validate::lake_settings(&layers, &extras)
 }
 
+/// Reads `spool.dir` alone, for commands that look into a spool.
+///
+/// # Errors
+/// All problems that could be found, each with where it was written.
+pub fn load_spool_dir(request: &Request, outside: &Outside) -> Result<PathBuf, ConfigError> {
+    let (mut layers, _) = gather(request, outside)?;
+    resolve(&mut layers, &["spool.dir"], outside)?;
+    validate::spool_dir(&layers)
+}
+
 fn gather(request: &Request, outside: &Outside) -> Result<(Layers, FromFlume), ConfigError> {
     let mut layers = Layers::default();
     let mut problems = Problems::default();

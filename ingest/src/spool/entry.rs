@@ -137,7 +137,7 @@ pub enum Entry {
         /// The file.
         id: FileId,
     },
-    /// The file was put aside: it is damaged, or another object lies under its key.
+    /// The file was put aside: another object lies under its key.
     Quarantined {
         /// The file.
         id: FileId,
@@ -206,5 +206,18 @@ pub enum Entry {
         sha256: String,
         /// Ids of its tweets.
         ids: Vec<u64>,
+    },
+    /// The file was put aside because its bytes are not those that were accepted. Only in the state that a recovery sums up.
+    Damaged {
+        /// The file.
+        id: FileId,
+        /// What is wrong.
+        reason: String,
+        /// How many bytes from its beginning check out, up to the end of a commit.
+        end: u64,
+        /// Lines in them.
+        lines: u64,
+        /// Their CRC32C.
+        crc: u32,
     },
 }

@@ -24,6 +24,12 @@ pub enum SpoolError {
         /// The spool's folder.
         dir: String,
     },
+    /// There is none.
+    #[error("there is no spool in {dir}: nothing was written there yet, or spool.dir is another folder")]
+    Missing {
+        /// The folder.
+        dir: String,
+    },
     /// The journal cannot be read.
     #[error("spool {dir}: {source}")]
     Journal {

@@ -146,6 +146,15 @@ impl IdIndex {
     }
 }
 
+/// Reads a whole run and holds it against its checksums.
+///
+/// # Errors
+/// When it is missing or damaged, saying what is wrong.
+pub(super) fn check(disk: &dyn Disk, info: &RunInfo) -> io::Result<()> {
+    let run = Run::open(disk, info.clone())?;
+    (0..run.index.len()).try_for_each(|number| run.block(number).map(drop))
+}
+
 fn write_run(disk: &dyn Disk, info: &RunInfo, sorted: &[u64]) -> io::Result<()> {
     // A crash between writing a run and naming it in a snapshot leaves a file that nobody knows of.
     disk.remove(&info.name())?;

@@ -23,16 +23,19 @@
 //!
 //! **Recovery** applies the frames of the newest generation. A torn last frame was never accepted and is left out. A
 //! whole last frame whose data did not reach the disk was not accepted either, and is left out as a whole. Any other
-//! byte that does not check out is damage: the file it concerns is quarantined, loudly. A failed sync is never repeated:
+//! byte that does not check out is damage: the file it concerns is quarantined, loudly; `requeue.rs` mends what can be. A failed sync is never repeated:
 //! the agent stops, and the next start trusts only what it can read back.
 
 pub mod disk;
 pub mod entry;
 mod error;
 mod folder;
+pub mod fsck;
 pub mod ids;
+pub mod inspect;
 pub mod journal;
 mod recovery;
+pub mod requeue;
 pub mod roll;
 pub mod route;
 pub mod seal;

@@ -8,7 +8,7 @@ use cauce_lake::manifest::Codec;
 use super::SpoolError;
 use super::disk::Disk;
 use super::entry::{Entry, FileHead, FileId};
-use super::folder::{lines_name, object_name};
+use super::folder::{aside, lines_name, object_name};
 use super::journal::{self, JournalError};
 use super::state::{FileState, Stage, State};
 
@@ -35,12 +35,12 @@ pub(super) struct Recovered {
 }
 
 /// A place up to which a file should check out.
-#[derive(Clone, Copy)]
-struct Point {
-    frame: usize,
-    end: u64,
-    lines: u64,
-    crc: u32,
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Point {
+    pub(super) frame: usize,
+    pub(super) end: u64,
+    pub(super) lines: u64,
+    pub(super) crc: u32,
 }
 
 pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolError> {
@@ -75,21 +75,27 @@ pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolErro
             state.apply(&Entry::Cut { id, end: good.end, lines: good.lines, crc: good.crc });
             continue;
         }
-        let reason = format!("its bytes changed on the disk after byte {}", good.end);
+        let reason = if good.end == file.end {
+            "its object changed on the disk; its lines did not".to_owned()
+        } else {
+            format!("its bytes changed on the disk after byte {}", good.end)
+        };
         let head = file.head.clone();
         move_aside(disk, &head).map_err(fail)?;
-        state.apply(&Entry::Quarantined { id, reason: reason.clone() });
+        let Point { end, lines, crc, .. } = good;
+        state.apply(&Entry::Damaged { id, reason: reason.clone(), end, lines, crc });
         report.damaged.push((head, reason));
     }
     for file in state.files.values().filter(|file| file.stage == Stage::Open) {
         // What a torn group left behind the accepted end must never get into an object.
         drop(disk.open_at(&lines_name(file.head.id), file.end).map_err(fail)?);
     }
+    finish_moves(disk, &state).map_err(fail)?;
     remove_strays(disk, &state).map_err(fail)?;
     Ok(Recovered { generation, state, ids, report })
 }
 
-fn fold(frames: &[Vec<Entry>]) -> (State, Vec<u64>) {
+pub(super) fn fold(frames: &[Vec<Entry>]) -> (State, Vec<u64>) {
     let mut state = State::default();
     let mut ids = Vec::new();
     for entry in frames.iter().flatten() {
@@ -101,9 +107,8 @@ fn fold(frames: &[Vec<Entry>]) -> (State, Vec<u64>) {
     (state, ids)
 }
 
-/// Holds every file that is not stored against all the places the journal names, and returns for each that fails the
-/// first place that does not check out and the last one that does.
-fn check_files(disk: &dyn Disk, frames: &[Vec<Entry>]) -> io::Result<BTreeMap<FileId, (Point, Point)>> {
+/// All the places that the journal names, by file, first to last.
+pub(super) fn points(frames: &[Vec<Entry>]) -> BTreeMap<FileId, Vec<Point>> {
     let mut points: BTreeMap<FileId, Vec<Point>> = BTreeMap::new();
     for (frame, entries) in frames.iter().enumerate() {
         for entry in entries {
@@ -127,6 +132,13 @@ fn check_files(disk: &dyn Disk, frames: &[Vec<Entry>]) -> io::Result<BTreeMap<Fi
             }
         }
     }
+    points
+}
+
+/// Holds every file that is not stored against all the places the journal names, and returns for each that fails the
+/// first place that does not check out and the last one that does.
+fn check_files(disk: &dyn Disk, frames: &[Vec<Entry>]) -> io::Result<BTreeMap<FileId, (Point, Point)>> {
+    let points = points(frames);
     let (state, _) = fold(frames);
     let mut bad = BTreeMap::new();
     for file in state.files.values() {
@@ -139,17 +151,31 @@ fn check_files(disk: &dyn Disk, frames: &[Vec<Entry>]) -> io::Result<BTreeMap<Fi
 }
 
 fn check_file(disk: &dyn Disk, file: &FileState, points: &[Point]) -> io::Result<Option<(Point, Point)>> {
-    if matches!(file.stage, Stage::Stored { .. } | Stage::Quarantined { .. }) {
+    if !matches!(file.stage, Stage::Open | Stage::Sealed { .. }) {
         return Ok(None);
     }
-    let mut good = Point { frame: 0, end: 0, lines: 0, crc: 0 };
-    let mut reader = match disk.read(&lines_name(file.head.id)) {
+    let reader = match disk.read(&lines_name(file.head.id)) {
         Ok(reader) => reader,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(points.first().map(|first| (*first, good)));
+            return Ok(points.first().map(|first| (*first, Point::default())));
         }
         Err(error) => return Err(error),
     };
+    if let Some(failure) = hold_against(reader, points)? {
+        return Ok(Some(failure));
+    }
+    if let (Stage::Sealed { bytes, sha256 }, Codec::Gzip | Codec::Zstd) = (&file.stage, file.head.codec)
+        && !object_is_whole(disk, &file.head, *bytes, sha256)?
+    {
+        let end = Point { frame: 0, end: file.end, lines: file.lines, crc: file.crc };
+        return Ok(Some((end, end)));
+    }
+    Ok(None)
+}
+
+/// Holds bytes against places, and returns the first that does not check out with the last one that does.
+pub(super) fn hold_against(mut reader: impl Read, points: &[Point]) -> io::Result<Option<(Point, Point)>> {
+    let mut good = Point::default();
     let mut buffer = vec![0; 1 << 16];
     for point in points {
         let mut left = point.end - good.end;
@@ -168,15 +194,10 @@ fn check_file(disk: &dyn Disk, file: &FileState, points: &[Point]) -> io::Result
         }
         good = *point;
     }
-    if let (Stage::Sealed { bytes, sha256 }, Codec::Gzip | Codec::Zstd) = (&file.stage, file.head.codec)
-        && !object_is_whole(disk, &file.head, *bytes, sha256)?
-    {
-        return Ok(Some((good, good)));
-    }
     Ok(None)
 }
 
-fn object_is_whole(disk: &dyn Disk, head: &FileHead, bytes: u64, sha256: &str) -> io::Result<bool> {
+pub(super) fn object_is_whole(disk: &dyn Disk, head: &FileHead, bytes: u64, sha256: &str) -> io::Result<bool> {
     match disk.read(&object_name(head)) {
         Ok(reader) => {
             let (length, hash) = super::seal::length_and_sha256(reader)?;
@@ -190,14 +211,25 @@ fn object_is_whole(disk: &dyn Disk, head: &FileHead, bytes: u64, sha256: &str) -
 /// Moves what there is of a file into the quarantine folder.
 pub(super) fn move_aside(disk: &dyn Disk, head: &FileHead) -> io::Result<()> {
     for name in [lines_name(head.id), object_name(head)] {
-        let aside = name.replacen("data/", "quarantine/", 1);
-        match disk.rename(&name, &aside) {
+        match disk.rename(&name, &aside(&name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
     }
     disk.sync_folder("quarantine")?;
     disk.sync_folder("data")
+}
+
+/// Moves aside what a crash left in its old place after the journal said that it is put aside.
+fn finish_moves(disk: &dyn Disk, state: &State) -> io::Result<()> {
+    let there = disk.list("data")?;
+    let left = |name: String| there.iter().any(|there| name.ends_with(there.as_str()));
+    for file in state.files.values().filter(|file| file.aside().is_some()) {
+        if left(lines_name(file.head.id)) || left(object_name(&file.head)) {
+            move_aside(disk, &file.head)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes files that no entry speaks of: they hold nothing that was accepted, or what is stored already.

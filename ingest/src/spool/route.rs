@@ -81,7 +81,7 @@ impl Router {
 
     /// The head of a new file for a target. `at_ms` is the time of its first record, `now_ms` the time.
     pub fn new_file(&self, state: &State, id: FileId, target: Target, at_ms: i64, now_ms: i64) -> FileHead {
-        let number = self.number(state, &target, at_ms, now_ms);
+        let number = number(state, &target, at_ms, now_ms);
         let (prefix, suffix) = match target.role {
             Role::Tweets => (self.file_prefix.as_str(), self.file_suffix.as_str()),
             Role::Messages => (MESSAGES_PREFIX, ".json"),
@@ -93,29 +93,51 @@ impl Router {
         let key = Key::new(key).expect("a checked pattern, prefix and suffix make a valid key");
         FileHead { id, target, key, codec, created_ms: now_ms }
     }
+}
 
-    /// The number in a file's name: the time, inside the file's hour, and never one that its folder has seen.
-    fn number(&self, state: &State, target: &Target, at_ms: i64, now_ms: i64) -> i64 {
-        let (first, last) = match target.hour {
-            Some(hour) => (hour.start_ms(), hour.end_ms() - 1),
-            None => (0, i64::MAX),
-        };
-        let wanted = if now_ms <= last && now_ms >= first { now_ms } else { at_ms };
-        // Flume's counter is the clock and one more, and so is ours: readers of both see the same kind of name.
-        let seen = state.numbers.get(&target.folder).copied().unwrap_or(i64::MIN);
-        let number = (wanted + 1).max(seen.saturating_add(1)).max(first);
-        if number <= last {
-            return number;
-        }
-        // The hour's last millisecond is used: go back to the latest number that is free.
-        let taken: std::collections::BTreeSet<i64> = state
-            .files
-            .values()
-            .filter(|file| file.head.target.folder == target.folder)
-            .filter_map(|file| epoch_ms_in_name(file.head.key.file_name()))
-            .collect();
-        (first..=last).rev().find(|number| !taken.contains(number)).unwrap_or(last)
+/// The head of a new file for the lines of one that was put aside: a new number in its folder, or in that of late tweets
+/// when its hour takes nothing more.
+pub fn again(state: &State, id: FileId, old: &FileHead, now_ms: i64) -> FileHead {
+    let mut target = old.target.clone();
+    target.late |= target.hour.is_some_and(|hour| state.is_final(hour));
+    if target.late && !target.folder.starts_with(LATE_PREFIX) {
+        target.folder = format!("{LATE_PREFIX}{}", target.folder);
     }
+    let name = old.key.file_name();
+    let written = epoch_ms_in_name(name);
+    let number = number(state, &target, written.unwrap_or(old.created_ms), now_ms);
+    let place = written.map(|written| written.to_string()).and_then(|digits| Some((name.rfind(&digits)?, digits.len())));
+    let name = match place {
+        Some((at, digits)) => format!("{}{number}{}", &name[..at], &name[at + digits..]),
+        // The numbers of 1970's first months are too short to be told from other parts of a name.
+        None => format!("{number}.{name}"),
+    };
+    let slash = if target.folder.is_empty() { "" } else { "/" };
+    let key = Key::new(format!("{}{slash}{name}", target.folder)).expect("a valid key with another number stays valid");
+    FileHead { id, target, key, codec: old.codec, created_ms: now_ms }
+}
+
+/// The number in a file's name: the time, inside the file's hour, and never one that its folder has seen.
+fn number(state: &State, target: &Target, at_ms: i64, now_ms: i64) -> i64 {
+    let (first, last) = match target.hour {
+        Some(hour) => (hour.start_ms(), hour.end_ms() - 1),
+        None => (0, i64::MAX),
+    };
+    let wanted = if now_ms <= last && now_ms >= first { now_ms } else { at_ms };
+    // Flume's counter is the clock and one more, and so is ours: readers of both see the same kind of name.
+    let seen = state.numbers.get(&target.folder).copied().unwrap_or(i64::MIN);
+    let number = (wanted + 1).max(seen.saturating_add(1)).max(first);
+    if number <= last {
+        return number;
+    }
+    // The hour's last millisecond is used: go back to the latest number that is free.
+    let taken: std::collections::BTreeSet<i64> = state
+        .files
+        .values()
+        .filter(|file| file.head.target.folder == target.folder)
+        .filter_map(|file| epoch_ms_in_name(file.head.key.file_name()))
+        .collect();
+    (first..=last).rev().find(|number| !taken.contains(number)).unwrap_or(last)
 }
 
 #[cfg(test)]

@@ -32,10 +32,21 @@ pub enum Stage {
         /// Its SHA-256.
         sha256: String,
     },
-    /// It was put aside.
+    /// It was put aside with all its bytes.
     Quarantined {
         /// Why.
         reason: String,
+    },
+    /// It was put aside because its bytes are not those that were accepted.
+    Damaged {
+        /// What is wrong.
+        reason: String,
+        /// How many bytes from its beginning check out, up to the end of a commit.
+        end: u64,
+        /// Lines in them.
+        lines: u64,
+        /// Their CRC32C.
+        crc: u32,
     },
 }
 
@@ -62,8 +73,16 @@ impl FileState {
     /// Bytes it takes on the disk until it is stored.
     pub fn spooled_bytes(&self) -> u64 {
         match self.stage {
-            Stage::Open | Stage::Sealed { .. } | Stage::Quarantined { .. } => self.end,
+            Stage::Open | Stage::Sealed { .. } | Stage::Quarantined { .. } | Stage::Damaged { .. } => self.end,
             Stage::Stored { .. } => 0,
+        }
+    }
+
+    /// Why it was put aside, where it was.
+    pub fn aside(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Quarantined { reason } | Stage::Damaged { reason, .. } => Some(reason),
+            Stage::Open | Stage::Sealed { .. } | Stage::Stored { .. } => None,
         }
     }
 }
@@ -191,6 +210,10 @@ impl State {
             }
             Entry::Stored { id } => self.stored(*id),
             Entry::Quarantined { id, reason } => self.stage(*id, Stage::Quarantined { reason: reason.clone() }),
+            Entry::Damaged { id, reason, end, lines, crc } => {
+                let stage = Stage::Damaged { reason: reason.clone(), end: *end, lines: *lines, crc: *crc };
+                self.stage(*id, stage);
+            }
             Entry::LiveFrom { hour } => {
                 self.live_next = self.live_next.max(Some(*hour));
             }

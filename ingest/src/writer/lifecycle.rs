@@ -44,7 +44,7 @@ impl Writer {
                 Stage::Open if end == 0 => self.forget_empty(id),
                 Stage::Open => self.after.push(After::Seal(id)),
                 Stage::Sealed { .. } => self.after.push(After::Upload(id)),
-                Stage::Stored { .. } | Stage::Quarantined { .. } => {}
+                Stage::Stored { .. } | Stage::Quarantined { .. } | Stage::Damaged { .. } => {}
             }
         }
         self.after.extend(plans.into_iter().map(After::Put));

@@ -89,6 +89,17 @@ pub(crate) fn lake_settings(layers: &Layers, flume: &FromFlume) -> Result<(LakeS
     lake.map(|lake| (lake, read.notices)).ok_or_else(|| ConfigError::one("the lake's configuration is not complete"))
 }
 
+/// Reads `spool.dir` alone.
+///
+/// # Errors
+/// When it is no text.
+pub(crate) fn spool_dir(layers: &Layers) -> Result<PathBuf, ConfigError> {
+    let mut read = Read::new(layers);
+    let dir = read.text("spool.dir");
+    read.problems.check()?;
+    dir.map(PathBuf::from).ok_or_else(|| ConfigError::one("spool.dir is empty: name the spool's folder"))
+}
+
 /// Below this a spool could not hold the open files of two hours and a journal.
 const MIN_SPOOL_BYTES: u64 = 16 << 20;
 

@@ -1,0 +1,274 @@
+//! A check of a whole spool that changes nothing: the journal, every file at every commit, sealed objects, id files, and
+//! what lies around. With an agent at work only what is committed is held against the journal.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use cauce_lake::manifest::Codec;
+
+use super::SpoolError;
+use super::disk::{Disk, RealDisk};
+use super::entry::FileId;
+use super::folder::{aside, lines_name, object_name};
+use super::ids;
+use super::inspect::View;
+use super::journal::{self, JournalError};
+use super::recovery::{self, Point};
+use super::state::{FileState, Stage};
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file it is about, under the spool's folder.
+    pub name: String,
+    /// From which byte on.
+    pub offset: Option<u64>,
+    /// What is there.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Frames of the journal that were read.
+    pub frames: usize,
+    /// Spool files that were read.
+    pub files: usize,
+    /// Id files that were read.
+    pub runs: usize,
+    /// Whether an agent works on the spool.
+    pub running: bool,
+    /// What a person must look at.
+    pub problems: Vec<Finding>,
+    /// What is worth saying and mends itself.
+    pub notes: Vec<Finding>,
+}
+
+/// Checks a spool. A damaged journal is a problem in the report; nothing else can be checked then.
+///
+/// # Errors
+/// When there is no spool, or the disk says no.
+pub fn check(dir: &Path) -> Result<Report, SpoolError> {
+    let view = match View::open(dir) {
+        Ok(view) => view,
+        Err(SpoolError::Journal { source, .. }) => return unreadable(dir, source),
+        Err(other) => return Err(other),
+    };
+    let fail = |source| SpoolError::Disk { dir: dir.display().to_string(), action: "check it".into(), source };
+    let report = Report { frames: view.frames, running: view.running, ..Report::default() };
+    let mut check = Check { disk: RealDisk::new(dir), view, report };
+    check.torn_end();
+    check.files().map_err(fail)?;
+    check.runs();
+    check.strays().map_err(fail)?;
+    Ok(check.report)
+}
+
+fn unreadable(dir: &Path, error: JournalError) -> Result<Report, SpoolError> {
+    let (name, offset, what, remedy) = match error {
+        JournalError::Io { source, .. } => {
+            return Err(SpoolError::Disk { dir: dir.display().to_string(), action: "read the journal".into(), source });
+        }
+        JournalError::Damaged { name, offset } => (
+            name,
+            Some(offset),
+            "a frame does not check out, and it is not a torn end; nothing behind it can be trusted".to_owned(),
+            "restore the journal from a copy, or move the spool's folder away, keep it, and start with an empty one",
+        ),
+        JournalError::Version { name, version } => {
+            (name, Some(8), format!("it has format {version}"), "use the version of ingest that wrote it")
+        }
+    };
+    let problem = Finding { name, offset, what, remedy: remedy.to_owned() };
+    Ok(Report { problems: vec![problem], ..Report::default() })
+}
+
+struct Check {
+    disk: RealDisk,
+    view: View,
+    report: Report,
+}
+
+impl Check {
+    fn problem(&mut self, name: &str, offset: Option<u64>, what: String, remedy: &str) {
+        self.report.problems.push(Finding { name: name.to_owned(), offset, what, remedy: remedy.to_owned() });
+    }
+
+    fn note(&mut self, name: &str, offset: Option<u64>, what: String, remedy: &str) {
+        self.report.notes.push(Finding { name: name.to_owned(), offset, what, remedy: remedy.to_owned() });
+    }
+
+    fn torn_end(&mut self) {
+        if self.view.torn_bytes == 0 {
+            return;
+        }
+        let (name, torn) = (self.view.journal.clone(), self.view.torn_bytes);
+        let remedy = if self.view.running {
+            "the agent is writing a group"
+        } else {
+            "nothing to do: it was never accepted, and the next start leaves it out"
+        };
+        self.note(&name, None, format!("its last {torn} bytes are a torn group"), remedy);
+    }
+
+    fn files(&mut self) -> io::Result<()> {
+        let files: Vec<FileState> = self.view.state.files.values().cloned().collect();
+        for file in files {
+            match &file.stage {
+                Stage::Open | Stage::Sealed { .. } => self.file(&file)?,
+                Stage::Stored { .. } => continue,
+                Stage::Quarantined { .. } | Stage::Damaged { .. } => self.file_aside(&file)?,
+            }
+            self.report.files += 1;
+        }
+        Ok(())
+    }
+
+    /// A file that waits: at every commit, and its object.
+    fn file(&mut self, file: &FileState) -> io::Result<()> {
+        let name = lines_name(file.head.id);
+        let points = self.view.points.remove(&file.head.id).unwrap_or_default();
+        let reader = match self.disk.read(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !self.has_moved_on(file.head.id) {
+                    self.problem(&name, None, format!("it is not there; {} lines were accepted", file.lines), DAMAGED);
+                }
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        if let Some((bad, good)) = recovery::hold_against(reader, &points)? {
+            self.bad_bytes(file, &name, bad, good);
+            return Ok(());
+        }
+        let length = self.disk.open_reader(&name).and_then(|reader| reader.length()).unwrap_or(file.end);
+        if file.stage == Stage::Open && length > file.end && !self.view.running {
+            let what = format!("{} bytes behind the accepted end", length - file.end);
+            self.note(&name, Some(file.end), what, "nothing to do: they were never accepted, and the next start cuts them");
+        }
+        let Stage::Sealed { bytes, sha256 } = &file.stage else { return Ok(()) };
+        let object = object_name(&file.head);
+        if !recovery::object_is_whole(&self.disk, &file.head, *bytes, sha256)? && !self.has_moved_on(file.head.id) {
+            let what = "the object is not what was sealed: its length or SHA-256 differs".to_owned();
+            let remedy = match file.head.codec {
+                Codec::None => "bytes were added behind its end: stop the agent and cut the file at its accepted length",
+                Codec::Gzip | Codec::Zstd => {
+                    "the next start puts the file aside; its lines check out, so ingest spool requeue mends it"
+                }
+            };
+            self.problem(&object, None, what, remedy);
+        }
+        Ok(())
+    }
+
+    fn bad_bytes(&mut self, file: &FileState, name: &str, bad: Point, good: Point) {
+        let what = format!("bytes {} to {} are not those that were accepted", good.end, bad.end);
+        let in_last_group = bad.frame > 0 && bad.frame + 1 == self.view.frames;
+        if self.view.synced && in_last_group && !self.view.running {
+            let remedy = "nothing to do: the last group did not reach the disk, was never accepted, and is left out";
+            self.note(name, Some(good.end), what, remedy);
+        } else if !self.view.synced && file.stage == Stage::Open {
+            let remedy = "the next start cuts the file there; channel.type = \"file\" keeps such lines";
+            self.problem(name, Some(good.end), what, remedy);
+        } else {
+            self.problem(name, Some(good.end), what, DAMAGED);
+        }
+    }
+
+    fn file_aside(&mut self, file: &FileState) -> io::Result<()> {
+        let name = aside(&lines_name(file.head.id));
+        let reason = file.aside().unwrap_or_default().to_owned();
+        let (end, lines, crc) = super::inspect::proved(file);
+        let points = [Point { frame: 0, end, lines, crc }];
+        let whole = match self.view.lines(file)? {
+            None => false,
+            Some(reader) => recovery::hold_against(reader, &points)?.is_none(),
+        };
+        if !whole {
+            let what = format!("it was put aside ({reason}), and its bytes are not there or changed since");
+            self.problem(&name, None, what, "restore it from a copy; ingest spool requeue --salvage lets it go");
+        } else if lines < file.lines {
+            let what = format!("it was put aside ({reason}); {lines} of its {} lines check out", file.lines);
+            self.problem(&name, Some(end), what, "ingest spool requeue --salvage takes those that check out");
+        } else {
+            let what = format!("it was put aside ({reason}); all its {lines} lines check out");
+            self.problem(&name, None, what, "ingest spool requeue gives it a new key");
+        }
+        Ok(())
+    }
+
+    /// Whether a running agent has stored a file, or put it aside, since the journal was read.
+    fn has_moved_on(&self, id: FileId) -> bool {
+        self.view.running
+            && View::open(&self.view.dir).is_ok_and(|now| {
+                now.state.files.get(&id).is_none_or(|file| !matches!(file.stage, Stage::Open | Stage::Sealed { .. }))
+            })
+    }
+
+    fn runs(&mut self) {
+        for run in self.view.state.runs.clone() {
+            self.report.runs += 1;
+            let Err(error) = ids::check(&self.disk, &run) else { continue };
+            if error.kind() == io::ErrorKind::NotFound && self.view.running {
+                // The agent has merged it into a newer one.
+                continue;
+            }
+            let remedy = "restore it from a copy; without it the agent does not start, because it could store tweets twice";
+            self.problem(&run.name(), None, error.to_string(), remedy);
+        }
+    }
+
+    /// Files that the journal does not speak of. Those of a crash are removed by the next start.
+    fn strays(&mut self) -> io::Result<()> {
+        let state = &self.view.state;
+        let mut known: BTreeSet<String> = state.runs.iter().map(ids::RunInfo::name).collect();
+        known.extend(["lock".to_owned(), self.view.journal.clone()]);
+        for file in state.files.values() {
+            let names = [lines_name(file.head.id), object_name(&file.head)];
+            known.extend(names.iter().map(|name| aside(name)));
+            known.extend(names);
+        }
+        for folder in ["", "data", "ids", "quarantine"] {
+            let mut names = match self.disk.list(folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                listed => listed?,
+            };
+            names.sort();
+            for name in names {
+                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                if !known.contains(&name) && !["data", "ids", "quarantine"].contains(&name.as_str()) {
+                    self.stray(folder, &name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stray(&mut self, folder: &str, name: &str) {
+        let digits = |name: &str, count: usize| name.len() == count && name.bytes().all(|byte| byte.is_ascii_digit());
+        let (stem, ending) = name.rsplit('/').next().and_then(|name| name.rsplit_once('.')).unwrap_or((name, ""));
+        let ours = match folder {
+            "" => name == "journal.new" || journal::generation_of(name).is_some(),
+            "ids" => ending == "ids" && digits(stem, 10),
+            _ => ["lines", "object"].contains(&ending) && digits(stem, 12),
+        };
+        if !ours {
+            let what = "the spool never makes a file of this name".to_owned();
+            self.problem(name, None, what, "move it away: the next start removes what it does not know in data/ and ids/");
+        } else if folder == "quarantine" {
+            let what = "the journal does not speak of it: its lines were requeued, as far as they checked out".to_owned();
+            self.note(name, None, what, "look at it if lines were lost, then delete it");
+        } else if !self.view.running {
+            let what = "the journal does not speak of it: a crash left it".to_owned();
+            self.note(name, None, what, "nothing to do: the next start removes it");
+        }
+    }
+}
+
+const DAMAGED: &str = "restore it from a copy, or let the next start put it aside; ingest spool requeue --salvage takes what checks out";
+
+#[cfg(test)]
+mod tests;
