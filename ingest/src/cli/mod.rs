@@ -15,6 +15,7 @@ mod log_args;
 mod reading_tests;
 mod run;
 mod simulate;
+mod spool;
 mod verify;
 
 use std::ffi::OsString;
@@ -55,6 +56,8 @@ enum Command {
     Cat(cat::Args),
     /// Read closed hours again and hold them against their manifests
     Verify(verify::Args),
+    /// Look into the spool: its files, their lines, a check, quarantined files back into the queue
+    Spool(spool::Args),
     /// Ask a running agent whether it is ready
     Health(health::HealthArgs),
     /// Stand in for the X API, with generated tweets
@@ -69,6 +72,7 @@ impl Command {
             Command::Hours(args) => hours::run(&args),
             Command::Cat(args) => cat::run(&args),
             Command::Verify(args) => verify::run(&args),
+            Command::Spool(args) => spool::run(&args),
             Command::Health(args) => Ok(runtime()?.block_on(health::run(args))?),
             Command::Simulate(args) => Ok(runtime()?.block_on(simulate::run(args)).map(|()| ExitCode::SUCCESS)?),
         }
