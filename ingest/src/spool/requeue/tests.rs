@@ -307,3 +307,17 @@ fn whatever_step_fails_the_lines_are_in_one_file_and_another_try_succeeds() {
         assert!(steps > 10, "only {steps} steps could fail");
     }
 }
+
+#[test]
+fn damage_to_a_requeued_file_is_told_and_not_taken_for_a_group_that_was_never_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spool = foreign(folder.path());
+    spool.requeue(0, false, NOW_MS).expect("requeued");
+    let path = spool.lines_path(1);
+    drop(spool);
+    std::fs::write(&path, groups(3).replace("group 1", "group X")).expect("writable");
+    let (spool, recovery) = open(folder.path());
+    assert!(!recovery.cut_group);
+    assert_eq!(recovery.damaged.len(), 1);
+    assert!(matches!(spool.state().files[&1].stage, Stage::Damaged { .. }));
+}
