@@ -53,6 +53,13 @@ fn report_recovery(recovery: &Recovery, spool: &Spool) {
             "lines of open files were lost with the machine's power; channel.type = \"file\" keeps them"
         );
     }
+    let aside = spool.state().files.values().filter(|file| file.aside().is_some()).count();
+    if aside > 0 {
+        tracing::error!(
+            files = aside,
+            "files lie in the spool's quarantine and are not stored; ingest spool ls shows them, requeue takes them back"
+        );
+    }
     for (head, reason) in &recovery.damaged {
         tracing::error!(file = head.id, key = %head.key, reason, "a spool file is damaged and was put into the spool's quarantine folder");
     }

@@ -147,14 +147,21 @@ impl Check {
         let length = self.disk.open_reader(&name).and_then(|reader| reader.length()).unwrap_or(file.end);
         if file.stage == Stage::Open && length > file.end && !self.view.running {
             let what = format!("{} bytes behind the accepted end", length - file.end);
-            self.note(&name, Some(file.end), what, "nothing to do: they were never accepted, and the next start cuts them");
+            self.note(
+                &name,
+                Some(file.end),
+                what,
+                "nothing to do: they were never accepted, and the next start cuts them",
+            );
         }
         let Stage::Sealed { bytes, sha256 } = &file.stage else { return Ok(()) };
         let object = object_name(&file.head);
         if !recovery::object_is_whole(&self.disk, &file.head, *bytes, sha256)? && !self.has_moved_on(file.head.id) {
             let what = "the object is not what was sealed: its length or SHA-256 differs".to_owned();
             let remedy = match file.head.codec {
-                Codec::None => "bytes were added behind its end: stop the agent and cut the file at its accepted length",
+                Codec::None => {
+                    "bytes were added behind its end: stop the agent and cut the file at its accepted length"
+                }
                 Codec::Gzip | Codec::Zstd => {
                     "the next start puts the file aside; its lines check out, so ingest spool requeue mends it"
                 }
@@ -216,7 +223,8 @@ impl Check {
                 // The agent has merged it into a newer one.
                 continue;
             }
-            let remedy = "restore it from a copy; without it the agent does not start, because it could store tweets twice";
+            let remedy =
+                "restore it from a copy; without it the agent does not start, because it could store tweets twice";
             self.problem(&run.name(), None, error.to_string(), remedy);
         }
     }
@@ -257,9 +265,15 @@ impl Check {
         };
         if !ours {
             let what = "the spool never makes a file of this name".to_owned();
-            self.problem(name, None, what, "move it away: the next start removes what it does not know in data/ and ids/");
+            self.problem(
+                name,
+                None,
+                what,
+                "move it away: the next start removes what it does not know in data/ and ids/",
+            );
         } else if folder == "quarantine" {
-            let what = "the journal does not speak of it: its lines were requeued, as far as they checked out".to_owned();
+            let what =
+                "the journal does not speak of it: its lines were requeued, as far as they checked out".to_owned();
             self.note(name, None, what, "look at it if lines were lost, then delete it");
         } else if !self.view.running {
             let what = "the journal does not speak of it: a crash left it".to_owned();
@@ -268,7 +282,8 @@ impl Check {
     }
 }
 
-const DAMAGED: &str = "restore it from a copy, or let the next start put it aside; ingest spool requeue --salvage takes what checks out";
+const DAMAGED: &str =
+    "restore it from a copy, or let the next start put it aside; ingest spool requeue --salvage takes what checks out";
 
 #[cfg(test)]
 mod tests;

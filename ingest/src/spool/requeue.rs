@@ -84,7 +84,8 @@ impl Spool {
             return Err(RequeueError::NotQuarantined { id });
         }
         let lines_aside = aside(&lines_name(id));
-        let good = self.proved(&file, &lines_aside).map_err(|source| self.failed(&format!("read {lines_aside}"), source))?;
+        let good =
+            self.proved(&file, &lines_aside).map_err(|source| self.failed(&format!("read {lines_aside}"), source))?;
         let lost = file.lines - good.lines;
         if lost > 0 && !salvage {
             return Err(RequeueError::Damaged { id, good: good.lines, lines: file.lines });

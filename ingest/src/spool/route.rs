@@ -106,7 +106,8 @@ pub fn again(state: &State, id: FileId, old: &FileHead, now_ms: i64) -> FileHead
     let name = old.key.file_name();
     let written = epoch_ms_in_name(name);
     let number = number(state, &target, written.unwrap_or(old.created_ms), now_ms);
-    let place = written.map(|written| written.to_string()).and_then(|digits| Some((name.rfind(&digits)?, digits.len())));
+    let place =
+        written.map(|written| written.to_string()).and_then(|digits| Some((name.rfind(&digits)?, digits.len())));
     let name = match place {
         Some((at, digits)) => format!("{}{number}{}", &name[..at], &name[at + digits..]),
         // The numbers of 1970's first months are too short to be told from other parts of a name.

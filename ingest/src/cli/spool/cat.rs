@@ -3,8 +3,8 @@
 
 use std::io::{Read, Write};
 
-use super::super::lake_args::{Step, note, write_failure};
 use super::super::Failure;
+use super::super::lake_args::{Step, note, write_failure};
 use super::{SpoolArgs, failure};
 use crate::config::Outside;
 use crate::spool::inspect::{View, proved};
@@ -44,9 +44,8 @@ fn select<'a>(view: &'a View, asked: &[String]) -> Result<Vec<&'a FileState>, Fa
     for name in asked {
         let is_meant = |file: &&FileState| name.parse() == Ok(file.head.id) || file.head.key.as_str() == name;
         let file = files.clone().find(is_meant);
-        let file = file.ok_or_else(|| {
-            failure(format!("the spool has no file {name}; ingest spool ls shows those it has"))
-        })?;
+        let file =
+            file.ok_or_else(|| failure(format!("the spool has no file {name}; ingest spool ls shows those it has")))?;
         if matches!(file.stage, Stage::Stored { .. }) {
             return Err(failure(format!("file {} is in the store already, as {}", file.head.id, file.head.key)));
         }

@@ -7,8 +7,8 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
-use super::super::lake_args::{Step, say, shown, write_failure};
 use super::super::Failure;
+use super::super::lake_args::{Step, say, shown, write_failure};
 use super::SpoolArgs;
 use crate::close::instant;
 use crate::config::Outside;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::super::lake_args::{Step, note, say, shown, write_failure};
 use super::super::Failure;
+use super::super::lake_args::{Step, note, say, shown, write_failure};
 use super::{SpoolArgs, failure};
 use crate::config::Outside;
 use crate::spool::entry::FileId;

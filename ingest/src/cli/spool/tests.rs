@@ -40,8 +40,13 @@ fn hour(n: i64) -> Hour {
 }
 
 fn head(id: FileId, n: i64) -> FileHead {
-    let target =
-        Target { folder: format!("h{n}"), hour: Some(hour(n)), role: Role::Tweets, late: false, path: IngestPath::Stream };
+    let target = Target {
+        folder: format!("h{n}"),
+        hour: Some(hour(n)),
+        role: Role::Tweets,
+        late: false,
+        path: IngestPath::Stream,
+    };
     let number = hour(n).start_ms() + i64::try_from(id).expect("small");
     let key = Key::new(format!("h{n}/tweets.{number}.json")).expect("valid key");
     FileHead { id, target, key, codec: Codec::None, created_ms: number }
@@ -93,7 +98,9 @@ fn the_table_is_for_people_and_works_beside_an_agent() {
     }
     assert!(answer.out.contains("\n4 files; 6 lines, 54 B not yet in the store; 1 quarantined; an agent is at work\n"));
     assert!(answer.out.contains(&format!("\nhour      {} open\n", hour(0))), "{}", answer.out);
-    assert!(answer.out.contains(": agent-stopped\n") && answer.out.contains("aside     2: another object of 15 bytes\n"));
+    assert!(
+        answer.out.contains(": agent-stopped\n") && answer.out.contains("aside     2: another object of 15 bytes\n")
+    );
     drop(spool);
     assert!(on(folder.path(), &["ls"]).out.contains("; no agent is at work\n"));
 }
@@ -107,11 +114,9 @@ fn cat_writes_what_is_accepted_of_files_by_number_or_key() {
     data.write_all(b"half a line").expect("written");
     let lines = |ids: &[u64]| ids.iter().map(|id| format!("one of {id}\ntwo of {id}\n")).collect::<String>();
     let key = head(2, 0).key;
-    for (line, ids) in [
-        (vec!["cat"], &[0, 1, 2][..]),
-        (vec!["cat", "1"], &[1]),
-        (vec!["cat", key.as_str(), "0"], &[2, 0]),
-    ] {
+    for (line, ids) in
+        [(vec!["cat"], &[0, 1, 2][..]), (vec!["cat", "1"], &[1]), (vec!["cat", key.as_str(), "0"], &[2, 0])]
+    {
         let answer = on(folder.path(), &line);
         assert_eq!((answer.out, answer.err.as_str(), answer.end), (lines(ids), "", Ok(())), "{line:?}");
     }

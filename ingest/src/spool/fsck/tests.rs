@@ -12,8 +12,13 @@ use super::*;
 fn head(id: FileId, codec: Codec) -> FileHead {
     let hour: Hour = "2026-11-22T05".parse().expect("an hour");
     let number = hour.start_ms() + i64::try_from(id).expect("small");
-    let target =
-        Target { folder: "11-22-05".into(), hour: Some(hour), role: Role::Tweets, late: false, path: IngestPath::Stream };
+    let target = Target {
+        folder: "11-22-05".into(),
+        hour: Some(hour),
+        role: Role::Tweets,
+        late: false,
+        path: IngestPath::Stream,
+    };
     let key = Key::new(format!("11-22-05/tweets.{number}.json{}", codec.extension())).expect("valid key");
     FileHead { id, target, key, codec, created_ms: number }
 }
@@ -58,7 +63,8 @@ fn checked(dir: &Path) -> Report {
 fn paths(dir: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for folder in ["", "data", "ids"] {
-        let entries = std::fs::read_dir(dir.join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let entries =
+            std::fs::read_dir(dir.join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
         paths.extend(entries.filter(|path| path.is_file() && !path.ends_with("lock")));
     }
     paths
@@ -93,7 +99,10 @@ fn a_flipped_bit_anywhere_is_a_problem_or_a_torn_end() {
             std::fs::write(&path, bad).expect("writable");
             let report = checked(folder.path());
             let torn = path.to_string_lossy().contains("journal") && at as u64 >= journal_end;
-            assert!(!report.problems.is_empty() || (torn && report.notes.len() == 1), "{path:?} at byte {at}: {report:?}");
+            assert!(
+                !report.problems.is_empty() || (torn && report.notes.len() == 1),
+                "{path:?} at byte {at}: {report:?}"
+            );
             if let [problem] = report.problems.as_slice() {
                 assert!(path.ends_with(&problem.name), "{path:?}: {problem:?}");
             }
@@ -145,10 +154,12 @@ fn what_a_crash_leaves_is_a_note_and_what_the_spool_never_makes_is_a_problem() {
     let mut bytes = std::fs::read(&journal).expect("readable");
     bytes.extend([7; 21]);
     std::fs::write(&journal, bytes).expect("writable");
-    for name in ["data/000000000009.lines", "data/000000000000.object", "journal.new", "quarantine/000000000008.lines"] {
+    for name in ["data/000000000009.lines", "data/000000000000.object", "journal.new", "quarantine/000000000008.lines"]
+    {
         std::fs::write(folder.path().join(name), "x").expect("writable");
     }
-    let mut end = std::fs::File::options().append(true).open(folder.path().join("data/000000000000.lines")).expect("there");
+    let mut end =
+        std::fs::File::options().append(true).open(folder.path().join("data/000000000000.lines")).expect("there");
     std::io::Write::write_all(&mut end, b"half a li").expect("written");
     let report = checked(folder.path());
     assert_eq!((report.problems, report.notes.len()), (vec![], 6));

@@ -31,8 +31,13 @@ fn open(dir: &Path) -> (Spool, Recovery) {
 
 fn head(id: FileId) -> FileHead {
     let number = hour().start_ms() + 100 + i64::try_from(id).expect("small");
-    let target =
-        Target { folder: "11-22-05".into(), hour: Some(hour()), role: Role::Tweets, late: false, path: IngestPath::Stream };
+    let target = Target {
+        folder: "11-22-05".into(),
+        hour: Some(hour()),
+        role: Role::Tweets,
+        late: false,
+        path: IngestPath::Stream,
+    };
     let key = Key::new(format!("11-22-05/tweets.{number}.json")).expect("valid key");
     FileHead { id, target, key, codec: Codec::None, created_ms: number }
 }
