@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use cauce_lake::manifest::Codec;
-
 use super::SpoolError;
 use super::disk::{Disk, RealDisk};
 use super::entry::FileId;
@@ -158,14 +156,7 @@ impl Check {
         let object = object_name(&file.head);
         if !recovery::object_is_whole(&self.disk, &file.head, *bytes, sha256)? && !self.has_moved_on(file.head.id) {
             let what = "the object is not what was sealed: its length or SHA-256 differs".to_owned();
-            let remedy = match file.head.codec {
-                Codec::None => {
-                    "bytes were added behind its end: stop the agent and cut the file at its accepted length"
-                }
-                Codec::Gzip | Codec::Zstd => {
-                    "the next start puts the file aside; its lines check out, so ingest spool requeue mends it"
-                }
-            };
+            let remedy = "the next start puts the file aside; its lines check out, so ingest spool requeue mends it";
             self.problem(&object, None, what, remedy);
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cauce_lake::manifest::IngestPath;
+use cauce_lake::manifest::{Codec, IngestPath};
 use cauce_lake::{Hour, Key};
 
 use super::super::entry::{Entry, FileHead, Role, Target};
