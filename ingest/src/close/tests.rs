@@ -32,8 +32,14 @@ fn with_file(state: &mut State, id: u64, of: Hour, role: Role, late: bool, lines
     state.apply(&Entry::Appended {
         at_ms: created_ms,
         max_event_ms: None,
-        files: vec![Append { id, end: 10 * lines, lines, crc: 0, arrivals: vec![(created_ms / 1000, lines)] }],
-        ids: vec![],
+        files: vec![Append {
+            id,
+            end: 10 * lines,
+            lines,
+            crc: 0,
+            arrivals: vec![(created_ms / 1000, lines)],
+            ids: vec![],
+        }],
         duplicates: vec![],
         positions: vec![],
     });

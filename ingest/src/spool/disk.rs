@@ -44,11 +44,12 @@ pub trait Disk: Send + Sync {
     /// When the disk says no.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Cuts a file at a length, durably, and opens it at its end.
+    /// Cuts a file at `length` and makes it durable. Its length, and its bytes from `from` on, are written again first:
+    /// after a failed sync they may be readable and yet in memory only, and a second sync alone would not write them.
     ///
     /// # Errors
     /// When the disk says no, or the file is shorter than `length`.
-    fn open_at(&self, name: &str, length: u64) -> io::Result<Box<dyn DiskFile>>;
+    fn settle(&self, name: &str, from: u64, length: u64) -> io::Result<()>;
 
     /// A file's content, from its beginning.
     ///
@@ -133,18 +134,24 @@ impl Disk for RealDisk {
         Ok(Box::new(RealFile(file)))
     }
 
-    fn open_at(&self, name: &str, length: u64) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().append(true).open(self.path(name))?;
+    fn settle(&self, name: &str, from: u64, length: u64) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path(name))?;
         let there = file.metadata()?.len();
         if there < length {
             let text = format!("{name} holds {there} bytes of {length}");
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
-        if there > length {
-            file.set_len(length)?;
-            file.sync_all()?;
+        // Even where nothing is cut: an earlier cut may have failed to reach the disk.
+        file.set_len(length)?;
+        let mut buffer = vec![0; 1 << 18];
+        let mut at = from;
+        while at < length {
+            let piece = buffer.len().min(usize::try_from(length - at).unwrap_or(usize::MAX));
+            file.read_exact_at(&mut buffer[..piece], at)?;
+            file.write_all_at(&buffer[..piece], at)?;
+            at += piece as u64;
         }
-        Ok(Box::new(RealFile(file)))
+        file.sync_all()
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {

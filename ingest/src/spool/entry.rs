@@ -68,6 +68,8 @@ pub struct Append {
     /// New arrival entries: (seconds since the epoch, lines so far). The first replaces the last one known when both
     /// are of the same second.
     pub arrivals: Vec<(i64, u64)>,
+    /// Ids of the tweets added.
+    pub ids: Vec<u64>,
 }
 
 /// One thing that happened.
@@ -100,8 +102,6 @@ pub enum Entry {
         max_event_ms: Option<i64>,
         /// What each touched file is now.
         files: Vec<Append>,
-        /// Ids of the tweets among them.
-        ids: Vec<u64>,
         /// Tweets left out because their id was stored before, by the hour they would have gone to.
         duplicates: Vec<(Option<Hour>, u64)>,
         /// Where finite sources stand.

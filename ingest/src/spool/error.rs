@@ -18,6 +18,24 @@ pub enum SpoolError {
         #[source]
         source: io::Error,
     },
+    /// The disk failed before. What it holds since is unknown, so nothing is tried again on it.
+    #[error(
+        "spool {dir}: its disk failed before, and nothing more is written: start the agent again, it reads back what was accepted"
+    )]
+    Broken {
+        /// The spool's folder.
+        dir: String,
+    },
+    /// There are data files and nothing that says what they are.
+    #[error(
+        "spool {dir}: its journal is gone, and {files} files are there, which were left alone: restore the journal, or move the spool's folder away and keep it"
+    )]
+    NoJournal {
+        /// The spool's folder.
+        dir: String,
+        /// How many data files and id files there are.
+        files: usize,
+    },
     /// Another agent has it.
     #[error("spool {dir} is in use by another agent: stop that one, or give this one its own spool.dir")]
     Locked {
@@ -50,6 +68,9 @@ fn advice(error: &io::Error) -> &'static str {
             "; the disk is read-only: mount it for writing or choose another spool.dir"
         }
         io::ErrorKind::PermissionDenied => "; give this user the right to write there, or choose another spool.dir",
-        _ => "",
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            "; the file was damaged after it was written: restore it, or move the spool's folder away and keep it"
+        }
+        _ => "; what was accepted before is safe: look after the disk, then start again",
     }
 }

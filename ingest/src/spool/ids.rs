@@ -89,6 +89,11 @@ impl IdIndex {
         self.hot.insert(id);
     }
 
+    /// Whether a file is one of the runs.
+    pub fn names_run(&self, name: &str) -> bool {
+        self.runs.iter().any(|run| run.info.name() == name)
+    }
+
     /// Ids since the last checkpoint.
     pub fn hot_len(&self) -> usize {
         self.hot.len()

@@ -76,7 +76,7 @@ impl View {
             synced: scanned.synced,
             frames: scanned.frames.len(),
             torn_bytes: scanned.torn_bytes,
-            state: recovery::fold(&scanned.frames).0,
+            state: recovery::fold(&scanned.frames),
             points: recovery::points(&scanned.frames),
         }
     }

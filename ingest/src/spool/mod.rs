@@ -26,6 +26,7 @@
 //! byte that does not check out is damage: the file it concerns is quarantined, loudly; `requeue.rs` mends what can be. A failed sync is never repeated:
 //! the agent stops, and the next start trusts only what it can read back.
 
+mod commit;
 pub mod disk;
 pub mod entry;
 mod error;
@@ -41,7 +42,7 @@ pub mod route;
 pub mod seal;
 pub mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -52,7 +53,7 @@ use cauce_lake::Hour;
 use crate::channel::Position;
 use crate::failpoint;
 use disk::{Disk, DiskFile, RealDisk};
-use entry::{Append, Entry, FileHead, FileId};
+use entry::{Entry, FileHead, FileId};
 use folder::{lines_name, make_folders, object_name, take_lock};
 use ids::IdIndex;
 use journal::Journal;
@@ -62,11 +63,6 @@ use state::State;
 pub use error::SpoolError;
 pub use recovery::Recovery;
 
-/// A journal longer than this is summed up.
-const CHECKPOINT_BYTES: u64 = 64 << 20;
-/// So many ids in memory are written out.
-const CHECKPOINT_IDS: usize = 2_000_000;
-
 /// A spool file that takes lines.
 struct OpenFile {
     file: Box<dyn DiskFile>,
@@ -75,6 +71,7 @@ struct OpenFile {
     crc: u32,
     filling: Filling,
     arrivals: Vec<(i64, u64)>,
+    ids: Vec<u64>,
 }
 
 /// What the next group commit will say beside the staged entries.
@@ -83,7 +80,6 @@ struct Group {
     at_ms: i64,
     records: usize,
     max_event_ms: Option<i64>,
-    ids: Vec<u64>,
     duplicates: BTreeMap<Option<Hour>, u64>,
     positions: Vec<Position>,
 }
@@ -97,13 +93,15 @@ pub struct Spool {
     journal: Journal,
     state: State,
     ids: IdIndex,
-    open: HashMap<FileId, OpenFile>,
+    open: BTreeMap<FileId, OpenFile>,
     staged: Vec<Entry>,
     group: Group,
     buffered: usize,
     folder_changed: bool,
+    /// The disk has failed: nothing may be written any more.
+    broken: bool,
     // Held for the life of the spool: the lock goes with it.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// How a spool is to be opened.
@@ -131,18 +129,20 @@ impl Spool {
         make_folders(&options.dir).map_err(fail("make its folders"))?;
         let lock = take_lock(&options.dir, &dir)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(&options.dir));
-        let (spool, recovery) = Spool::on_disk(options, disk, lock)?;
+        let (spool, recovery) = Spool::on_disk(options, disk, Some(lock))?;
         Ok((spool, recovery))
     }
 
-    fn on_disk(options: &Options, disk: Arc<dyn Disk>, lock: File) -> Result<(Spool, Recovery), SpoolError> {
+    fn on_disk(options: &Options, disk: Arc<dyn Disk>, lock: Option<File>) -> Result<(Spool, Recovery), SpoolError> {
         let dir = options.dir.display().to_string();
         let recovered = recovery::recover(&*disk, &dir)?;
         failpoint::hit("recovery.checked");
         let fail = |source| SpoolError::Disk { dir: dir.clone(), action: "recover".into(), source };
         let mut ids = IdIndex::open(&*disk, &recovered.state.runs).map_err(fail)?;
         recovered.ids.iter().for_each(|id| ids.insert(*id));
-        let journal = checkpoint(&*disk, options, recovered.generation, &recovered.state, &mut ids).map_err(fail)?;
+        let journal =
+            commit::checkpoint(&*disk, options, recovered.generation, &recovered.state, &mut ids).map_err(fail)?;
+        recovery::tidy(&*disk, &recovered.state, &ids).map_err(fail)?;
         let mut state = recovered.state;
         state.runs = Vec::new();
         let spool = Spool {
@@ -153,11 +153,12 @@ impl Spool {
             journal,
             state,
             ids,
-            open: HashMap::new(),
+            open: BTreeMap::new(),
             staged: Vec::new(),
             group: Group::default(),
             buffered: 0,
             folder_changed: false,
+            broken: false,
             _lock: lock,
         };
         Ok((spool, recovered.report))
@@ -176,6 +177,19 @@ impl Spool {
     /// Where a file's lines are.
     pub fn lines_path(&self, id: FileId) -> PathBuf {
         self.dir.join(lines_name(id))
+    }
+
+    /// What sealing a file takes; `None` for a file that nobody knows.
+    pub fn seal_task(&self, id: FileId) -> Option<seal::Task> {
+        let file = self.state.files.get(&id)?;
+        Some(seal::Task {
+            dir: self.dir.clone(),
+            lines: lines_name(id),
+            bytes: file.end,
+            crc: file.crc,
+            codec: file.head.codec,
+            object: object_name(&file.head),
+        })
     }
 
     /// Where a file's object is: its lines where it is not compressed.
@@ -198,9 +212,10 @@ impl Spool {
     /// When the disk says no.
     pub fn create(&mut self, head: FileHead) -> Result<(), SpoolError> {
         let id = head.id;
-        let file = self.disk.create(&lines_name(id)).map_err(|source| self.failed("make a data file", source))?;
+        let file = self.guarded("make a data file", |spool| spool.disk.create(&lines_name(id)))?;
         let filling = Filling { first_ms: head.created_ms, last_ms: head.created_ms, body_bytes: 0, lines: 0 };
-        let open = OpenFile { file, buffer: Vec::new(), end: 0, crc: 0, filling, arrivals: Vec::new() };
+        let open =
+            OpenFile { file, buffer: Vec::new(), end: 0, crc: 0, filling, arrivals: Vec::new(), ids: Vec::new() };
         self.open.insert(id, open);
         self.folder_changed = true;
         self.stage(Entry::Created(head));
@@ -225,7 +240,7 @@ impl Spool {
         self.group.records += 1;
         if let Some(tweet_id) = tweet_id.filter(|_| self.dedupe_window_ms > 0) {
             self.ids.insert(tweet_id);
-            self.group.ids.push(tweet_id);
+            file.ids.push(tweet_id);
         }
     }
 
@@ -270,8 +285,8 @@ impl Spool {
 
     /// Takes no more lines into a file. What it holds must be committed before it is sealed.
     pub fn finish(&mut self, id: FileId) {
-        debug_assert!(self.open.get(&id).is_none_or(|file| file.buffer.is_empty()), "finished with uncommitted lines");
-        self.open.remove(&id);
+        let file = self.open.remove(&id);
+        assert!(file.is_none_or(|file| file.buffer.is_empty()), "file {id} finished with uncommitted lines");
     }
 
     /// Whether a commit would write anything.
@@ -287,117 +302,32 @@ impl Spool {
         self.buffered
     }
 
-    /// Writes and syncs everything since the last commit as one group.
-    ///
-    /// # Errors
-    /// When the disk failed. The spool must not be used any more then: what was committed before is safe, the group may
-    /// or may not be found by the next start, as a whole.
-    pub fn commit(&mut self) -> Result<(), SpoolError> {
-        if !self.has_staged() {
-            return Ok(());
-        }
-        let mut touched = Vec::new();
-        let mut appends = Vec::new();
-        for (id, open) in self.open.iter_mut().filter(|(_, open)| !open.buffer.is_empty()) {
-            if let Err(source) = open.file.append(&open.buffer) {
-                let (dir, action) = (self.dir.display().to_string(), format!("write {}", lines_name(*id)));
-                return Err(SpoolError::Disk { dir, action, source });
-            }
-            open.crc = crc32c::crc32c_append(open.crc, &open.buffer);
-            open.end += open.buffer.len() as u64;
-            // Buffers keep their room for the next group, but not that of an unusually large one.
-            open.buffer.clear();
-            open.buffer.shrink_to(1 << 20);
-            let arrivals = std::mem::take(&mut open.arrivals);
-            appends.push(Append { id: *id, end: open.end, lines: open.filling.lines, crc: open.crc, arrivals });
-            touched.push(*id);
-        }
-        failpoint::hit("append.data-written");
-        let critical = self.staged.iter().any(|entry| !matches!(entry, Entry::Created(_) | Entry::Alive { .. }));
-        let group = std::mem::take(&mut self.group);
-        let mut entries = std::mem::take(&mut self.staged);
-        if group.at_ms > 0 {
-            let appended = Entry::Appended {
-                at_ms: group.at_ms,
-                max_event_ms: group.max_event_ms,
-                files: appends,
-                ids: group.ids,
-                duplicates: group.duplicates.into_iter().collect(),
-                positions: group.positions,
-            };
-            self.state.apply(&appended);
-            entries.push(appended);
-        }
-        self.journal.append(&entries).map_err(|source| self.failed("write the journal", source))?;
-        failpoint::hit("commit.journal-written");
-        self.buffered = 0;
-        if self.durable {
-            self.sync_group(&touched)?;
-        } else if critical {
-            self.journal.sync().map_err(|source| self.failed("sync the journal", source))?;
-        }
-        failpoint::hit("commit.synced");
-        if self.journal.bytes() > CHECKPOINT_BYTES || self.ids.hot_len() > CHECKPOINT_IDS {
-            self.checkpoint()?;
-        }
-        Ok(())
-    }
-
-    /// Syncs the touched data files, their folder where a file was made, and the journal, all at once: a commit then
-    /// takes as long as the slowest sync and not as their sum.
-    fn sync_group(&mut self, touched: &[FileId]) -> Result<(), SpoolError> {
-        let disk = &*self.disk;
-        let journal = self.journal.file();
-        let files: Vec<&dyn DiskFile> = touched.iter().filter_map(|id| self.open.get(id)).map(|f| &*f.file).collect();
-        let folder_changed = self.folder_changed;
-        let outcome = std::thread::scope(|scope| {
-            let share = files.len().div_ceil(SYNC_THREADS).max(1);
-            let workers: Vec<_> = files
-                .chunks(share)
-                .map(|files| scope.spawn(move || files.iter().try_for_each(|file| file.sync())))
-                .collect();
-            let folder = folder_changed.then(|| scope.spawn(move || disk.sync_folder("data")));
-            let journal = journal.sync();
-            workers.into_iter().chain(folder).fold(journal, |so_far, worker| {
-                so_far.and(worker.join().unwrap_or_else(|_| Err(io::Error::other("a sync thread panicked"))))
-            })
-        });
-        outcome.map_err(|source| self.failed("sync", source))?;
-        self.folder_changed = false;
-        Ok(())
-    }
-
-    /// Sums the state up in a new journal generation.
-    ///
-    /// # Errors
-    /// When the disk failed.
-    pub fn checkpoint(&mut self) -> Result<(), SpoolError> {
-        debug_assert!(!self.has_staged(), "a checkpoint sums up what is committed");
-        let options = Options { dir: self.dir.clone(), durable: self.durable, dedupe_window_ms: self.dedupe_window_ms };
-        let generation = self.journal.generation();
-        self.journal = checkpoint(&*self.disk, &options, generation, &self.state, &mut self.ids)
-            .map_err(|source| self.failed("checkpoint", source))?;
-        Ok(())
-    }
-
     /// Removes the data of a file that is stored; the journal must say so durably.
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn discard(&self, head: &FileHead) -> Result<(), SpoolError> {
+    pub fn discard(&mut self, head: &FileHead) -> Result<(), SpoolError> {
         let names = [lines_name(head.id), object_name(head)];
-        names
-            .iter()
-            .try_for_each(|name| self.disk.remove(name))
-            .map_err(|source| self.failed("remove a data file", source))
+        self.guarded("remove a data file", |spool| names.iter().try_for_each(|name| spool.disk.remove(name)))
     }
 
     /// Moves the data of a file aside.
     ///
     /// # Errors
     /// When the disk says no.
-    pub fn quarantine(&self, head: &FileHead) -> Result<(), SpoolError> {
-        recovery::move_aside(&*self.disk, head).map_err(|source| self.failed("quarantine a data file", source))
+    pub fn quarantine(&mut self, head: &FileHead) -> Result<(), SpoolError> {
+        self.guarded("quarantine a data file", |spool| recovery::move_aside(&*spool.disk, head))
+    }
+
+    /// Does something on the disk, unless the disk has failed before. A failure is the last thing that is done: what the
+    /// disk holds then is for the next start to find out.
+    fn guarded<T>(&mut self, action: &str, act: impl FnOnce(&mut Spool) -> io::Result<T>) -> Result<T, SpoolError> {
+        if self.broken {
+            return Err(SpoolError::Broken { dir: self.dir.display().to_string() });
+        }
+        let outcome = act(self);
+        self.broken = outcome.is_err();
+        outcome.map_err(|source| self.failed(action, source))
     }
 
     fn failed(&self, action: &str, source: io::Error) -> SpoolError {
@@ -405,25 +335,15 @@ impl Spool {
     }
 }
 
-/// Threads that sync data files beside the journal.
-const SYNC_THREADS: usize = 8;
-
-fn checkpoint(disk: &dyn Disk, options: &Options, from: u64, state: &State, ids: &mut IdIndex) -> io::Result<Journal> {
-    let keep_from_ms = state.last_ms.saturating_sub(options.dedupe_window_ms);
-    let runs = ids.write_run(disk, state.last_ms, keep_from_ms)?;
-    failpoint::hit("checkpoint.run-written");
-    let mut snapshot = state.clone();
-    snapshot.runs.clone_from(&runs);
-    let journal = Journal::create(disk, from + 1, options.durable, &[Entry::Snapshot(Box::new(snapshot))])?;
-    failpoint::hit("checkpoint.journal-made");
-    ids.settle(disk, &runs)?;
-    for name in disk.list("")? {
-        if journal::generation_of(&name).is_some_and(|generation| generation <= from) {
-            disk.remove(&name)?;
-        }
-    }
-    Ok(journal)
-}
-
+#[cfg(test)]
+mod crash_model;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod sim_disk;
+#[cfg(test)]
+mod sim_inode;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,11 @@ use std::io::{self, Read};
 use cauce_lake::manifest::Codec;
 
 use super::SpoolError;
+use super::commit::settle_open_files;
 use super::disk::Disk;
-use super::entry::{Entry, FileHead, FileId};
+use super::entry::{Append, Entry, FileHead, FileId};
 use super::folder::{aside, lines_name, object_name};
+use super::ids::IdIndex;
 use super::journal::{self, JournalError};
 use super::state::{FileState, Stage, State};
 
@@ -47,8 +49,12 @@ pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolErro
     let fail = |source| SpoolError::Disk { dir: dir.to_owned(), action: "recover".into(), source };
     let names = disk.list("").map_err(fail)?;
     let Some(generation) = names.iter().filter_map(|name| journal::generation_of(name)).max() else {
+        // The first journal is durable before the first data file is made, so no crash leaves data alone.
+        let files = disk.list("data").map_err(fail)?.len() + disk.list("ids").map_err(fail)?.len();
+        if files > 0 {
+            return Err(SpoolError::NoJournal { dir: dir.to_owned(), files });
+        }
         let state = State { stopped: true, ..State::default() };
-        remove_strays(disk, &state).map_err(fail)?;
         return Ok(Recovered { generation: 0, state, ids: Vec::new(), report: Recovery::default() });
     };
     let mut scanned =
@@ -61,18 +67,24 @@ pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolErro
     let mut bad = check_files(disk, &scanned.frames).map_err(fail)?;
     let last = scanned.frames.len() - 1;
     if scanned.synced && last > 0 && bad.values().any(|(point, _)| point.frame == last) {
-        // The journal of the last group reached the disk and its data did not: it was never accepted.
-        scanned.frames.pop();
-        report.cut_group = true;
-        bad = check_files(disk, &scanned.frames).map_err(fail)?;
+        let before = check_files(disk, &scanned.frames[..last]).map_err(fail)?;
+        // The journal of the last group reached the disk and its data did not: it was never accepted. Where its absence
+        // is no better, because what it allowed is done, it was accepted, and its data is damaged.
+        if before.keys().all(|id| bad.contains_key(id)) {
+            scanned.frames.pop();
+            report.cut_group = true;
+            bad = before;
+        }
     }
-    let (mut state, ids) = fold(&scanned.frames);
+    let mut state = fold(&scanned.frames);
     report.stopped = state.stopped;
+    let mut cuts = BTreeMap::new();
     for (id, (_, good)) in bad {
         let Some(file) = state.files.get(&id) else { continue };
         if !scanned.synced && file.stage == Stage::Open {
             report.lost_lines += file.lines - good.lines;
             state.apply(&Entry::Cut { id, end: good.end, lines: good.lines, crc: good.crc });
+            cuts.insert(id, good.end);
             continue;
         }
         let reason = if good.end == file.end {
@@ -81,30 +93,38 @@ pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolErro
             format!("its bytes changed on the disk after byte {}", good.end)
         };
         let head = file.head.clone();
-        move_aside(disk, &head).map_err(fail)?;
         let Point { end, lines, crc, .. } = good;
         state.apply(&Entry::Damaged { id, reason: reason.clone(), end, lines, crc });
         report.damaged.push((head, reason));
     }
-    for file in state.files.values().filter(|file| file.stage == Stage::Open) {
-        // What a torn group left behind the accepted end must never get into an object.
-        drop(disk.open_at(&lines_name(file.head.id), file.end).map_err(fail)?);
-    }
-    finish_moves(disk, &state).map_err(fail)?;
-    remove_strays(disk, &state).map_err(fail)?;
+    // What a torn group left behind the accepted end must never get into an object. And what can be read back may still
+    // be in memory only: the killed agent's last group was perhaps never synced, or its sync failed.
+    let sure = if scanned.synced { scanned.frames.len() - 1 } else { 1 };
+    settle_open_files(disk, &state, &fold(&scanned.frames[..sure])).map_err(fail)?;
+    let ids = ids_of(&scanned.frames, &cuts);
     Ok(Recovered { generation, state, ids, report })
 }
 
-pub(super) fn fold(frames: &[Vec<Entry>]) -> (State, Vec<u64>) {
+pub(super) fn fold(frames: &[Vec<Entry>]) -> State {
     let mut state = State::default();
+    frames.iter().flatten().for_each(|entry| state.apply(entry));
+    state
+}
+
+/// Ids of the tweets that the frames add, without those whose lines were lost: they may come again.
+fn ids_of(frames: &[Vec<Entry>], cuts: &BTreeMap<FileId, u64>) -> Vec<u64> {
     let mut ids = Vec::new();
     for entry in frames.iter().flatten() {
-        state.apply(entry);
-        if let Entry::Appended { ids: new, .. } | Entry::Adopted { ids: new, .. } = entry {
-            ids.extend(new);
+        match entry {
+            Entry::Appended { files, .. } => {
+                let kept = |append: &&Append| cuts.get(&append.id).is_none_or(|end| append.end <= *end);
+                files.iter().filter(kept).for_each(|append| ids.extend(&append.ids));
+            }
+            Entry::Adopted { ids: new, .. } => ids.extend(new),
+            _ => {}
         }
     }
-    (state, ids)
+    ids
 }
 
 /// All the places that the journal names, by file, first to last.
@@ -139,7 +159,7 @@ pub(super) fn points(frames: &[Vec<Entry>]) -> BTreeMap<FileId, Vec<Point>> {
 /// first place that does not check out and the last one that does.
 fn check_files(disk: &dyn Disk, frames: &[Vec<Entry>]) -> io::Result<BTreeMap<FileId, (Point, Point)>> {
     let points = points(frames);
-    let (state, _) = fold(frames);
+    let state = fold(frames);
     let mut bad = BTreeMap::new();
     for file in state.files.values() {
         let points = points.get(&file.head.id).map(Vec::as_slice).unwrap_or_default();
@@ -154,20 +174,23 @@ fn check_file(disk: &dyn Disk, file: &FileState, points: &[Point]) -> io::Result
     if !matches!(file.stage, Stage::Open | Stage::Sealed { .. }) {
         return Ok(None);
     }
-    let reader = match disk.read(&lines_name(file.head.id)) {
+    let mut reader = match disk.read(&lines_name(file.head.id)) {
         Ok(reader) => reader,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(points.first().map(|first| (*first, Point::default())));
+            return Ok(points.iter().find(|point| point.end > 0).map(|first| (*first, Point::default())));
         }
         Err(error) => return Err(error),
     };
-    if let Some(failure) = hold_against(reader, points)? {
+    if let Some(failure) = hold_against(&mut reader, points)? {
         return Ok(Some(failure));
+    }
+    let end = Point { frame: 0, end: file.end, lines: file.lines, crc: file.crc };
+    if matches!(file.stage, Stage::Sealed { .. }) && reader.read(&mut [0])? > 0 {
+        return Ok(Some((end, end)));
     }
     if let (Stage::Sealed { bytes, sha256 }, Codec::Gzip | Codec::Zstd) = (&file.stage, file.head.codec)
         && !object_is_whole(disk, &file.head, *bytes, sha256)?
     {
-        let end = Point { frame: 0, end: file.end, lines: file.lines, crc: file.crc };
         return Ok(Some((end, end)));
     }
     Ok(None)
@@ -220,7 +243,14 @@ pub(super) fn move_aside(disk: &dyn Disk, head: &FileHead) -> io::Result<()> {
     disk.sync_folder("data")
 }
 
-/// Moves aside what a crash left in its old place after the journal said that it is put aside.
+/// Does what the recovered state allows and cannot be taken back. Comes after the checkpoint: the killed agent's last
+/// frame may be readable and not durable, and what it says was then not yet done.
+pub(super) fn tidy(disk: &dyn Disk, state: &State, ids: &IdIndex) -> io::Result<()> {
+    finish_moves(disk, state)?;
+    remove_strays(disk, state, ids)
+}
+
+/// Moves aside what the state calls put aside and still lies in its old place.
 fn finish_moves(disk: &dyn Disk, state: &State) -> io::Result<()> {
     let there = disk.list("data")?;
     let left = |name: String| there.iter().any(|there| name.ends_with(there.as_str()));
@@ -233,11 +263,12 @@ fn finish_moves(disk: &dyn Disk, state: &State) -> io::Result<()> {
 }
 
 /// Removes files that no entry speaks of: they hold nothing that was accepted, or what is stored already.
-fn remove_strays(disk: &dyn Disk, state: &State) -> io::Result<()> {
+fn remove_strays(disk: &dyn Disk, state: &State, ids: &IdIndex) -> io::Result<()> {
     let needed = |name: &str| {
-        state.files.values().any(|file| {
-            matches!(file.stage, Stage::Open | Stage::Sealed { .. })
-                && (name == lines_name(file.head.id) || name == object_name(&file.head))
+        state.files.values().any(|file| match file.stage {
+            Stage::Open => name == lines_name(file.head.id),
+            Stage::Sealed { .. } => name == lines_name(file.head.id) || name == object_name(&file.head),
+            Stage::Stored { .. } | Stage::Quarantined { .. } | Stage::Damaged { .. } => false,
         })
     };
     for name in disk.list("data")?.iter().map(|name| format!("data/{name}")) {
@@ -246,7 +277,7 @@ fn remove_strays(disk: &dyn Disk, state: &State) -> io::Result<()> {
         }
     }
     for name in disk.list("ids")?.iter().map(|name| format!("ids/{name}")) {
-        if !state.runs.iter().any(|run| run.name() == name) {
+        if !ids.names_run(&name) {
             disk.remove(&name)?;
         }
     }

@@ -102,13 +102,14 @@ impl Spool {
                 lines: good.lines,
                 crc: good.crc,
                 arrivals: arrivals_until(&file.arrivals, good.lines),
+                // They are known since the lines came first.
+                ids: Vec::new(),
             };
             let appended = Entry::Appended {
                 // Nothing arrived: a later time here would shorten the gap that the stop is.
                 at_ms: self.state.last_ms,
                 max_event_ms: None,
                 files: vec![append],
-                ids: Vec::new(),
                 duplicates: Vec::new(),
                 positions: Vec::new(),
             };

@@ -1,12 +1,13 @@
 //! Sealing: a finished spool file becomes the bytes of its object, once. Runs on a blocking thread, never on the
 //! writer's: compressing and hashing take their time.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cauce_lake::manifest::Codec;
 use sha2::{Digest, Sha256};
+
+use super::disk::{Disk, DiskFile, RealDisk};
 
 /// zstd's level: 3 is the library's default and costs hardly more than 1 on tweets.
 const ZSTD_LEVEL: i32 = 3;
@@ -16,44 +17,60 @@ const GZIP_LEVEL: u32 = 4;
 /// What to seal.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// The lines.
-    pub lines: PathBuf,
+    /// The spool's folder.
+    pub dir: PathBuf,
+    /// The lines, by their name in it.
+    pub lines: String,
     /// Accepted bytes of them.
     pub bytes: u64,
+    /// CRC32C of those.
+    pub crc: u32,
     /// How the object is compressed.
     pub codec: Codec,
     /// Where the object goes; the lines themselves where it is not compressed.
-    pub object: PathBuf,
+    pub object: String,
 }
 
-/// Makes the object's bytes durable and returns their length and SHA-256.
+/// Makes the lines and the object durable and returns the object's length and SHA-256.
 ///
 /// # Errors
-/// When the disk failed, or the lines are fewer bytes than were accepted.
+/// When the disk failed, or the lines are not those that were accepted.
 pub fn seal(task: &Task) -> io::Result<(u64, String)> {
-    let lines = File::open(&task.lines)?;
-    if lines.metadata()?.len() != task.bytes {
-        let text = format!("{} is not {} bytes long", task.lines.display(), task.bytes);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-    }
-    match task.codec {
+    seal_on(&RealDisk::new(&task.dir), task)
+}
+
+/// As [`seal`], on any disk.
+pub(super) fn seal_on(disk: &dyn Disk, task: &Task) -> io::Result<(u64, String)> {
+    // With the memory channel this is their first sync; with the file channel it finds nothing to do. The name must be
+    // durable too, and is so with the sync of the folder below.
+    disk.settle(&task.lines, task.bytes, task.bytes)?;
+    let lines = Checked { from: disk.read(&task.lines)?, bytes: 0, crc: 0 };
+    let (sealed, lines) = match task.codec {
         Codec::None => {
-            // With the memory channel this is the first sync; with the file channel it finds nothing to do.
-            lines.sync_data()?;
-            length_and_sha256(lines)
+            let (hashing, lines) = copy(lines, Hashing::new(io::sink()))?;
+            (hashing.outcome(), lines)
         }
         Codec::Gzip => {
-            let object =
-                flate2::write::GzEncoder::new(Hashing::create(&task.object)?, flate2::Compression::new(GZIP_LEVEL));
-            copy(lines, object)?.finish()?.settle(&task.object)
+            let to = Hashing::new(Object::create(disk, &task.object)?);
+            let encoder = flate2::write::GzEncoder::new(to, flate2::Compression::new(GZIP_LEVEL));
+            let (encoder, lines) = copy(lines, encoder)?;
+            (encoder.finish()?.settle()?, lines)
         }
         Codec::Zstd => {
-            let mut object = zstd::stream::write::Encoder::new(Hashing::create(&task.object)?, ZSTD_LEVEL)?;
-            object.include_checksum(true)?;
-            object.set_pledged_src_size(Some(task.bytes))?;
-            copy(lines, object)?.finish()?.settle(&task.object)
+            let to = Hashing::new(Object::create(disk, &task.object)?);
+            let mut encoder = zstd::stream::write::Encoder::new(to, ZSTD_LEVEL)?;
+            encoder.include_checksum(true)?;
+            encoder.set_pledged_src_size(Some(task.bytes))?;
+            let (encoder, lines) = copy(lines, encoder)?;
+            (encoder.finish()?.settle()?, lines)
         }
+    };
+    if (lines.bytes, lines.crc) != (task.bytes, task.crc) {
+        let text = format!("{} holds other bytes than were accepted", task.lines);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
+    disk.sync_folder("data")?;
+    Ok(sealed)
 }
 
 /// Length and SHA-256 (64 hexadecimal digits) of what a reader gives.
@@ -61,8 +78,8 @@ pub fn seal(task: &Task) -> io::Result<(u64, String)> {
 /// # Errors
 /// When reading fails.
 pub fn length_and_sha256(reader: impl Read) -> io::Result<(u64, String)> {
-    let hashing = copy(reader, Hashing { to: io::sink(), hash: Sha256::new(), bytes: 0 })?;
-    Ok((hashing.bytes, hex(&hashing.hash.finalize())))
+    let (hashing, _) = copy(reader, Hashing::new(io::sink()))?;
+    Ok(hashing.outcome())
 }
 
 /// Bytes as hexadecimal digits.
@@ -71,13 +88,51 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Copies by pieces large enough that neither hashing nor compressing waits for the disk often.
-fn copy<W: Write>(mut from: impl Read, mut to: W) -> io::Result<W> {
+fn copy<R: Read, W: Write>(mut from: R, mut to: W) -> io::Result<(W, R)> {
     let mut buffer = vec![0; 1 << 18];
     loop {
         match from.read(&mut buffer)? {
-            0 => return Ok(to),
+            0 => return Ok((to, from)),
             read => to.write_all(&buffer[..read])?,
         }
+    }
+}
+
+/// Counts the lines' bytes and sums them up.
+struct Checked<R> {
+    from: R,
+    bytes: u64,
+    crc: u32,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.crc = crc32c::crc32c_append(self.crc, &buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// The object's file.
+struct Object(Box<dyn DiskFile>);
+
+impl Object {
+    fn create(disk: &dyn Disk, name: &str) -> io::Result<Object> {
+        // A seal that was cut short by a crash left a file that nothing speaks of.
+        disk.remove(name)?;
+        Ok(Object(disk.create(name)?))
+    }
+}
+
+impl Write for Object {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.append(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -88,19 +143,20 @@ struct Hashing<W> {
     bytes: u64,
 }
 
-impl Hashing<File> {
-    fn create(path: &Path) -> io::Result<Hashing<File>> {
-        // A seal that was cut short by a crash left a file that nothing speaks of.
-        let to = File::create(path)?;
-        Ok(Hashing { to, hash: Sha256::new(), bytes: 0 })
+impl<W> Hashing<W> {
+    fn new(to: W) -> Hashing<W> {
+        Hashing { to, hash: Sha256::new(), bytes: 0 }
     }
 
-    fn settle(self, path: &Path) -> io::Result<(u64, String)> {
-        self.to.sync_data()?;
-        if let Some(folder) = path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok((self.bytes, hex(&self.hash.finalize())))
+    fn outcome(self) -> (u64, String) {
+        (self.bytes, hex(&self.hash.finalize()))
+    }
+}
+
+impl Hashing<Object> {
+    fn settle(self) -> io::Result<(u64, String)> {
+        self.to.0.sync()?;
+        Ok(self.outcome())
     }
 }
 

@@ -181,7 +181,7 @@ impl State {
             }
             Entry::Alive { at_ms } => self.see(*at_ms),
             Entry::Created(head) => self.create(head),
-            Entry::Appended { at_ms, max_event_ms, files, ids: _, duplicates, positions } => {
+            Entry::Appended { at_ms, max_event_ms, files, duplicates, positions } => {
                 self.see(*at_ms);
                 self.max_event_ms = self.max_event_ms.max(*max_event_ms);
                 for append in files {
@@ -201,7 +201,12 @@ impl State {
                     file.end = *end;
                     file.lines = *lines;
                     file.crc = *crc;
-                    file.arrivals.retain(|(_, so_far)| so_far <= lines);
+                    // The second in which the cut falls keeps those of its lines that are left.
+                    let whole = file.arrivals.partition_point(|(_, so_far)| so_far < lines);
+                    file.arrivals.truncate(if *lines == 0 { 0 } else { whole + 1 });
+                    if let Some(last) = file.arrivals.last_mut() {
+                        last.1 = *lines;
+                    }
                 }
             }
             Entry::Dropped { id } => drop(self.files.remove(id)),

@@ -1,6 +1,8 @@
 //! The spool across restarts: what was committed is there, what was not is gone as a whole, damage is noticed.
 
+use std::collections::HashMap;
 use std::fs;
+use std::fs::File;
 use std::path::Path;
 
 use cauce_lake::manifest::{Codec, IngestPath};

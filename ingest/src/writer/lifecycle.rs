@@ -11,7 +11,6 @@ use crate::failpoint;
 use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileHead, FileId, Role};
 use crate::spool::roll;
-use crate::spool::seal;
 use crate::spool::state::Stage;
 
 /// How often timers are looked at, in milliseconds of the stream's time.
@@ -254,13 +253,7 @@ impl Writer {
         match after {
             After::Seal(id) => {
                 self.spool.finish(id);
-                let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
-                let task = seal::Task {
-                    lines: self.spool.lines_path(id),
-                    bytes: file.end,
-                    codec: file.head.codec,
-                    object: self.spool.object_path(&file.head),
-                };
+                let Some(task) = self.spool.seal_task(id) else { return Ok(()) };
                 self.sealing.insert(id);
                 self.hand_out(Work::Seal { id, task });
             }

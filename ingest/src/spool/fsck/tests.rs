@@ -40,13 +40,7 @@ fn spool(dir: &Path) -> Spool {
     drop(spool);
     let mut spool = open(dir);
     for id in [1, 2] {
-        let file = &spool.state().files[&id];
-        let task = super::super::seal::Task {
-            lines: spool.lines_path(id),
-            bytes: file.end,
-            codec: file.head.codec,
-            object: spool.object_path(&file.head),
-        };
+        let task = spool.seal_task(id).expect("known");
         let (bytes, sha256) = super::super::seal::seal(&task).expect("sealed");
         spool.stage(Entry::Sealed { id, bytes, sha256 });
     }

@@ -246,8 +246,9 @@ impl Disk for Failing {
         Ok(Box::new(FailingFile(self.disk.create(name)?, Arc::clone(&self.left))))
     }
 
-    fn open_at(&self, name: &str, length: u64) -> io::Result<Box<dyn DiskFile>> {
-        self.disk.open_at(name, length)
+    fn settle(&self, name: &str, from: u64, length: u64) -> io::Result<()> {
+        spend(&self.left)?;
+        self.disk.settle(name, from, length)
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -288,7 +289,7 @@ fn whatever_step_fails_the_lines_are_in_one_file_and_another_try_succeeds() {
             let left = Arc::new(AtomicUsize::new(usize::MAX));
             let disk = Arc::new(Failing { disk: RealDisk::new(folder.path()), left: Arc::clone(&left) });
             let lock = std::fs::File::open(folder.path().join("lock")).expect("there");
-            let (mut spool, _) = Spool::on_disk(&options(folder.path()), disk, lock).expect("the spool opens");
+            let (mut spool, _) = Spool::on_disk(&options(folder.path()), disk, Some(lock)).expect("the spool opens");
             left.store(steps, Ordering::Relaxed);
             let done = spool.requeue(0, true, NOW_MS).is_ok();
             drop(spool);
