@@ -9,11 +9,14 @@ mod bad_machine;
 mod bad_store;
 mod command_line;
 mod corpus;
+mod faults;
 mod files;
 mod http;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod lake;
+mod misbehaving;
+mod oracle;
 mod program;
 mod proxy;
 mod reading;
