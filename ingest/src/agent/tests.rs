@@ -18,6 +18,7 @@ use crate::spool::entry::Entry;
 
 mod adopt;
 mod requeue;
+mod clock;
 
 fn settings(spool: &Path) -> Settings {
     Settings::for_tests(spool)
