@@ -17,8 +17,8 @@ use crate::config::settings::PartitionBy;
 use crate::spool::entry::Entry;
 
 mod adopt;
-mod requeue;
 mod clock;
+mod requeue;
 
 fn settings(spool: &Path) -> Settings {
     Settings::for_tests(spool)

@@ -22,7 +22,9 @@ pub(crate) fn listed(lake: &Lake) -> BTreeMap<String, Vec<u64>> {
 pub(crate) fn assert_all_in_order(lake: &Lake, truth: &[Sent]) {
     let listed = listed(lake);
     let all = each_once(listed.values().flatten().copied().collect());
-    assert_eq!(all, each_once(truth.iter().map(|sent| sent.id).collect()), "listed and sent differ");
+    let sent = each_once(truth.iter().map(|sent| sent.id).collect());
+    let missing = sent.iter().filter(|id| all.binary_search(id).is_err()).count();
+    assert!(all == sent, "{} sent, {} listed, {missing} missing", sent.len(), all.len());
     let connections: HashMap<u64, u64> = truth.iter().map(|sent| (sent.id, sent.connection)).collect();
     let mut wanted: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
     for sent in truth {
