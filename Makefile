@@ -13,7 +13,7 @@ INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build test lint fmt check-house docs-check demo clean need-rust need-python
+.PHONY: help setup build test lint fmt check-house docs-check demo soak outage clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -56,8 +56,17 @@ endif
 demo: need-python build ## Simulator to local lake: three hours in half a minute
 	@INGEST=$(INGEST) $(PYTHON) scripts/demo
 
+soak: need-python build ## Half an hour of random kills, then the oracle (SOAK_MINUTES, SOAK_SEED)
+	@INGEST=$(INGEST) $(PYTHON) scripts/proof/soak
+
+outage: need-python build ## Ten minutes without a store at 5,000 tweets a second (OUTAGE_MINUTES)
+ifneq ($(GO),)
+	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
+endif
+	@INGEST=$(INGEST) S3_SERVER=$${S3_SERVER:-$(TESTBIN)/versitygw} $(PYTHON) scripts/proof/outage
+
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(TESTBIN) .demo
+	rm -rf $(VENV) $(TESTBIN) .demo .soak .outage
 	! command -v cargo >/dev/null || cargo clean
 
 need-rust:

@@ -17,6 +17,7 @@ use crate::config::settings::PartitionBy;
 use crate::spool::entry::Entry;
 
 mod adopt;
+mod clock;
 mod requeue;
 
 fn settings(spool: &Path) -> Settings {

@@ -22,13 +22,18 @@ use super::framing::{Block, Framer, Line, LineState};
 use super::http::{ByteStream, Refused, TransportError};
 use super::reconnect::{Failure, PROVEN_AFTER, Pace, Schedule};
 use super::{Source, SourceError};
-use crate::channel::{ConnectionEvent, RecordKind, Sender};
+use crate::channel::{Batch, ConnectionEvent, RecordKind, Sender};
 use crate::status::metrics::Kind;
 use crate::status::{Metrics, SourceState};
 
 /// Bytes that are gathered, as long as they have already come, before they are framed: servers that send a chunk a line
 /// would otherwise make a batch a line.
 const GATHER_BYTES: usize = 256 << 10;
+
+/// A hand-over that takes longer is more than a busy moment: the other side's buffers may run full.
+const HELD_AFTER: Duration = Duration::from_millis(500);
+/// Silence that no busy stream has while its buffers hold something.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// What one API does differently from another.
 #[async_trait]
@@ -96,7 +101,9 @@ impl<D: Dialect> Stream<D> {
         let mut gathered: Vec<u8> = Vec::new();
         let opened = Instant::now();
         let mut is_proven = false;
+        let mut held = Held::default();
         loop {
+            let asked = Instant::now();
             let next = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ended::Stopped,
@@ -105,6 +112,7 @@ impl<D: Dialect> Stream<D> {
             let Ok(mut next) = next else {
                 return dropped(&framer.finish(), Drop::new("stall", Failure::Dropped));
             };
+            held.waited(asked.elapsed());
             gathered.clear();
             while let Some(Ok(chunk)) = &next {
                 gathered.extend_from_slice(chunk);
@@ -117,8 +125,9 @@ impl<D: Dialect> Stream<D> {
                 }
             }
             if !gathered.is_empty() {
-                *last_byte_ms = Timestamp::now().as_millisecond();
-                metrics.last_byte_ms.store(*last_byte_ms, Ordering::Relaxed);
+                let now_ms = Timestamp::now().as_millisecond();
+                *last_byte_ms = held.since_ms.unwrap_or(now_ms);
+                metrics.last_byte_ms.store(now_ms, Ordering::Relaxed);
                 metrics.bytes_received.inc_by(gathered.len() as u64);
             }
             for portion in portions(&gathered, self.limits.batch_records) {
@@ -130,9 +139,15 @@ impl<D: Dialect> Stream<D> {
                     is_proven = true;
                     self.schedule.proven();
                 }
-                if !batch.records.is_empty() && out.send(batch).await.is_err() {
+                if batch.records.is_empty() {
+                    continue;
+                }
+                held.read(&batch);
+                let began = (Instant::now(), Timestamp::now().as_millisecond());
+                if out.send(batch).await.is_err() {
                     return Ended::Stopped;
                 }
+                held.sent(began.0.elapsed(), began.1);
             }
             let heard: Vec<Drop> = words.drain(..).filter_map(|word| self.dialect.hear(word)).collect();
             if let Some(drop) = heard.into_iter().next() {
@@ -171,6 +186,43 @@ impl<D: Dialect> Stream<D> {
         cause: &str,
     ) {
         family.get_or_create(&Kind::new(cause)).inc();
+    }
+}
+
+/// Whether the agent itself kept the connection waiting, and since when. What is read afterwards lay in buffers all that
+/// time, and the other side may have dropped what they did not hold: a gap that opens before the stream is known to have
+/// caught up begins where the wait did.
+#[derive(Debug, Default)]
+struct Held {
+    since_ms: Option<i64>,
+    until_ms: i64,
+}
+
+impl Held {
+    /// A hand-over that began at this time took so long.
+    fn sent(&mut self, took: Duration, began_ms: i64) {
+        if took >= HELD_AFTER {
+            self.since_ms.get_or_insert(began_ms);
+            self.until_ms = began_ms.saturating_add(i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The socket had nothing for so long: the buffers are empty.
+    fn waited(&mut self, time: Duration) {
+        if time >= QUIET {
+            self.since_ms = None;
+        }
+    }
+
+    /// A tweet that is younger than the wait did not lie in the buffers.
+    fn read(&mut self, batch: &Batch) {
+        let is_younger = |kind: &RecordKind| match kind {
+            RecordKind::Tweet(head) => head.created_at_ms.is_some_and(|at_ms| at_ms > self.until_ms),
+            _ => false,
+        };
+        if self.since_ms.is_some() && batch.records.iter().any(|record| is_younger(&record.kind)) {
+            self.since_ms = None;
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use cauce_lake::manifest::ManifestName;
-use cauce_lake::store::{Body, Condition, Put};
-use cauce_lake::{Key, Store};
+use cauce_lake::store::{Body, Condition, ErrorKind, Put};
+use cauce_lake::{Key, Store, StoreError};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -172,6 +172,11 @@ impl Uploader {
                 self.failed(&error);
                 return Ok(Verdict::Again);
             }
+            // It was good when the agent started. Nothing is put while nobody can tell whose the lake is.
+            Err(unclear @ LeaseError::Malformed { .. }) => {
+                self.failed(&StoreError::new(ErrorKind::Corrupt, "look whose the lake is", unclear.to_string()));
+                return Ok(Verdict::Again);
+            }
             Err(fenced) => return Err(Fenced(fenced)),
         }
         let error = match self.store.put(put.clone()).await {
@@ -192,7 +197,7 @@ impl Uploader {
         Ok(verdict)
     }
 
-    fn failed(&self, error: &cauce_lake::StoreError) {
+    fn failed(&self, error: &StoreError) {
         self.metrics.set_store(StoreState::Away { cause: error.to_string() });
         self.metrics.store_errors.get_or_create(&Kind::new(format!("{:?}", error.kind()).to_lowercase())).inc();
         if verdict::needs_operator(error.kind()) {

@@ -47,7 +47,7 @@ impl Writer {
         received_at_ms: i64,
     ) -> Result<(), SpoolError> {
         let at_ms = self.router.time_of(head.created_at_ms, received_at_ms);
-        self.last_line_ms = received_at_ms;
+        self.last_line_ms = self.last_line_ms.max(received_at_ms);
         if self.live {
             if let Some(event_ms) = head.created_at_ms.filter(|event_ms| *event_ms <= received_at_ms) {
                 self.spool.note_event(event_ms);

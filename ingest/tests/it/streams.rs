@@ -10,7 +10,8 @@ use crate::lake::{Lake, each_once};
 use crate::program::{Place, Program, until};
 use crate::simulator::{Sent, Simulator};
 
-const V2: &str = "type = \"x-v2\"\nconsumer_key = \"sim-consumer-key\"\nconsumer_secret = \"sim-consumer-secret\"";
+pub(crate) const V2: &str =
+    "type = \"x-v2\"\nconsumer_key = \"sim-consumer-key\"\nconsumer_secret = \"sim-consumer-secret\"";
 const V1: &str = "type = \"x-v1\"\nconsumer_key = \"sim-consumer-key\"\nconsumer_secret = \"sim-consumer-secret\"\n\
                   access_token = \"sim-access-token\"\naccess_token_secret = \"sim-access-token-secret\"";
 /// Three hours in six seconds.
@@ -89,7 +90,7 @@ fn hours_of_the_old_stream_close_and_hold_every_tweet_once() {
 }
 
 /// What each connection was sent, cut where the agent stopped reading it: the stored ones must be a beginning of it.
-fn assert_beginnings(lake: &Lake, simulator: &Simulator) -> BTreeMap<u64, usize> {
+pub(crate) fn assert_beginnings(lake: &Lake, simulator: &Simulator) -> BTreeMap<u64, usize> {
     let stored = each_once(lake.ids());
     let mut known = 0;
     let mut counts = BTreeMap::new();

@@ -110,7 +110,17 @@ impl S3Store {
             .send()
             .await
             .map_err(|error| self.fail("put", put.key.as_str(), &error))?;
-        Ok(tag(answer.e_tag()))
+        self.tagged("put", &put.key, answer.e_tag())
+    }
+
+    /// The tag of an object in an answer about it. Every S3 server names one: a success without it comes from something
+    /// in between and says nothing of the object.
+    pub(super) fn tagged(&self, verb: &str, key: &Key, named: Option<&str>) -> Result<ETag, StoreError> {
+        if named.is_none_or(str::is_empty) {
+            let detail = format!("the answer {} is none of S3's: a success without an ETag", self.place.whereabouts);
+            return Err(StoreError::new(ErrorKind::Server, self.action(verb, key.as_str()), detail));
+        }
+        Ok(tag(named))
     }
 
     /// Where an object that was to be replaced is missing, its condition does not hold.
@@ -148,7 +158,7 @@ pub(super) async fn body(body: &Body, range: Range<u64>) -> Result<SdkBody, Stor
     }
 }
 
-pub(super) fn tag(tag: Option<&str>) -> ETag {
+fn tag(tag: Option<&str>) -> ETag {
     ETag(tag.unwrap_or_default().to_owned())
 }
 
@@ -189,7 +199,7 @@ impl Store for S3Store {
         Ok(ObjectMeta {
             key: key.clone(),
             bytes: answer.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
-            etag: tag(answer.e_tag()),
+            etag: self.tagged("look at", key, answer.e_tag())?,
             sha256: answer.metadata().and_then(|metadata| metadata.get(SHA256)).cloned(),
             modified_ms: answer.last_modified().and_then(|time| time.to_millis().ok()).unwrap_or(0),
         })
@@ -301,7 +311,7 @@ impl S3Store {
                 wanted
             }
         };
-        let tag = tag(answer.e_tag());
+        let tag = self.tagged("read", key, answer.e_tag())?;
         let chunks = stream::try_unfold((answer.body, 0_u64), move |(mut body, got)| {
             let action = action.clone();
             async move {

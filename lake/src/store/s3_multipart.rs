@@ -10,7 +10,7 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::s3::{S3Store, SHA256, body, tag, timeouts};
+use super::s3::{S3Store, SHA256, body, timeouts};
 use super::{Condition, ETag, ErrorKind, Key, Put, StoreError};
 
 /// Most parts an upload can have.
@@ -138,7 +138,7 @@ impl S3Store {
                 Some("NoSuchUpload") => gone(self.action("finish to put", put.key.as_str())),
                 _ => self.fail("finish to put", put.key.as_str(), &error),
             })?;
-        Ok(tag(answer.e_tag()))
+        self.tagged("put", &put.key, answer.e_tag())
     }
 
     async fn abort(&self, full: &str, upload: &str) -> Result<(), StoreError> {

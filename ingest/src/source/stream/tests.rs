@@ -263,3 +263,28 @@ proptest! {
         prop_assert_eq!(told.lines, expected);
     }
 }
+
+fn tweets(created_at_ms: i64) -> Batch {
+    let LineKind::Tweet(head) = scan(TWEET.as_bytes()) else { panic!("it is a tweet") };
+    let head = cauce_lake::tweet::TweetHead { created_at_ms: Some(created_at_ms), ..head };
+    let kind = RecordKind::Tweet(head);
+    let records = vec![crate::channel::Record { start: 0, end: 0, kind }];
+    Batch { block: bytes::Bytes::new(), records, path: IngestPath::Stream, position: None }
+}
+
+#[test]
+fn a_wait_of_our_own_counts_until_a_younger_tweet_or_a_silence_shows_that_the_stream_caught_up() {
+    let mut held = Held::default();
+    held.sent(HELD_AFTER / 2, 1_000);
+    assert_eq!(held.since_ms, None);
+    held.sent(Duration::from_secs(60), 1_000);
+    held.sent(Duration::from_secs(10), 62_000);
+    held.read(&tweets(72_000));
+    held.waited(QUIET / 2);
+    assert_eq!(held.since_ms, Some(1_000));
+    held.read(&tweets(72_001));
+    assert_eq!(held.since_ms, None);
+    held.sent(Duration::from_secs(60), 80_000);
+    held.waited(QUIET);
+    assert_eq!(held.since_ms, None);
+}

@@ -66,13 +66,14 @@ async fn a_body_that_breaks_off_is_an_error_never_an_end() {
 
 #[tokio::test]
 async fn an_answer_without_a_length_is_not_trusted() {
-    let store = answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").await;
+    let store =
+        answering("HTTP/1.1 200 OK\r\netag: \"1\"\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").await;
     assert_eq!(read(&store, None).await.expect_err("nobody knows if it is whole").kind(), ErrorKind::Corrupt);
 }
 
 #[tokio::test]
 async fn a_server_that_ignores_a_range_or_gives_another_is_found_out() {
-    let whole = answering("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n0123456789").await;
+    let whole = answering("HTTP/1.1 200 OK\r\netag: \"1\"\r\ncontent-length: 10\r\n\r\n0123456789").await;
     assert_eq!(read(&whole, Some(2..4)).await.expect_err("it is the whole object").kind(), ErrorKind::Corrupt);
     let part = "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 8-9/10\r\ncontent-length: 2\r\n\r\n89";
     let part = answering(part).await;
@@ -122,6 +123,20 @@ async fn what_is_no_s3_server_is_said_to_be_none() {
     let store = answering("SSH-2.0-OpenSSH_9.9\r\n").await;
     let error = store.put(put()).await.expect_err("this is another protocol");
     assert!(matches!(error.kind(), ErrorKind::Server | ErrorKind::Timeout), "{error}");
+}
+
+#[tokio::test]
+async fn a_success_without_a_tag_says_nothing_of_the_object() {
+    for body in ["", "<html>Please log in</html>"] {
+        let store = answering(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+        let put = store.put(put()).await.expect_err("nothing was stored");
+        let head = store.head(&key()).await.expect_err("this is no object");
+        let get = store.get(&key()).await.expect_err("this is no object");
+        for error in [&put, &head, &get] {
+            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+        }
+        assert!(put.may_have_happened() && put.to_string().contains("without an ETag"), "{put}");
+    }
 }
 
 #[tokio::test]
