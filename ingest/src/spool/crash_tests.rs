@@ -407,9 +407,13 @@ impl Run {
     }
 }
 
+/// Some seconds of them; `PROPTEST_CASES` asks for more.
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
-    ProptestConfig { cases, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    let config = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig { cases: 400, ..config },
+    }
 }
 
 proptest! {

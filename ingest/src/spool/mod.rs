@@ -23,8 +23,12 @@
 //!
 //! **Recovery** applies the frames of the newest generation. A torn last frame was never accepted and is left out. A
 //! whole last frame whose data did not reach the disk was not accepted either, and is left out as a whole. Any other
-//! byte that does not check out is damage: the file it concerns is quarantined, loudly; `requeue.rs` mends what can be. A failed sync is never repeated:
-//! the agent stops, and the next start trusts only what it can read back.
+//! byte that does not check out is damage: the file it concerns is quarantined, loudly; `requeue.rs` mends what can be.
+//! What was read back may be in memory only, so it is written again and synced before a checkpoint speaks for it; and
+//! what cannot be taken back (files removed or put aside) comes after that checkpoint.
+//!
+//! **After a failed write or sync** the spool refuses everything: a later sync that succeeds says nothing about the bytes
+//! of the first. The agent stops, and the next start trusts only what it can read back and write again.
 
 mod commit;
 pub mod disk;
