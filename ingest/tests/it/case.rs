@@ -3,7 +3,6 @@
 use cauce_lake::Hour;
 
 use crate::faults::Proxy;
-use crate::http::metric;
 use crate::lake::{Lake, fresh_bucket, go_s3, introduce};
 use crate::oracle::assert_all_in_order;
 use crate::program::{Place, Program, until};
@@ -12,12 +11,21 @@ use crate::simulator::Simulator;
 /// What an agent may need at most in these tests, in KiB.
 const MEMORY_KIB: u64 = 256 << 10;
 
-/// Three hours that take so many seconds each, the last of them long enough ago to be over.
-pub(crate) fn three_hours(tweets_a_second: u64, seconds: u64) -> String {
-    let now = Hour::containing(jiff::Timestamp::now().as_millisecond());
-    let start = Hour::from_index(now.index() - 4);
-    let (speedup, count) = (3600 / seconds, 3 * seconds * tweets_a_second);
-    format!("--rate {tweets_a_second} --speedup {speedup} --count {count} --late-share 0 --start {start}:00:00Z")
+/// Three hours of tweets.
+pub(crate) struct ThreeHours {
+    first: Hour,
+    options: String,
+}
+
+impl ThreeHours {
+    /// They take so many seconds each; the last of them is long enough ago to be over. `more` options of the stand-in.
+    pub(crate) fn of(tweets_a_second: u64, seconds: u64, more: &str) -> ThreeHours {
+        let now = Hour::containing(jiff::Timestamp::now().as_millisecond());
+        let first = Hour::from_index(now.index() - 4);
+        let (speedup, count) = (3600 / seconds, 3 * seconds * tweets_a_second);
+        let when = format!("--speedup {speedup} --late-share 0 --start {first}:00:00Z");
+        ThreeHours { first, options: format!("--rate {tweets_a_second} --count {count} {when} {more}") }
+    }
 }
 
 /// An agent on an S3 server with a proxy between them.
@@ -26,16 +34,17 @@ pub(crate) struct Case {
     pub(crate) place: Place,
     pub(crate) simulator: Simulator,
     pub(crate) lake: Lake,
+    first: Hour,
     _stand_in: Place,
 }
 
 impl Case {
-    pub(crate) fn new(stream: &str, more: &str) -> Option<Case> {
+    pub(crate) fn new(stream: &ThreeHours, more: &str) -> Option<Case> {
         let server = go_s3()?;
         let bucket = fresh_bucket(server);
         let proxy = Proxy::before(&server.endpoint);
         let stand_in = Place::new();
-        let simulator = Simulator::start(&stand_in, stream);
+        let simulator = Simulator::start(&stand_in, &stream.options);
         let mut place = Place::new();
         introduce(&mut place, server);
         place.set("CAUCE_LAKE__S3__ENDPOINT_URL", &proxy.endpoint());
@@ -45,7 +54,14 @@ impl Case {
         );
         let lake = format!("url = \"s3://{bucket}\"\npartition_by = \"created_at\"\nallowed_lateness = \"3s\"");
         place.write("cauce.toml", format!("[source]\n{source}\n[lake]\n{lake}\n{more}\n"));
-        Some(Case { proxy, place, simulator, lake: Lake::bucket(server, &bucket), _stand_in: stand_in })
+        Some(Case {
+            proxy,
+            place,
+            simulator,
+            lake: Lake::bucket(server, &bucket),
+            first: stream.first,
+            _stand_in: stand_in,
+        })
     }
 
     /// Where the server is without the proxy.
@@ -53,10 +69,19 @@ impl Case {
         go_s3().expect("a case has a server").endpoint.clone()
     }
 
+    /// Waits until each of the three hours is closed.
+    pub(crate) fn wait_until_closed(&self) {
+        let manifest = |hours| format!("_hours/{}.json", Hour::from_index(self.first.index() + hours));
+        let wanted = [0, 1, 2].map(manifest);
+        until("three hours are closed", || {
+            let keys = self.lake.keys();
+            wanted.iter().all(|key| keys.contains(key)).then_some(())
+        });
+    }
+
     /// Waits until every hour with tweets is closed, stops the agent, and looks at all it has done.
     pub(crate) fn finish(self, agent: Program) {
-        let status = agent.status();
-        until("three hours are closed", || (metric(&status, "cauce_hours_closed_total") >= 3.0).then_some(()));
+        self.wait_until_closed();
         let memory = peak_kib(&agent);
         assert!(memory < MEMORY_KIB, "{memory} KiB");
         let ended = agent.stop();

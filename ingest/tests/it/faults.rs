@@ -23,6 +23,9 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     /// How many requests came before it since the proxy was told how to behave.
     pub(crate) number: u64,
+    /// How many of those put objects: what is to happen to every second or third put goes by this, for an agent that tries
+    /// again asks in a rhythm of its own.
+    pub(crate) puts: u64,
 }
 
 impl Asked {
@@ -58,14 +61,27 @@ pub(crate) fn error(code: &str) -> String {
 
 type Behaviour = Box<dyn FnMut(&Asked) -> Option<Fault> + Send>;
 
+/// How to behave, and what was asked since that was said.
+struct Told {
+    behaviour: Behaviour,
+    requests: u64,
+    puts: u64,
+}
+
+impl Told {
+    fn new(behaviour: Behaviour) -> Told {
+        Told { behaviour, requests: 0, puts: 0 }
+    }
+}
+
 struct Shared {
     backend: String,
-    behaviour: Mutex<(Behaviour, u64)>,
+    behaviour: Mutex<Told>,
     faults: AtomicU64,
 }
 
 impl Shared {
-    fn behaviour(&self) -> MutexGuard<'_, (Behaviour, u64)> {
+    fn behaviour(&self) -> MutexGuard<'_, Told> {
         self.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,7 +107,8 @@ impl Proxy {
         let backend = server_endpoint.strip_prefix("http://").expect("the test servers speak plain HTTP").to_owned();
         let port = socket("127.0.0.1:0".parse().expect("an address"));
         let address = port.local_addr().expect("a bound socket has an address");
-        let shared = Shared { backend, behaviour: Mutex::new((Box::new(|_| None), 0)), faults: AtomicU64::new(0) };
+        let shared =
+            Shared { backend, behaviour: Mutex::new(Told::new(Box::new(|_| None))), faults: AtomicU64::new(0) };
         let mut proxy = Proxy { address, shared: Arc::new(shared), open: CancellationToken::new(), _port: port };
         proxy.come_back();
         proxy
@@ -103,7 +120,7 @@ impl Proxy {
 
     /// Asks this for every request from now on what is to be done to it.
     pub(crate) fn misbehave(&self, behaviour: impl FnMut(&Asked) -> Option<Fault> + Send + 'static) {
-        *self.shared.behaviour() = (Box::new(behaviour), 0);
+        *self.shared.behaviour() = Told::new(Box::new(behaviour));
     }
 
     /// How often something was done to a request.
@@ -156,10 +173,11 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut word = || words.next().unwrap_or_default();
     let (method, path) = (word(), word());
     let fault = {
-        let mut behaviour = shared.behaviour();
-        let asked = Asked { method, path, number: behaviour.1 };
-        behaviour.1 += 1;
-        (behaviour.0)(&asked)
+        let mut told = shared.behaviour();
+        let asked = Asked { method, path, number: told.requests, puts: told.puts };
+        told.requests += 1;
+        told.puts += u64::from(asked.puts_object());
+        (told.behaviour)(&asked)
     };
     shared.faults.fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
     let answer = match fault {

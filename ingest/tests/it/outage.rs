@@ -5,13 +5,13 @@
 
 use std::time::Instant;
 
-use crate::case::{Case, three_hours};
+use crate::case::{Case, ThreeHours};
 use crate::http::metric;
 use crate::program::until;
 
 #[test]
 fn what_comes_while_the_store_is_away_is_stored_when_it_is_back() {
-    let Some(mut case) = Case::new(&three_hours(5_000, 2), "roll_count = 1000") else { return };
+    let Some(mut case) = Case::new(&ThreeHours::of(5_000, 2, ""), "roll_count = 1000") else { return };
     let agent = case.place.start("run");
     let status = agent.status();
     let spooled = || metric(&status, "cauce_spool_bytes");
@@ -37,7 +37,7 @@ fn what_comes_while_the_store_is_away_is_stored_when_it_is_back() {
 fn a_full_spool_holds_the_source_and_what_it_missed_is_a_gap() {
     // More than the stand-in keeps for a slow reader, in tweets enough to go on after it.
     let more = "roll_count = 1000\n[spool]\nmax_bytes = \"16MiB\"\n[channel]\ncapacity = 1000";
-    let Some(mut case) = Case::new(&three_hours(5_000, 5), more) else { return };
+    let Some(mut case) = Case::new(&ThreeHours::of(5_000, 5, ""), more) else { return };
     let agent = case.place.start("run");
     let status = agent.status();
     until("an object is stored", || (metric(&status, "cauce_objects_stored_total") >= 1.0).then_some(()));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::case::{Case, three_hours};
+use crate::case::{Case, ThreeHours};
 use crate::http::metric;
 use crate::lake::Lake;
 use crate::program::{Ended, Place, Program, until};
@@ -42,7 +42,7 @@ fn a_stop_under_full_load_stores_all_that_was_accepted_within_its_time() {
 /// Stops an agent whose store is away by `stop`, and lets the next start store what is in the spool.
 fn stopped_without_a_store(drain_timeout: Duration, stop: impl FnOnce(Program) -> Ended) {
     let more = format!("roll_count = 1000\n[agent]\ndrain_timeout = \"{}s\"", drain_timeout.as_secs());
-    let Some(mut case) = Case::new(&three_hours(5_000, 2), &more) else { return };
+    let Some(mut case) = Case::new(&ThreeHours::of(5_000, 2, ""), &more) else { return };
     let agent = case.place.start("run");
     accepts(&agent, 1_000.0);
     case.proxy.go_away();

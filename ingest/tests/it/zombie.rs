@@ -2,12 +2,11 @@
 //! after its successor has closed the hour, stops by itself, and nothing that a manifest lists has changed.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
-use crate::case::{Case, three_hours};
+use crate::case::{Case, ThreeHours};
 use crate::faults::Fault;
 use crate::http::metric;
 use crate::lake::{Lake, each_once};
@@ -47,26 +46,21 @@ fn closed(lake: &Lake) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn an_agent_that_wakes_up_after_its_successor_closed_the_hour_changes_nothing_and_stops() {
-    let Some(mut case) = Case::new(&format!("{} --plan enterprise", three_hours(300, 3)), "roll_count = 100") else {
+    let Some(mut case) = Case::new(&ThreeHours::of(300, 3, "--plan enterprise"), "roll_count = 100") else {
         return;
     };
     // Its third object is on its way, somewhere in the network, when the first agent falls asleep.
-    let (wakes, puts) = (CancellationToken::new(), Mutex::new(0));
-    let wakes_again = wakes.clone();
-    case.proxy.misbehave(move |asked| {
-        let mut puts = puts.lock().expect("no test panics in here");
-        *puts += u32::from(asked.puts_object());
-        (asked.puts_object() && *puts >= 3).then(|| Fault::Hold(wakes_again.clone()))
-    });
+    let wakes = CancellationToken::new();
+    let held = wakes.clone();
+    case.proxy.misbehave(move |asked| (asked.puts_object() && asked.puts >= 2).then(|| Fault::Hold(held.clone())));
     let first = case.place.start("run");
     until("an object is on its way", || (case.proxy.faults() >= 1).then_some(()));
     first.signal(Signal::STOP);
 
     case.place.set("CAUCE_SPOOL__DIR", "spool-2").set("CAUCE_LAKE__S3__ENDPOINT_URL", &Case::direct());
     let second = case.place.start("run");
-    let status = second.status();
     second.line("is taken over");
-    until("three hours are closed", || (metric(&status, "cauce_hours_closed_total") >= 3.0).then_some(()));
+    case.wait_until_closed();
     let (before, keys) = (closed(&case.lake), case.lake.keys());
 
     wakes.cancel();
