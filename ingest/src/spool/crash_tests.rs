@@ -258,7 +258,7 @@ impl Run {
         });
         let Some((hour, _)) = ready else { return };
         let files = state.files_of(*hour, false).map(|file| file.head.id).collect();
-        let entry = Entry::Planned { name: ManifestName::closing(*hour), bytes: vec![1, 2, 3], files };
+        let entry = Entry::Planned { name: ManifestName::closing(*hour), bytes: vec![1; 1_500], files };
         self.stage(entry);
     }
 
@@ -283,7 +283,8 @@ impl Run {
         let at_ms = self.now_ms;
         match which {
             0 => self.stage(Entry::Alive { at_ms }),
-            1 => self.stage(Entry::GapOpened { from_ms: at_ms, cause: "stall".into() }),
+            // Long enough for a journal frame to be torn between sectors.
+            1 => self.stage(Entry::GapOpened { from_ms: at_ms, cause: "stall ".repeat(250) }),
             2 => self.stage(Entry::GapClosed { to_ms: at_ms }),
             3 => self.stage(Entry::LiveFrom { hour }),
             4 => {
