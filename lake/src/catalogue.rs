@@ -109,7 +109,7 @@ impl Lake {
         let closed: BTreeSet<Hour> = names.iter().filter(|name| name.late.is_none()).map(|name| name.hour).collect();
         let patterns: Vec<&Pattern> = std::iter::once(&self.pattern).chain(&self.flume).collect();
         let (fetched, found) = tokio::try_join!(
-            manifests::fetch(store, names, Arrivals::Dropped),
+            manifests::fetch(&self.store, names, Arrivals::Dropped),
             sweep::sweep(store, &patterns, range, &closed)
         )?;
         let mut listing = Listing { unread: found.unread, ..Listing::default() };
@@ -208,7 +208,7 @@ impl Lake {
     /// The manifests of one hour, whole, its own before its late ones.
     pub(crate) async fn fetch(&self, hour: Hour) -> Result<Vec<Fetched>, StoreError> {
         let names = manifests::list(self.store.as_ref(), Some(HourRange::single(hour))).await?;
-        manifests::fetch(self.store.as_ref(), names, Arrivals::Kept).await
+        manifests::fetch(&self.store, names, Arrivals::Kept).await
     }
 
     /// What is to be read of an entry of this lake: its objects, or with `late` those of its late tweets instead. Several

@@ -73,6 +73,15 @@ impl Lakes {
         Ok(closed.into_iter().reduce(|all, one| &all & &one).unwrap_or_default())
     }
 
+    /// As [`Lake::closed_in`]: those that are closed in each lake.
+    ///
+    /// # Errors
+    /// When one of the stores fails.
+    pub async fn closed_in(&self, range: Option<HourRange>) -> Result<BTreeSet<Hour>, StoreError> {
+        let closed = try_join_all(self.0.iter().map(|lake| lake.closed_in(range))).await?;
+        Ok(closed.into_iter().reduce(|all, one| &all & &one).unwrap_or_default())
+    }
+
     /// As [`Lake::hour`].
     ///
     /// # Errors
