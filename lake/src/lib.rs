@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod pattern;
 pub mod read;
 pub mod store;
+pub mod table;
 pub mod tweet;
 pub mod url;
 pub mod verify;
