@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod read;
 pub mod scan;
 pub mod store;
+pub mod table;
 pub mod tweet;
 pub mod url;
 pub mod verify;
