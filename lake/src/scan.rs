@@ -8,6 +8,8 @@
 
 mod decode;
 mod merge;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::num::NonZeroUsize;
@@ -124,7 +126,18 @@ pub fn scan(sources: Vec<Source>, projection: &Projection, workers: &Workers, op
             let (sender, batches) = mpsc::channel(WAITING);
             let scan = Scan::new(sources.into(), projection, workers, &options);
             let task = AbortOnDropHandle::new(tokio::spawn(scan.run(sender)));
-            stream::unfold((batches, task), async |(mut batches, task)| Some((batches.recv().await?, (batches, task))))
+            stream::unfold((batches, task), async |(mut batches, mut task)| match batches.recv().await {
+                Some(batch) => Some((batch, (batches, task))),
+                None => {
+                    // A scan that came to grief must not look like one that came to its end.
+                    if let Err(error) = (&mut task).await
+                        && error.is_panic()
+                    {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                    None
+                }
+            })
         }
     };
     stream::once(async move { begin() }).flatten().boxed()

@@ -30,7 +30,7 @@ pub(super) const WINDOW_BYTES: usize = 3 * STEP_BYTES;
 pub(super) struct Decoding {
     pieces: Option<mpsc::UnboundedSender<Piece>>,
     chunks: mpsc::Receiver<Result<Bytes, StoreError>>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Decoding {
@@ -46,7 +46,7 @@ impl Decoding {
         let (sender, chunks) = mpsc::channel(WAITING);
         let work = Work { pieces: ordered, piece: None, chunks: sender, steps, taken };
         let task = tokio::spawn(work.run(codec, name));
-        Decoding { pieces: Some(pieces), chunks, _task: AbortOnDropHandle::new(task) }
+        Decoding { pieces: Some(pieces), chunks, task: AbortOnDropHandle::new(task) }
     }
 
     /// Gives it the object's next piece.
@@ -64,7 +64,15 @@ impl Decoding {
 
     /// The next decompressed chunk; `None` at the object's end.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
-        self.chunks.recv().await
+        let chunk = self.chunks.recv().await;
+        if chunk.is_none()
+            && let Err(error) = (&mut self.task).await
+            && error.is_panic()
+        {
+            // A task that came to grief must not look like one that came to its end.
+            std::panic::resume_unwind(error.into_panic());
+        }
+        chunk
     }
 }
 

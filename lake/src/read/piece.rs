@@ -42,7 +42,7 @@ pub(super) struct Piece {
     chunks: mpsc::UnboundedReceiver<Result<Bytes, StoreError>>,
     /// Bytes that are reserved for pieces of its object and not yet taken.
     held: Arc<AtomicUsize>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Piece {
@@ -65,12 +65,20 @@ impl Piece {
             };
             finished(sample);
         });
-        Piece { chunks, held, _task: AbortOnDropHandle::new(task) }
+        Piece { chunks, held, task: AbortOnDropHandle::new(task) }
     }
 
     /// The next chunk, in order; `None` at the piece's end.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
-        let chunk = self.chunks.recv().await?;
+        let Some(chunk) = self.chunks.recv().await else {
+            // A task that came to grief must not look like one that came to its end.
+            if let Err(error) = (&mut self.task).await
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            return None;
+        };
         if let Ok(chunk) = &chunk {
             self.held.fetch_sub(chunk.len(), Ordering::Relaxed);
         }

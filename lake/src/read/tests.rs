@@ -1,5 +1,7 @@
 //! Lines of objects in a store of the tests' own, whose chunks and failures they choose.
 
+mod ahead;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::Range;

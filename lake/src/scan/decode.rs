@@ -84,7 +84,9 @@ impl Decoding {
                 pushed = self.decoder.push(line, &origin);
             }
             self.counts.lines += 1;
-            self.bytes += line.len() as u64 + 1;
+            // The last line of an object may lack its newline.
+            let end = offset + line.len() as u64;
+            self.bytes += line.len() as u64 + u64::from(end < block.offset() + block.bytes().len() as u64);
             match pushed {
                 Pushed::Tweet { .. } => self.counts.tweets += 1,
                 Pushed::Message(_) => self.counts.messages += 1,
@@ -106,8 +108,6 @@ impl Decoding {
                 self.finish();
             }
         }
-        // The last line of an object may lack its newline.
-        self.bytes -= u64::from(!block.bytes().ends_with(b"\n"));
     }
 
     fn finish(&mut self) {

@@ -61,12 +61,27 @@ pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, 
         None => format!("in region {region}"),
     };
     config = config.region(region).force_path_style(options.path_style.unwrap_or(endpoint.is_some()));
+    if endpoint.as_deref().is_some_and(is_plain) && !has_proxy() {
+        // The one with TLS reads all of the machine's root certificates first, which takes longer than a listing.
+        config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
+    }
     if endpoint.is_some() {
         config = config
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     }
     Ok((config, whereabouts))
+}
+
+/// Whether requests to an endpoint need no TLS.
+fn is_plain(url: &str) -> bool {
+    url.starts_with("http://")
+}
+
+/// Whether the environment names a proxy: the SDK's own client knows how to go through it.
+fn has_proxy() -> bool {
+    let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    names.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// Says what is wrong with an endpoint, without repeating one that may hold a password.

@@ -1,0 +1,200 @@
+//! Scans of small objects on the in-memory store: order, numbers, batches, and what a reject is told with.
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::TimestampMicrosecondType;
+use futures_util::TryStreamExt;
+use proptest::prelude::*;
+
+use super::*;
+use crate::catalogue::ObjectRef;
+use crate::catalogue::fixture::{put, tweet};
+use crate::manifest::{Codec, IngestPath};
+use crate::store::memory::{Call, MemoryStore};
+use crate::store::{ErrorKind, Store};
+use crate::table::TableOptions;
+
+fn run_time() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a run time")
+}
+
+fn key(n: usize) -> Key {
+    Key::new(format!("11-22-05/tweets.{n:04}.json")).expect("a possible key")
+}
+
+async fn sources(store: &MemoryStore, texts: &[String], arrivals: &[(i64, u64)]) -> Vec<Source> {
+    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    let mut sources = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        put(store, key(n).as_str(), text.clone()).await;
+        let object = ObjectRef {
+            lake: 0,
+            key: key(n),
+            bytes: text.len() as u64,
+            codec: Codec::None,
+            lines: None,
+            path: Some(IngestPath::Search),
+            arrivals: arrivals.into(),
+        };
+        sources.push(Source::Object(Arc::clone(&shared), object));
+    }
+    sources
+}
+
+fn projection(columns: &[&str]) -> Projection {
+    let columns = Some(columns.iter().map(|&name| name.to_owned()).collect());
+    Projection::new(&TableOptions { columns, ..TableOptions::default() }).expect("columns of the table")
+}
+
+fn options(batch_rows: usize) -> ScanOptions {
+    ScanOptions { batch_rows: NonZeroUsize::new(batch_rows).expect("not zero"), ..ScanOptions::default() }
+}
+
+/// Lines of every kind; the ids of the tweets among them, and what rejects must tell.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Tweet,
+    Long,
+    Message,
+    Blank,
+    Reject,
+}
+
+fn line(kind: Kind, id: u64) -> String {
+    match kind {
+        Kind::Tweet => tweet(id),
+        Kind::Long => format!(r#"{{"data":{{"id":"{id}","text":"{}"}}}}"#, "x".repeat(200_000)),
+        Kind::Message => r#"{"delete":{"status":{"id":1,"id_str":"1"}}}"#.to_owned(),
+        Kind::Blank => "\r".to_owned(),
+        Kind::Reject => format!("no tweet {id}"),
+    }
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        20 => Just(Kind::Tweet), 1 => Just(Kind::Long), 2 => Just(Kind::Message), 2 => Just(Kind::Blank), 2 => Just(Kind::Reject),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn rows_come_in_order_and_every_line_is_accounted_for(
+        objects in prop::collection::vec((prop::collection::vec(kinds(), 0..60), any::<bool>()), 0..12),
+        batch_rows in 1usize..90, threads in 1usize..4,
+    ) {
+        let (mut ids, mut rejects, mut counts, mut texts, mut next) = (Vec::new(), Vec::new(), Counts::default(), Vec::new(), 1u64);
+        for (n, (kinds, ends)) in objects.iter().enumerate() {
+            let mut text = String::new();
+            for (number, kind) in (1..).zip(kinds) {
+                let line = line(*kind, next);
+                counts.lines += 1;
+                match kind {
+                    Kind::Tweet | Kind::Long => {
+                        counts.tweets += 1;
+                        ids.push(i64::try_from(next).expect("small"));
+                    }
+                    Kind::Message => counts.messages += 1,
+                    Kind::Blank => counts.blanks += 1,
+                    Kind::Reject => {
+                        counts.rejects += 1;
+                        rejects.push((key(n), number, text.len() as u64, line.clone()));
+                    }
+                }
+                next += 1;
+                text += &line;
+                text.push('\n');
+            }
+            if !ends {
+                text.pop();
+            }
+            texts.push(text);
+        }
+        let scanned: Vec<Scanned> = run_time().block_on(async {
+            let sources = sources(&MemoryStore::new(), &texts, &[]).await;
+            let workers = Workers::new(NonZeroUsize::new(threads));
+            scan(sources, &projection(&["tweet_id"]), &workers, &options(batch_rows)).try_collect().await.expect("it reads")
+        });
+        let mut all = Counts::default();
+        scanned.iter().for_each(|batch| all += batch.counts);
+        prop_assert_eq!(all, counts);
+        prop_assert_eq!(scanned.iter().map(|batch| batch.bytes).sum::<u64>(), texts.iter().map(|text| text.len() as u64).sum::<u64>());
+        prop_assert_eq!(scanned.iter().flat_map(|batch| batch.rows.ids.clone()).collect::<Vec<_>>(), ids);
+        let told: Vec<_> = scanned
+            .iter()
+            .flat_map(|batch| &batch.rejects)
+            .map(|reject| (reject.key.clone(), reject.line, reject.offset, String::from_utf8_lossy(&reject.bytes).into_owned()))
+            .collect();
+        prop_assert_eq!(told, rejects);
+        for (n, batch) in scanned.iter().enumerate() {
+            let rows = batch.rows.batch.num_rows();
+            prop_assert_eq!((rows, rows), (batch.rows.ids.len(), batch.rows.matched.len()));
+            prop_assert!(rows >= batch_rows || n + 1 == scanned.len(), "batch {n} of {} has {rows} rows", scanned.len());
+            prop_assert!(rows < 2 * batch_rows.max(1), "{rows} rows in a batch of {batch_rows}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_row_knows_when_and_how_its_line_came_in() {
+    let text: String = (1..=5).map(|id| tweet(id) + "\n").collect();
+    let sources = sources(&MemoryStore::new(), &[text], &[(10, 2), (12, 5)]).await;
+    let projection = projection(&["received_at", "ingest_path"]);
+    let scanned: Vec<Scanned> =
+        scan(sources, &projection, &Workers::default(), &options(100)).try_collect().await.expect("it reads");
+    let batch = &scanned[0].rows.batch;
+    let times = batch.column_by_name("received_at").expect("a column").as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(times.values(), &[10_000_000, 10_000_000, 12_000_000, 12_000_000, 12_000_000]);
+    let paths = batch.column_by_name("ingest_path").expect("a column").as_string::<i32>();
+    assert!(paths.iter().all(|path| path == Some("search")) && paths.len() == 5);
+}
+
+#[tokio::test]
+async fn an_error_comes_behind_the_rows_before_it() {
+    let store = MemoryStore::new();
+    let texts: Vec<String> = (1..=3).map(|id| tweet(id) + "\n").collect();
+    let sources = sources(&store, &texts, &[]).await;
+    store.delete(&key(2)).await.expect("it is deleted");
+    let mut batches = scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options(100));
+    let first = batches.next().await.expect("a batch").expect("it reads");
+    assert_eq!(first.rows.ids, [1, 2]);
+    let error = batches.next().await.expect("an item").expect_err("a missing object was passed by");
+    assert_eq!((error.kind(), error.key()), (ErrorKind::NotFound, &key(2)));
+    assert!(batches.next().await.is_none());
+}
+
+#[tokio::test]
+async fn of_a_long_reject_only_the_beginning_is_kept() {
+    let text = format!("{}\n{}\n", "x".repeat(MAX_REJECT_BYTES + 1), tweet(1));
+    let sources = sources(&MemoryStore::new(), &[text], &[]).await;
+    let scanned: Vec<Scanned> = scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options(100))
+        .try_collect()
+        .await
+        .expect("it reads");
+    let reject = &scanned[0].rejects[0];
+    assert_eq!((reject.bytes.len(), reject.line_bytes), (MAX_REJECT_BYTES, MAX_REJECT_BYTES as u64 + 1));
+}
+
+#[tokio::test]
+async fn nothing_is_read_before_the_first_poll_and_dropping_the_stream_ends_it() {
+    let store = MemoryStore::new();
+    let texts: Vec<String> = (1..=40).map(|id| tweet(id) + "\n").collect();
+    let sources = sources(&store, &texts, &[]).await;
+    let gate = store.hold(Call::Read, "");
+    let mut batches = scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options(100));
+    assert_eq!(store.count(Call::Read, ""), 0);
+    tokio::select! {
+        _ = batches.next() => unreachable!("no read can end"),
+        () = gate.arrival() => {}
+    }
+    drop(batches);
+    // The task ends at its next turn, and the reads with it.
+    for _ in 0..500 {
+        tokio::task::yield_now().await;
+    }
+    let begun = store.count(Call::Read, "");
+    gate.open();
+    for _ in 0..500 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.count(Call::Read, ""), begun);
+}
