@@ -37,8 +37,7 @@ macro_rules! store_conformance {
             a_put_if_match_replaces_only_what_was_seen
             racing_replacements_lose_no_update
             the_hash_given_at_a_put_comes_back
-            a_range_is_exact
-            a_read_tells_when_the_content_is_another
+            a_range_is_exact a_read_tells_when_the_content_is_another
             a_range_past_the_end_is_an_error
             a_large_object_reads_back_whole
             a_large_object_never_overwrites_if_absent
@@ -278,9 +277,11 @@ mod checks {
         create(&*store, "r", &whole).await;
         for (start, end) in [(0, 1), (0, 300_000), (299_999, 300_000), (65_535, 200_001), (7, 7), (400_000, 400_000)] {
             let content = store.read(&key("r"), Some(start as u64..end as u64)).await.expect("it opens");
-            assert_eq!(content.bytes, Some(300_000), "the length is that of the whole object");
             let part: Vec<u8> = content.chunks.try_fold(Vec::new(), append).await.expect("it reads");
-            assert!(part == whole.get(start..end).unwrap_or_default(), "bytes {start}..{end} are others");
+            assert!(
+                content.bytes == Some(300_000) && part == whole.get(start..end).unwrap_or_default(),
+                "bytes {start}..{end} are others"
+            );
         }
     }
 
@@ -290,13 +291,12 @@ mod checks {
     }
 
     pub async fn a_read_tells_when_the_content_is_another(store: Arc<dyn Store>) {
-        let read = async |range| store.read(&key("r"), range).await.expect("it opens").etag;
-        store.put(object("r", b"0123456789", Condition::Always)).await.expect("it is put");
-        let before = read(None).await;
-        assert_eq!((read(Some(3..5)).await, read(Some(9..10)).await), (before.clone(), before.clone()));
+        let tag = async |range| store.read(&key("r"), range).await.expect("it opens").etag;
+        create(&*store, "r", b"0123456789").await;
+        let before = tag(None).await;
+        assert_eq!((tag(Some(3..5)).await, tag(Some(9..10)).await), (before.clone(), before.clone()));
         store.put(object("r", b"012345678x", Condition::Always)).await.expect("it is put");
-        assert_ne!(read(None).await, before);
-        assert_eq!(read(Some(0..1)).await, read(None).await);
+        assert_ne!(tag(Some(0..1)).await, before);
     }
 
     pub async fn a_range_past_the_end_is_an_error(store: Arc<dyn Store>) {
