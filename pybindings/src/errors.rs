@@ -66,12 +66,16 @@ pub(crate) fn no_hour(py: Python<'_>, name: &str, location: &str) -> PyErr {
 
 /// An object that could not be read.
 pub(crate) fn read(py: Python<'_>, error: &ReadError) -> PyErr {
-    let message = match error {
+    let place = Place { key: Some(error.key().as_str()), offset: Some(error.offset()), line: None };
+    make(py, class_of(error.kind()), &text(error), place)
+}
+
+/// All that an error of a reading says.
+pub(crate) fn text(error: &ReadError) -> String {
+    match error {
         ReadError::Store { source, .. } => format!("{error}: {source}"),
         other => other.to_string(),
-    };
-    let place = Place { key: Some(error.key().as_str()), offset: Some(error.offset()), line: None };
-    make(py, class_of(error.kind()), &message, place)
+    }
 }
 
 /// A line that could not be read.

@@ -69,14 +69,32 @@ impl<T: Send + 'static> Feed<T> {
     /// # Errors
     /// What a signal's handler raised; the reading goes on behind it and may be asked again.
     pub(crate) fn next(&self, py: Python<'_>) -> PyResult<Option<T>> {
-        if self.over.load(Ordering::Relaxed) {
-            return Ok(None);
+        if let Some(thing) = self.try_next() {
+            return thing;
         }
-        let there = self.parcels.try_lock().ok().and_then(|mut parcels| parcels.try_recv().ok());
-        let parcel = match there {
-            Some(parcel) => Some(parcel),
-            None => self.process.wait_here(py, async { self.parcels.lock().await.recv().await })?,
-        };
+        let parcel = self.process.wait_here(py, async { self.parcels.lock().await.recv().await })?;
+        self.open(parcel)
+    }
+
+    /// As [`next`](Self::next), on a thread that has let go of the interpreter; `check` as in [`Process::block`].
+    ///
+    /// # Errors
+    /// That of `check`.
+    pub(crate) fn next_detached(&self, check: impl FnMut() -> PyResult<()>) -> PyResult<Option<T>> {
+        let parcel = self.process.block(async { self.parcels.lock().await.recv().await }, check)?;
+        self.open(parcel)
+    }
+
+    /// What is there, without waiting; `None` where nothing is.
+    pub(crate) fn try_next(&self) -> Option<PyResult<Option<T>>> {
+        if self.over.load(Ordering::Relaxed) {
+            return Some(Ok(None));
+        }
+        let parcel = self.parcels.try_lock().ok()?.try_recv().ok()?;
+        Some(self.open(Some(parcel)))
+    }
+
+    fn open(&self, parcel: Option<Parcel<T>>) -> PyResult<Option<T>> {
         match parcel {
             Some(Parcel::Thing { thing, .. }) => Ok(Some(thing)),
             Some(Parcel::End) => {

@@ -75,15 +75,17 @@ impl<T> Owned<T> {
         Owned { generation: GENERATION.load(Ordering::Relaxed), thing: Some(thing) }
     }
 
+    /// The thing; `None` in a process that was forked since it was made.
+    pub(crate) fn alive(&self) -> Option<&T> {
+        self.thing.as_ref().filter(|_| self.generation == GENERATION.load(Ordering::Relaxed))
+    }
+
     /// The thing; `what` says what it is.
     ///
     /// # Errors
     /// `cauce.ForkError` in a process that was forked since it was made.
     pub(crate) fn get(&self, py: Python<'_>, what: &str) -> PyResult<&T> {
-        match &self.thing {
-            Some(thing) if self.generation == GENERATION.load(Ordering::Relaxed) => Ok(thing),
-            _ => Err(errors::forked(py, what)),
-        }
+        self.alive().ok_or_else(|| errors::forked(py, what))
     }
 }
 

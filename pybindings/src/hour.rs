@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDateTime, PyTuple};
 
+use crate::batches::{BatchStream, Wanted};
 use crate::errors;
 use crate::file::Blocks;
 use crate::lake::Lake;
@@ -35,7 +36,6 @@ pub(crate) struct Hour {
 }
 
 /// What has been looked up.
-#[derive(Clone)]
 enum Known {
     /// Nothing yet: it comes out of a pickle.
     Nothing,
@@ -75,7 +75,7 @@ impl Hour {
     }
 
     pub(crate) fn is_of(&self, settings: &Settings) -> bool {
-        self.settings.share_client(settings)
+        self.settings.same_lake(settings)
     }
 
     fn known(&self, py: Python<'_>) -> MutexGuard<'_, Known> {
@@ -87,28 +87,21 @@ impl Hour {
         Ok((process, process.lakes(py, &self.settings)?))
     }
 
-    /// What is known of it.
-    ///
-    /// # Errors
-    /// Where it comes out of a pickle and cannot be looked up.
-    pub(crate) fn entry(&self, py: Python<'_>) -> PyResult<Arc<HourEntry>> {
-        let known = self.known(py).clone();
-        match known {
-            Known::Listed(entry) | Known::Whole(entry) => Ok(entry),
-            Known::Nothing => self.look_up(py),
+    /// What is known of it without asking; with `whole` only if that is all, arrivals included.
+    pub(crate) fn known_entry(&self, py: Python<'_>, whole: bool) -> Option<Arc<HourEntry>> {
+        match &*self.known(py) {
+            Known::Whole(entry) => Some(Arc::clone(entry)),
+            Known::Listed(entry) if !whole => Some(Arc::clone(entry)),
+            Known::Listed(_) | Known::Nothing => None,
         }
     }
 
-    /// All that can be known of it, arrivals included.
+    /// What is known of it, or is found out now.
     ///
     /// # Errors
     /// Where it has to be looked up and cannot be.
-    pub(crate) fn whole_entry(&self, py: Python<'_>) -> PyResult<Arc<HourEntry>> {
-        let known = self.known(py).clone();
-        match known {
-            Known::Whole(entry) => Ok(entry),
-            Known::Listed(_) | Known::Nothing => self.look_up(py),
-        }
+    pub(crate) fn entry(&self, py: Python<'_>, whole: bool) -> PyResult<Arc<HourEntry>> {
+        self.known_entry(py, whole).map_or_else(|| self.look_up(py), Ok)
     }
 
     fn look_up(&self, py: Python<'_>) -> PyResult<Arc<HourEntry>> {
@@ -133,9 +126,9 @@ impl Hour {
     }
 
     fn source(&self, py: Python<'_>, late: bool) -> PyResult<LineSource> {
-        let entry = self.entry(py)?;
+        let entry = self.entry(py, false)?;
         let (process, lakes) = self.opened(py)?;
-        Ok(LineSource::open(process, &lakes, &[entry], late))
+        Ok(LineSource::open(process, &lakes, &[entry], late, &self.settings.read))
     }
 }
 
@@ -168,38 +161,38 @@ impl Hour {
 
     #[getter]
     fn closed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.entry(py)?.closed)
+        Ok(self.entry(py, false)?.closed)
     }
 
     #[getter]
     fn objects<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let entry = self.entry(py)?;
+        let entry = self.entry(py, false)?;
         PyTuple::new(py, entry.objects.iter().map(|object| Object::new(&self.settings, object)).collect::<Vec<_>>())
     }
 
     #[getter]
     fn tweets(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        Ok(self.entry(py)?.tweets)
+        Ok(self.entry(py, false)?.tweets)
     }
 
     #[getter]
     fn bytes(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.entry(py)?.bytes)
+        Ok(self.entry(py, false)?.bytes)
     }
 
     #[getter]
     fn late(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(self.entry(py)?.late)
+        Ok(self.entry(py, false)?.late)
     }
 
     #[getter]
     fn gaps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        from_json(py, &serde_json::to_string(&self.entry(py)?.gaps).expect("gaps are plain data"))
+        from_json(py, &serde_json::to_string(&self.entry(py, false)?.gaps).expect("gaps are plain data"))
     }
 
     #[getter]
     fn manifest<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let entry = self.whole_entry(py)?;
+        let entry = self.entry(py, true)?;
         let Some(manifest) = entry.manifest() else { return Ok(None) };
         from_json(py, &serde_json::to_string(manifest).expect("a manifest is plain data")).map(Some)
     }
@@ -221,6 +214,21 @@ impl Hour {
         Ok(Records::new(py, self.source(py, late)?, fields, on_error))
     }
 
+    #[pyo3(signature = (columns=None, batch_rows=10_000, referenced=false, *, raw=false, late=false))]
+    fn batches(
+        &self,
+        py: Python<'_>,
+        columns: Option<Vec<String>>,
+        batch_rows: usize,
+        referenced: bool,
+        raw: bool,
+        late: bool,
+    ) -> PyResult<BatchStream> {
+        let wanted = Wanted::new(columns, batch_rows, referenced, raw, late)?;
+        let entry = self.entry(py, wanted.needs_arrivals())?;
+        Ok(BatchStream::new(&self.settings, vec![entry], wanted))
+    }
+
     #[pyo3(signature = (*, late=false))]
     fn open<'py>(&self, py: Python<'py>, late: bool) -> PyResult<Bound<'py, PyAny>> {
         let blocks = Blocks::new(self.source(py, late)?);
@@ -238,10 +246,9 @@ impl Hour {
 
     fn __repr__(&self, py: Python<'_>) -> String {
         // A look must not ask a store.
-        let known = self.known(py).clone();
-        let what = match known {
-            Known::Nothing => String::new(),
-            Known::Listed(entry) | Known::Whole(entry) => {
+        let what = match self.known_entry(py, false) {
+            None => String::new(),
+            Some(entry) => {
                 let state = if entry.closed { "closed" } else { "open" };
                 let tweets = entry.tweets.map(|tweets| format!(", {tweets} tweets")).unwrap_or_default();
                 format!(" {state}{tweets}, {} objects, {} bytes", entry.objects.len(), entry.bytes)

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cauce_lake::catalogue::{CatalogueError, HourEntry};
 use cauce_lake::{Hour as LakeHour, Lakes};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
 
+use crate::batches::{BatchStream, Wanted};
 use crate::errors;
 use crate::hour::Hour;
 use crate::lines::Lines;
@@ -54,7 +56,8 @@ fn urls(given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
 impl Lake {
     #[new]
     #[pyo3(signature = (url=None, *, pattern=None, time_zone=None, flume_escapes=None, endpoint_url=None, region=None,
-                        path_style=None, access_key_id=None, secret_access_key=None, session_token=None))]
+                        path_style=None, access_key_id=None, secret_access_key=None, session_token=None,
+                        concurrency=None, memory_bytes=None, timeout=None))]
     #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn new(
         py: Python<'_>,
@@ -68,6 +71,9 @@ impl Lake {
         access_key_id: Option<String>,
         secret_access_key: Option<String>,
         session_token: Option<String>,
+        concurrency: Option<usize>,
+        memory_bytes: Option<usize>,
+        timeout: Option<f64>,
     ) -> PyResult<Lake> {
         let given = Given {
             urls: urls(url)?,
@@ -80,6 +86,9 @@ impl Lake {
             access_key_id,
             secret_access_key,
             session_token,
+            concurrency,
+            memory_bytes,
+            timeout,
         };
         let settings = given.settle().map_err(|message| errors::config(py, &message))?;
         Ok(Lake { settings: Arc::new(settings) })
@@ -94,6 +103,10 @@ impl Lake {
         named.set_item("endpoint_url", self.settings.s3.endpoint_url.as_deref())?;
         named.set_item("region", self.settings.s3.region.as_deref())?;
         named.set_item("path_style", self.settings.s3.path_style)?;
+        let read = &self.settings.read;
+        named.set_item("concurrency", read.concurrency.map(NonZeroUsize::get))?;
+        named.set_item("memory_bytes", read.max_memory_bytes)?;
+        named.set_item("timeout", read.stall_timeout.as_secs_f64())?;
         Ok((PyTuple::new(py, [self.urls()])?, named))
     }
 
@@ -138,13 +151,9 @@ impl Lake {
 
     fn closed<'py>(&self, hours: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PySet>> {
         let py = hours.py();
-        let asked: Vec<(Bound<'_, PyAny>, LakeHour)> = hours
-            .try_iter()?
-            .map(|item| {
-                let item = item?;
-                let hour = when::hour(&item)?;
-                Ok((item, hour))
-            })
+        let asked: Vec<(Bound<'_, PyAny>, LakeHour)> = when::several(hours)?
+            .into_iter()
+            .map(|item| when::hour(&item).map(|hour| (item, hour)))
             .collect::<PyResult<_>>()?;
         let (process, lakes) = self.opened(py)?;
         let wanted: BTreeSet<LakeHour> = asked.iter().map(|(_, hour)| *hour).collect();
@@ -179,6 +188,21 @@ impl Lake {
         Ok(Records::new(hours.py(), self.source(hours, late)?, fields, on_error))
     }
 
+    #[pyo3(signature = (hours, columns=None, batch_rows=10_000, referenced=false, *, raw=false, late=false))]
+    fn batches(
+        &self,
+        hours: &Bound<'_, PyAny>,
+        columns: Option<Vec<String>>,
+        batch_rows: usize,
+        referenced: bool,
+        raw: bool,
+        late: bool,
+    ) -> PyResult<BatchStream> {
+        let wanted = Wanted::new(columns, batch_rows, referenced, raw, late)?;
+        let entries = self.entries(hours, wanted.needs_arrivals())?;
+        Ok(BatchStream::new(&self.settings, entries, wanted))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let urls = self.urls();
         let urls = match &urls[..] {
@@ -208,29 +232,39 @@ impl Lake {
 
     fn source(&self, hours: &Bound<'_, PyAny>, late: bool) -> PyResult<LineSource> {
         let py = hours.py();
-        let entries = self.entries(hours)?;
+        let entries = self.entries(hours, false)?;
         let (process, lakes) = self.opened(py)?;
-        Ok(LineSource::open(process, &lakes, &entries, late))
+        Ok(LineSource::open(process, &lakes, &entries, late, &self.settings.read))
     }
 
-    /// What is known of some hours, in their order; those of which nothing is are looked up, several at a time.
+    /// What is known of some hours, in their order; those of which too little is are looked up, several at a time.
     ///
     /// # Errors
-    /// `cauce.HourNotFound` when there is nothing of one of them.
-    pub(crate) fn entries(&self, hours: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<HourEntry>>> {
+    /// `cauce.HourNotFound` when there is nothing of one of them, `ValueError` for an hour of another lake.
+    fn entries(&self, hours: &Bound<'_, PyAny>, whole: bool) -> PyResult<Vec<Arc<HourEntry>>> {
         let py = hours.py();
         let mut entries: Vec<Option<Arc<HourEntry>>> = Vec::new();
         let mut missing: Vec<(usize, LakeHour)> = Vec::new();
-        for hour in hours.try_iter()? {
-            let hour = hour?;
+        for asked in when::several(hours)? {
             let at = entries.len();
-            match hour.cast::<Hour>() {
-                Ok(own) if own.get().is_of(&self.settings) => entries.push(Some(own.get().entry(py)?)),
-                _ => {
-                    entries.push(None);
-                    missing.push((at, when::hour(&hour)?));
-                }
+            let Ok(own) = asked.cast::<Hour>() else {
+                entries.push(None);
+                missing.push((at, when::hour(&asked)?));
+                continue;
+            };
+            let own = own.get();
+            if !own.is_of(&self.settings) {
+                return Err(PyValueError::new_err(format!("the hour {} is of another lake", own.name())));
             }
+            let known = match (own.known_entry(py, whole), own.hour()) {
+                (Some(entry), _) => Some(entry),
+                (None, Some(hour)) => {
+                    missing.push((at, hour));
+                    None
+                }
+                (None, None) => Some(own.entry(py, whole)?),
+            };
+            entries.push(known);
         }
         if !missing.is_empty() {
             let (process, lakes) = self.opened(py)?;

@@ -1,9 +1,12 @@
 //! The Python module `cauce._native`: the lake for Python. The public names stand in the package `cauce` around it, whose stubs
 //! hold the documentation.
 //!
-//! `lake` and `hour` are what users hold; `source`, with `feed` below it, brings lines to `lines`, `records` and `file`. Everything
-//! that waits goes through `process`, which belongs to one process id (`fork`).
+//! `lake` and `hour` are what users hold; `source`, with `feed` below it, brings lines to `lines`, `records` and `file`; `batches`
+//! brings typed rows through `capsules` to whatever reads Arrow. Everything that waits goes through `process`, which belongs
+//! to one process id (`fork`).
 
+mod batches;
+mod capsules;
 mod errors;
 mod feed;
 mod file;
@@ -31,6 +34,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<lines::Lines>()?;
     module.add_class::<records::Records>()?;
     module.add_class::<reject::Reject>()?;
+    module.add_class::<batches::BatchStream>()?;
+    module.add_class::<batches::Batches>()?;
+    module.add_class::<capsules::Batch>()?;
+    module.add_class::<capsules::Schema>()?;
     module.add_class::<file::Blocks>()?;
+    module.add_function(wrap_pyfunction!(batches::schema, module)?)?;
     module.add_function(wrap_pyfunction!(hour::restore, module)?)
 }

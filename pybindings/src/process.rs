@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cauce_lake::work::Workers;
 use cauce_lake::{Lake, Lakes, StoreError, store};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -27,6 +28,8 @@ pub(crate) struct Process {
     runtime: Runtime,
     /// Whether something has come back from a store: what libraries initialise at their first use is then in place.
     warm: AtomicBool,
+    /// Who decodes and encodes; together they are as many as there are processors, whoever reads how much at once.
+    pub(crate) workers: Workers,
     /// By their settings; clients are costly and shared by all lakes of the same.
     open: Mutex<Vec<(Arc<Settings>, Arc<Lakes>)>>,
 }
@@ -41,7 +44,7 @@ pub(crate) fn current() -> PyResult<&'static Process> {
         return Ok(process);
     }
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("cauce").enable_all().build()?;
-    let process = Process { runtime, warm: AtomicBool::new(false), open: Mutex::default() };
+    let process = Process { runtime, warm: AtomicBool::new(false), workers: Workers::default(), open: Mutex::default() };
     Ok(state.process.insert(Box::leak(Box::new(process))))
 }
 
@@ -77,16 +80,27 @@ impl Process {
         T: Send,
         F: Future<Output = T> + Send,
     {
-        py.detach(|| {
-            let mut future = std::pin::pin!(future);
-            loop {
-                let waited = self.runtime.block_on(async { tokio::time::timeout(SIGNALS, &mut future).await });
-                match waited {
-                    Ok(output) => return Ok(output),
-                    Err(_) => Python::attach(|py| py.check_signals())?,
-                }
+        py.detach(|| self.block(future, || Python::attach(|py| py.check_signals())))
+    }
+
+    /// Waits for a future on a thread that has let go of the interpreter, if it ever held it. `check` is asked again and again
+    /// whether to go on waiting.
+    ///
+    /// # Errors
+    /// That of `check`.
+    pub(crate) fn block<T, E>(
+        &self,
+        future: impl Future<Output = T>,
+        mut check: impl FnMut() -> Result<(), E>,
+    ) -> Result<T, E> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            let waited = self.runtime.block_on(async { tokio::time::timeout(SIGNALS, &mut future).await });
+            match waited {
+                Ok(output) => return Ok(output),
+                Err(_) => check()?,
             }
-        })
+        }
     }
 
     /// Runs a future that goes on by itself. It says with [`started`](Self::started) when its first answer is there.

@@ -6,14 +6,19 @@
 use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cauce_lake::pattern::{Escapes, PatternOptions};
+use cauce_lake::read::ReadOptions;
 use cauce_lake::store::{S3Options, StaticCredentials};
 use cauce_lake::{LakeUrl, Pattern};
 
 /// How folders are named where nobody says it.
 const DEFAULT_PATTERN: &str = "%m-%d-%h";
+/// With less, one request at a time would be too large.
+const LEAST_MEMORY_BYTES: usize = 1 << 20;
 
 /// The settings as texts: what was given, or nothing.
 #[derive(Default)]
@@ -28,6 +33,9 @@ pub(crate) struct Given {
     pub(crate) access_key_id: Option<String>,
     pub(crate) secret_access_key: Option<String>,
     pub(crate) session_token: Option<String>,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) memory_bytes: Option<usize>,
+    pub(crate) timeout: Option<f64>,
 }
 
 /// Settings that can be used.
@@ -35,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) urls: Vec<LakeUrl>,
     pub(crate) pattern: Pattern,
     pub(crate) s3: S3Options,
+    pub(crate) read: ReadOptions,
     /// Stands for AWS's own variables, so that a lake made after they changed gets a client of its own.
     aws_variables: u64,
 }
@@ -121,8 +130,32 @@ impl Given {
             path_style: given.path_style,
             credentials,
         };
-        Ok(Settings { urls, pattern, s3, aws_variables: aws_variables() })
+        let read = read_options(given.concurrency, given.memory_bytes, given.timeout)?;
+        Ok(Settings { urls, pattern, s3, read, aws_variables: aws_variables() })
     }
+}
+
+fn read_options(
+    concurrency: Option<usize>,
+    memory_bytes: Option<usize>,
+    timeout: Option<f64>,
+) -> Result<ReadOptions, String> {
+    let mut options = ReadOptions::default();
+    if let Some(concurrency) = concurrency {
+        let some = NonZeroUsize::new(concurrency).ok_or("concurrency must be at least 1")?;
+        options.concurrency = Some(some);
+    }
+    if let Some(bytes) = memory_bytes {
+        if bytes < LEAST_MEMORY_BYTES {
+            return Err(format!("memory_bytes must be at least {LEAST_MEMORY_BYTES}"));
+        }
+        options.max_memory_bytes = bytes;
+    }
+    if let Some(seconds) = timeout {
+        let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero());
+        options.stall_timeout = duration.ok_or_else(|| format!("timeout: {seconds} must be seconds, more than 0"))?;
+    }
+    Ok(options)
 }
 
 /// A folder is made absolute: it stays the same when the program changes its own.

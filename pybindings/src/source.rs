@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use cauce_lake::Lakes;
 use cauce_lake::catalogue::HourEntry;
-use cauce_lake::read::{self, LineBlock, MAX_LINE_BYTES, ReadError};
-use futures_util::stream::{self, BoxStream, StreamExt};
+use cauce_lake::read::{self, LineBlock, ReadError, ReadOptions, Source};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
@@ -31,7 +30,7 @@ pub(crate) struct LinePlace {
 /// Lines as they come.
 pub(crate) struct LineSource {
     keys: Vec<Arc<str>>,
-    feed: Feed<Numbered>,
+    feed: Feed<Result<LineBlock, ReadError>>,
     /// What is there and not yet given out. Who holds it makes no Python object but bytes and strings, which run no code.
     cursor: Mutex<Cursor>,
 }
@@ -43,9 +42,12 @@ impl LineSource {
         lakes: &Lakes,
         entries: &[Arc<HourEntry>],
         late: bool,
+        options: &ReadOptions,
     ) -> LineSource {
-        let (keys, blocks) = blocks(lakes, entries, late);
-        let feed = Feed::start(process, blocks, |block| block.as_ref().map_or(0, |(_, block)| block.bytes().len()));
+        let sources: Vec<Source> = entries.iter().flat_map(|entry| lakes.sources(entry, late)).collect();
+        let keys = sources.iter().map(|source| Arc::from(source.key().as_str())).collect();
+        let blocks = read::lines(sources, options);
+        let feed = Feed::start(process, blocks, |block| block.as_ref().map_or(0, |block| block.bytes().len()));
         LineSource { keys, feed, cursor: Mutex::default() }
     }
 
@@ -86,7 +88,7 @@ impl LineSource {
     pub(crate) fn next_block(&self, py: Python<'_>) -> PyResult<Option<Bytes>> {
         match self.feed.next(py)? {
             None => Ok(None),
-            Some(Ok((_, block))) => Ok(Some(block.bytes().clone())),
+            Some(Ok(block)) => Ok(Some(block.bytes().clone())),
             Some(Err(error)) => Err(self.fail(py, &error)),
         }
     }
@@ -124,28 +126,10 @@ impl LineSource {
     }
 }
 
-/// A block of lines and the number of its object.
-type Numbered = Result<(usize, LineBlock), ReadError>;
-
-fn blocks(lakes: &Lakes, entries: &[Arc<HourEntry>], late: bool) -> (Vec<Arc<str>>, BoxStream<'static, Numbered>) {
-    let mut keys = Vec::new();
-    let mut sources = Vec::new();
-    for entry in entries {
-        for object in if late { &entry.late_objects } else { &entry.objects } {
-            sources.push((keys.len(), Arc::clone(lakes.lakes()[object.lake].store()), object.key.clone(), object.codec));
-            keys.push(Arc::from(object.key.as_str()));
-        }
-    }
-    let blocks = stream::iter(sources).flat_map(|(number, store, key, codec)| {
-        read::lines(store, key, codec, MAX_LINE_BYTES).map(move |block| block.map(|block| (number, block)))
-    });
-    (keys, blocks.boxed())
-}
-
 /// Blocks that wait, and how far the first one is given out.
 #[derive(Default)]
 struct Cursor {
-    blocks: VecDeque<(usize, LineBlock)>,
+    blocks: VecDeque<LineBlock>,
     /// Bytes of the first block that are given out.
     at: usize,
     object: usize,
@@ -156,33 +140,33 @@ struct Cursor {
 impl Cursor {
     fn next_at(&mut self) -> Option<(Bytes, LinePlace)> {
         let (range, place) = self.advance()?;
-        let (_, block) = self.blocks.front()?;
+        let block = self.blocks.front()?;
         Some((block.bytes().slice(range), place))
     }
 
     fn next<T>(&mut self, make: impl Fn(&[u8]) -> T) -> Option<T> {
         let (range, _) = self.advance()?;
-        let (_, block) = self.blocks.front()?;
+        let block = self.blocks.front()?;
         Some(make(&block.bytes()[range]))
     }
 
     /// Goes on to the next line, which lies in the first block.
     fn advance(&mut self) -> Option<(Range<usize>, LinePlace)> {
         loop {
-            let (object, block) = self.blocks.front()?;
+            let block = self.blocks.front()?;
             let rest = &block.bytes()[self.at..];
             if rest.is_empty() {
                 self.blocks.pop_front();
                 self.at = 0;
                 continue;
             }
-            if *object != self.object {
-                self.object = *object;
+            if block.object() != self.object {
+                self.object = block.object();
                 self.lines = 0;
             }
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let place =
-                LinePlace { object: *object, line: self.lines + 1, offset: block.offset() + self.at as u64 };
+                LinePlace { object: self.object, line: self.lines + 1, offset: block.offset() + self.at as u64 };
             let range = self.at..self.at + length;
             self.lines += 1;
             self.at = (self.at + length + 1).min(block.bytes().len());

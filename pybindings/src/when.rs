@@ -35,6 +35,17 @@ pub(crate) fn hour(when: &Bound<'_, PyAny>) -> PyResult<LakeHour> {
     Err(PyTypeError::new_err(format!("an hour is a datetime, a text such as 2026-11-22T05 or a cauce.Hour, not {kind}")))
 }
 
+/// The items of an iterable; one hour alone will do.
+///
+/// # Errors
+/// Those of the iterable, and `TypeError` for what is none.
+pub(crate) fn several<'py>(hours: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if hours.is_instance_of::<PyString>() || hours.is_instance_of::<PyDateTime>() || hours.is_instance_of::<Hour>() {
+        return Ok(vec![hours.clone()]);
+    }
+    hours.try_iter()?.collect()
+}
+
 /// The hours of a range, of which either end may be open: those that overlap it.
 ///
 /// # Errors
