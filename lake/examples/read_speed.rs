@@ -18,6 +18,7 @@ use cauce_lake::pattern::PatternOptions;
 use cauce_lake::read::{self, ReadOptions};
 use cauce_lake::scan::{self, ScanOptions};
 use cauce_lake::store::{self, Content, ETag, List, ListPage, ObjectMeta, Put, S3Options, StoreError};
+use cauce_lake::table::{Projection, TableOptions};
 use cauce_lake::work::Workers;
 use cauce_lake::{HourRange, Key, Lake, LakeUrl, Pattern, Store};
 use futures_util::TryStreamExt;
@@ -56,7 +57,7 @@ fn run() -> Result<(), Failure> {
     };
     let run_time = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     run_time.block_on(async {
-        let inner = store::open(&LakeUrl::parse(url)?, &S3Options::default()).await?;
+        let inner = store::open(&url.parse::<LakeUrl>()?, &S3Options::default()).await?;
         let opened = begun.elapsed();
         let counting = Arc::new(Counting { inner, requests: AtomicU64::new(0) });
         let pattern = Pattern::new("%m-%d-%h", &PatternOptions::default())?;
@@ -103,7 +104,7 @@ async fn measure(what: &str, lake: &Lake, range: HourRange, options: &ReadOption
         }
         "scan" => {
             let options = ScanOptions { read: options.clone(), ..ScanOptions::default() };
-            let mut batches = scan::scan(sources, &scan::shim::Projection::default(), &Workers::default(), &options);
+            let mut batches = scan::scan(sources, &projection()?, &Workers::default(), &options);
             while let Some(batch) = batches.try_next().await? {
                 count += batch.counts.lines;
                 bytes += batch.bytes;
@@ -112,6 +113,12 @@ async fn measure(what: &str, lake: &Lake, range: HourRange, options: &ReadOption
         _ => return Err(format!("{what}: no such measurement").into()),
     }
     Ok((count, bytes))
+}
+
+/// The whole table, or the columns that `COLUMNS` names.
+fn projection() -> Result<Projection, Failure> {
+    let columns = std::env::var("COLUMNS").ok().map(|names| names.split(',').map(str::to_owned).collect());
+    Ok(Projection::new(&TableOptions { columns, ..TableOptions::default() })?)
 }
 
 fn peak_mib() -> u64 {

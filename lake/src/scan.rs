@@ -8,8 +8,6 @@
 
 mod decode;
 mod merge;
-#[expect(missing_docs, dead_code, reason = "the table takes its place")]
-pub mod shim;
 mod units;
 
 use std::num::NonZeroUsize;
@@ -22,10 +20,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::read::{self, ReadError, ReadOptions, Source};
 use crate::store::Key;
+use crate::table::{Projection, RejectReason, Rows};
 use crate::work::Workers;
 use decode::{Decoders, Part};
 use merge::Merge;
-use shim::{Projection, RejectReason, Rows};
 use units::{Unit, Units};
 
 /// Batches that wait for whoever reads them.

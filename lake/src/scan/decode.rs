@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::shim::{ArrivalCursor, Decoder, Origin, Projection, Pushed, RejectReason, Rows};
 use super::units::{Numbered, Unit};
 use super::{Counts, MAX_REJECT_BYTES, RejectedLine};
 use crate::read::Source;
+use crate::table::{ArrivalCursor, Decoder, Origin, Projection, Pushed, RejectReason, Rows};
 
 /// What came of some lines.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Decoding {
         };
         let mut cursor = ArrivalCursor::new(arrivals);
         for (number, (offset, line)) in (*first_line..).zip(block.lines_at()) {
-            let origin = Origin { path, received_at_us: cursor.received_at_us(number) };
+            let origin = Origin { path, received_at_us: cursor.at(number - 1) };
             let mut pushed = self.decoder.push(line, &origin);
             // A line that only found no room any more finds it in the next part.
             if matches!(pushed, Pushed::Reject(RejectReason::TooLarge)) && self.decoder.rows() > 0 {

@@ -4,8 +4,8 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 
 use super::decode::Part;
-use super::shim::{Projection, Rows};
 use super::{Counts, Scanned};
+use crate::table::{Projection, Rows};
 use crate::work::Workers;
 
 /// Parts that hold more are never put together: a column's offsets have 32 bits.
@@ -68,10 +68,15 @@ impl Batch {
     fn concatenated(self) -> Scanned {
         let batches = self.parts.iter().map(|part| &part.rows.batch);
         let batch = concat_batches(&self.schema, batches).expect("parts of one projection have one schema");
-        let mut all =
-            Scanned { rows: Rows { batch, ids: Vec::new() }, counts: Counts::default(), rejects: Vec::new(), bytes: 0 };
+        let mut all = Scanned {
+            rows: Rows { batch, ids: Vec::new(), matched: Vec::new() },
+            counts: Counts::default(),
+            rejects: Vec::new(),
+            bytes: 0,
+        };
         for part in self.parts {
             all.rows.ids.extend(part.rows.ids);
+            all.rows.matched.extend(part.rows.matched);
             all.counts += part.counts;
             all.rejects.extend(part.rejects);
             all.bytes += part.bytes;

@@ -1,7 +1,5 @@
 //! When each line of an object arrived, as its manifest tells: one entry a second.
 
-use crate::manifest::ObjectEntry;
-
 /// Walks through an object's arrivals beside its lines.
 #[derive(Debug, Clone)]
 pub struct ArrivalCursor<'a> {
@@ -10,9 +8,9 @@ pub struct ArrivalCursor<'a> {
 }
 
 impl<'a> ArrivalCursor<'a> {
-    /// Before the first line of an object.
-    pub fn new(object: &'a ObjectEntry) -> ArrivalCursor<'a> {
-        ArrivalCursor { rest: &object.arrivals }
+    /// Before the first line of an object with these [`arrivals`](crate::manifest::ObjectEntry::arrivals).
+    pub fn new(arrivals: &'a [(i64, u64)]) -> ArrivalCursor<'a> {
+        ArrivalCursor { rest: arrivals }
     }
 
     /// When a line arrived, in microseconds since the epoch; `None` where the manifest does not tell. Lines are counted
@@ -34,7 +32,7 @@ mod tests {
 
     #[test]
     fn each_line_arrived_in_the_second_whose_count_reaches_it() {
-        let mut cursor = ArrivalCursor { rest: &[(10, 2), (11, 3), (15, 5)] };
+        let mut cursor = ArrivalCursor::new(&[(10, 2), (11, 3), (15, 5)]);
         let seconds: Vec<_> = (0..6).map(|line| cursor.at(line).map(|us| us / 1_000_000)).collect();
         assert_eq!(seconds, [Some(10), Some(10), Some(11), Some(15), Some(15), None]);
     }
