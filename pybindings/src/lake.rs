@@ -125,7 +125,7 @@ impl Lake {
         self.settings.time_zone()
     }
 
-    #[pyo3(signature = (start=None, end=None, *, closed=None))]
+    #[pyo3(signature = (start=None, end=None, closed=None))]
     fn hours(
         &self,
         py: Python<'_>,

@@ -12,7 +12,7 @@ use crate::hour::Hour;
 
 /// Before all tweets, and after them: the ends of a range that is open there.
 const FIRST: i64 = 0;
-const LAST: i64 = 70_389_527; // 9999-12-31T23
+const LAST: i64 = 2_016_144; // 2200-01-01T00
 
 /// The hour that holds an instant.
 ///

@@ -8,7 +8,8 @@
     for line in lake.hour("2026-11-22T05").lines():
         ...
 
-Everything that waits lets other threads run and answers to signals. Whatever is raised is a `cauce.Error` and the built-in error
+Everything that waits lets other threads run and answers to signals. Whatever is raised is a `cauce.Error` and the
+built-in error
 that fits.
 """
 
@@ -28,17 +29,25 @@ from cauce._errors import (
     Unreachable,
 )
 from cauce._native import (
+    Batch,
+    Batches,
+    BatchStream,
     Hour,
     Lake,
     Lines,
     Object,
     Records,
     Reject,
+    Schema,
     __version__,
+    schema,
 )
 
 __all__ = [
     "AccessDenied",
+    "Batch",
+    "BatchStream",
+    "Batches",
     "ConfigError",
     "CorruptObject",
     "CorruptRecord",
@@ -54,8 +63,10 @@ __all__ = [
     "ObjectNotFound",
     "Records",
     "Reject",
+    "Schema",
     "StoreError",
     "Timeout",
     "Unreachable",
     "__version__",
+    "schema",
 ]

@@ -8,6 +8,7 @@ class Error(Exception):
         key: The object's name under the lake's root, where one object is to blame.
         offset: Decoded bytes of that object before the place.
         line: The line in that object, counted from 1.
+
     """
 
     key: str | None

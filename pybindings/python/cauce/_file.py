@@ -4,7 +4,7 @@ import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
+    from _typeshed import WriteableBuffer
 
     from cauce._native import Blocks
 
@@ -22,7 +22,7 @@ class HourFile(io.RawIOBase):
         """Always."""
         return True
 
-    def readinto(self, buffer: "Buffer", /) -> int:
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill the beginning of a buffer; 0 at the end."""
         self._check_open()
         with memoryview(buffer).cast("B") as view:
