@@ -10,10 +10,15 @@ VENV := $(abspath .venv)
 STAMP := $(VENV)/.from-requirements
 TESTBIN := $(abspath .testbin)
 INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
+# As maturin has it, so that clippy and maturin do not build pyo3 in turns.
+export PYO3_BUILD_EXTENSION_MODULE := 1
+WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
+# Interpreters that `make test-python-versions` tries the wheel with; name others: make PYTHONS=…
+PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build test lint fmt check-house docs-check demo soak outage clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -22,7 +27,7 @@ help: ## List the targets
 setup: $(STAMP) ## Make .venv with the pinned test tools
 
 $(STAMP): requirements-test.txt | need-python
-	@echo 'making .venv (S3 test server)'
+	@echo 'making .venv (S3 test server, maturin, pytest)'
 	@$(PYTHON) -m venv --clear $(VENV) || { echo 'no venv could be made: on Debian and Ubuntu, install python3-venv' >&2; exit 1; }
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
@@ -30,12 +35,24 @@ $(STAMP): requirements-test.txt | need-python
 build: need-rust ## Build the program: target/release/ingest
 	cargo build --release --locked --package cauce-ingest
 
-lint: need-rust check-house docs-check ## Check format, lints, house rules and links
+module: need-rust setup ## Build the Python module cauce into .venv, unoptimised
+	@$(VENV)/bin/maturin develop --quiet --locked --manifest-path pybindings/Cargo.toml
+
+wheel: need-rust setup ## Build the release wheel of cauce: target/wheels, for Python 3.11 and later
+	$(VENV)/bin/maturin build --release --locked --manifest-path pybindings/Cargo.toml --out $(WHEELS)
+
+lint: need-rust check-house docs-check lint-python ## Check format, lints, types, house rules and links
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --features cauce-ingest/failpoints -- -D warnings
 
-fmt: need-rust ## Format the code
+lint-python: setup
+	$(VENV)/bin/ruff format --quiet --check pybindings
+	$(VENV)/bin/ruff check --quiet pybindings
+	cd pybindings && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
+
+fmt: need-rust setup ## Format the code
 	cargo fmt --all
+	$(VENV)/bin/ruff format --quiet pybindings
 
 check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts
 	@$(PYTHON) scripts/check-house
@@ -47,11 +64,25 @@ test: lint setup ## Lint, then all tests, with real S3 servers on loopback
 ifneq ($(GO),)
 	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
-		cargo test --workspace --locked --features cauce-ingest/failpoints
+		cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 else
 	@echo 'Go is not installed: the tests run without the second S3 server'
-	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --locked --features cauce-ingest/failpoints
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 endif
+	@$(MAKE) --no-print-directory test-python
+
+test-python: module ## Only the tests of the Python module
+	cd pybindings && $(VENV)/bin/python -m pytest -q
+
+test-python-versions: wheel ## Its tests with the one wheel on other Pythons (PYTHONS)
+	@for python in $(PYTHONS); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "== Python $$version"; \
+		$$python -m venv --clear target/python-$$version; \
+		target/python-$$version/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt; \
+		target/python-$$version/bin/python -m pip install --quiet --disable-pip-version-check --no-index --find-links $(WHEELS) cauce; \
+		(cd pybindings && ../target/python-$$version/bin/python -m pytest -q); \
+	done
 
 demo: need-python build ## Simulator to local lake: three hours in half a minute
 	@INGEST=$(INGEST) $(PYTHON) scripts/demo

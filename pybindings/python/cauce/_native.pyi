@@ -1,0 +1,459 @@
+"""The compiled part of cauce. Import these names from `cauce`."""
+
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final
+
+from _typeshed import WriteableBuffer
+
+__all__ = [
+    "Batch",
+    "BatchStream",
+    "Batches",
+    "Blocks",
+    "Hour",
+    "Lake",
+    "Lines",
+    "Object",
+    "Records",
+    "Reject",
+    "Schema",
+    "__version__",
+    "_restore_hour",
+    "schema",
+]
+
+__version__: str
+
+_When: TypeAlias = datetime | str | Hour
+"""An hour: a datetime (a naive one is UTC), a text such as `2026-11-22T05`, or an `Hour`."""
+
+_Edge: TypeAlias = date | str | Hour
+"""Where a range begins or ends: as `When`, or a date, which is its first hour."""
+
+_OnError: TypeAlias = Literal["raise", "skip", "collect"]
+
+_Gap = TypedDict(
+    "_Gap",
+    {"from": str, "to": str | None, "cause": str, "repaired_by": str | None, "tweets": int},
+)
+"""A span in which the source was not connected, as it stands in the manifest; `to` is `None` while it is open."""
+
+class _Stats(TypedDict):
+    """What a reading has come to so far."""
+
+    rows: int
+    """Rows given."""
+    lines: int
+    """Lines read."""
+    tweets: int
+    """Lines that were tweets."""
+    messages: int
+    """Messages: deletes, withheld, scrub_geo."""
+    controls: int
+    """Words of the stream itself."""
+    blanks: int
+    """Blank lines."""
+    rejects: int
+    """Lines that gave no row though they should have."""
+    bytes: int
+    """Decoded bytes, newlines included."""
+
+@final
+class Lake:
+    """One or several lakes, read as one.
+
+    Making one opens no connection. It may be shared by threads, crosses a fork, and is pickled as what it was made of,
+    **without keys**:
+    who opens the pickle takes credentials from its own environment.
+
+    What is not given comes from the variable `CAUCE_LAKE__URL`, `…__PATTERN`, `…__TIME_ZONE`, `…__FLUME_ESCAPES` or
+    `CAUCE_LAKE__S3__ENDPOINT_URL`, `…__REGION`, `…__PATH_STYLE`, `…__ACCESS_KEY_ID`, `…__SECRET_ACCESS_KEY`,
+    `…__SESSION_TOKEN`; credentials and region after that from AWS's own chain.
+
+    Args:
+        url: `s3://bucket/prefix`, a folder, or several of either, read as one lake in which an hour is closed when it
+        is closed in
+            each.
+        pattern: How its folders are named; `%m-%d-%h` where nothing says it.
+        time_zone: The IANA zone in which its folders are named; UTC where nothing says it.
+        flume_escapes: `cauce` (`%h` is the hour) or `strict` (Flume's own rules).
+        endpoint_url: An S3 server other than AWS.
+        region: Its region.
+        path_style: Whether the bucket stands in the path; true where `endpoint_url` is set.
+        access_key_id: With `secret_access_key`, instead of AWS's chain.
+        secret_access_key: See `access_key_id`.
+        session_token: For temporary keys.
+        concurrency: Requests at once while reading; found out where it is not given.
+        memory_bytes: Most bytes that are fetched ahead of a reader; 64 MiB where it is not given.
+        timeout: Longest time, in seconds, without a byte of an object that is being read; 20 where it is not given.
+
+    Raises:
+        ConfigError: When the settings cannot be used.
+
+    """
+
+    def __new__(
+        cls,
+        url: str | PathLike[str] | Iterable[str | PathLike[str]] | None = None,
+        *,
+        pattern: str | None = None,
+        time_zone: str | None = None,
+        flume_escapes: Literal["cauce", "strict"] | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        path_style: bool | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        concurrency: int | None = None,
+        memory_bytes: int | None = None,
+        timeout: float | None = None,
+    ) -> Self: ...
+    @property
+    def urls(self) -> list[str]:
+        """Where it is; folders are absolute."""
+
+    @property
+    def pattern(self) -> str:
+        """How its folders are named."""
+
+    @property
+    def time_zone(self) -> str:
+        """The zone in which its folders are named."""
+
+    def hours(self, start: _Edge | None = None, end: _Edge | None = None, closed: bool | None = None) -> list[Hour]:
+        """List the hours from `start` to `end`, which is not included, oldest first.
+
+        Closed ones come from their manifests, open ones from one sweep of the listing. With `closed` only those that
+        are, or are
+        not. An hour whose manifest cannot be trusted is left out with a `LakeWarning`.
+        """
+
+    def closed(self, hours: Iterable[_When]) -> set[Any]:
+        """Say which of these hours are closed: a set of the very objects that were given.
+
+        Only lists `_hours/`, however many hours are asked for.
+        """
+
+    def hour(self, when: _When) -> Hour:
+        """Look one hour up: the one that holds the instant.
+
+        Raises:
+            HourNotFound: There is nothing of it.
+            CorruptObject: Its manifest cannot be trusted.
+
+        """
+
+    def lines(self, hours: Iterable[_When] | _When, *, late: bool = False) -> Lines:
+        """Read the lines of several hours, one after the other, ahead over their borders. See `Hour.lines`."""
+
+    def records(
+        self,
+        hours: Iterable[_When] | _When,
+        *,
+        fields: Sequence[str] | None = None,
+        on_error: _OnError = "raise",
+        late: bool = False,
+    ) -> Records:
+        """Read the records of several hours. See `Hour.records`."""
+
+    def batches(
+        self,
+        hours: Iterable[_When] | _When,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = 10_000,
+        referenced: bool = False,
+        *,
+        raw: bool = False,
+        late: bool = False,
+    ) -> BatchStream:
+        """Read the tweets of several hours as one Arrow stream. See `Hour.batches`."""
+
+    def __getnewargs_ex__(self) -> tuple[tuple[list[str]], dict[str, Any]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Hour:
+    """An hour of a lake, or a folder that is none, as it was when it was looked up.
+
+    Of a closed hour nothing changes any more. A pickle carries its lake and its name, so whoever opens it looks it up anew when it is first used.
+    """
+
+    @property
+    def lake(self) -> Lake:
+        """Its lake."""
+
+    @property
+    def name(self) -> str:
+        """`2026-11-22T05`; what is no hour is called by what its folder names."""
+
+    @property
+    def start(self) -> datetime | None:
+        """Its first moment, aware, in UTC; `None` where the folder's name tells no time."""
+
+    @property
+    def end(self) -> datetime | None:
+        """The first moment after it."""
+
+    @property
+    def granularity(self) -> str:
+        """`hour`, `day` or `other`. Only hours close."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing of it will change any more."""
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        """The objects that hold its tweets, in the order in which they are read; late ones are not among them."""
+
+    @property
+    def tweets(self) -> int | None:
+        """Tweets in its objects; `None` while it is open."""
+
+    @property
+    def bytes(self) -> int:
+        """Length of its objects as stored."""
+
+    @property
+    def late(self) -> int:
+        """Tweets that came after it was closed."""
+
+    @property
+    def gaps(self) -> list[_Gap]:
+        """Spans without a connection that touch it."""
+
+    @property
+    def manifest(self) -> dict[str, Any] | None:
+        """Its manifest as it stands in the store, fetched where that has not been done; `None` while it is open.
+
+        Of several lakes read as one it is the first one's.
+        """
+
+    def lines(self, *, late: bool = False) -> Lines:
+        """Read its lines as `bytes` without the newline, decompressed, in constant memory.
+
+        Lines are split at the line feed alone. With `late` those of its late tweets instead.
+        """
+
+    def records(
+        self, fields: Sequence[str] | None = None, on_error: _OnError = "raise", *, late: bool = False
+    ) -> Records:
+        """Read its lines as `dict`.
+
+        Args:
+            fields: Only these top-level members, which spares the work for the others.
+            on_error: What is done with a line that is no JSON object: `raise` a `CorruptRecord`, `skip` it, or
+            `collect` it in
+                `Records.rejects`. Blank lines are passed over.
+            late: The late tweets instead.
+
+        """
+
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = 10_000,
+        referenced: bool = False,
+        *,
+        raw: bool = False,
+        late: bool = False,
+    ) -> BatchStream:
+        """Read its tweets as an Arrow stream, which pyarrow, polars, duckdb and pandas take.
+
+        Args:
+            columns: Only these columns, members of structs with a dot (`author.username`), in the table's order.
+            batch_rows: About so many rows a batch.
+            referenced: Rows also for the posts that a line brings along: retweeted, quoted, answered.
+            raw: A last column `raw` with the line itself.
+            late: The late tweets instead.
+
+        Raises:
+            ValueError: There is no such column.
+
+        """
+
+    def open(self, *, late: bool = False) -> io.BufferedReader:
+        """Open its objects as one binary file, decompressed. An object that lacks its last newline gets one."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Object:
+    """An object of an hour."""
+
+    @property
+    def key(self) -> str:
+        """Its name under the lake's root."""
+
+    @property
+    def url(self) -> str:
+        """Where it is: a URL, or the path of a file."""
+
+    @property
+    def bytes(self) -> int:
+        """Length as stored."""
+
+    @property
+    def codec(self) -> str:
+        """`none`, `gzip` or `zstd`."""
+
+    @property
+    def lines(self) -> int | None:
+        """Lines in it; only a manifest knows."""
+
+@final
+class Lines:
+    """An iterator over lines. Several threads may share it; leaving its `with` block ends its requests."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> bytes: ...
+    def close(self) -> None:
+        """End the reading; after that there are no more lines."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None, /
+    ) -> None: ...
+
+@final
+class Records:
+    """An iterator over records. Several threads may share it; leaving its `with` block ends its requests."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> dict[str, Any]: ...
+    @property
+    def rejected(self) -> int:
+        """How many lines were no records so far; always 0 with `on_error="raise"`."""
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """The lines that were no records so far, with `on_error="collect"`."""
+
+    def close(self) -> None:
+        """End the reading; after that there are no more records."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None, /
+    ) -> None: ...
+
+@final
+class Reject:
+    """A line that could not be read."""
+
+    @property
+    def key(self) -> str:
+        """The object's name under the lake's root."""
+
+    @property
+    def line(self) -> int:
+        """The line in it, counted from 1."""
+
+    @property
+    def offset(self) -> int:
+        """Decoded bytes of the object before it."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it."""
+
+    @property
+    def bytes(self) -> bytes:
+        """The line; of one that was to be a row at most its first 64 KiB."""
+
+@final
+class BatchStream:
+    """Tweets to be read as Arrow: what is to be read, not the reading.
+
+    Each loop over it, and each consumer of `__arrow_c_stream__`, begins a reading of its own. `requested_schema` is not
+    followed: the stream has the schema of the table.
+    """
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of every batch."""
+
+    @property
+    def stats(self) -> _Stats:
+        """What the reading that was begun last has come to so far."""
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """The first 1,000 lines of that reading that gave no row though they should have."""
+
+    def __iter__(self) -> Batches: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@final
+class Batches:
+    """An iterator over batches. Several threads may share it; leaving its `with` block ends its requests."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Batch: ...
+    def close(self) -> None:
+        """End the reading; after that there are no more batches."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None, /
+    ) -> None: ...
+
+@final
+class Batch:
+    """Some rows, for whatever takes `__arrow_c_array__`, such as `pyarrow.record_batch`."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows."""
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns."""
+
+    @property
+    def schema(self) -> Schema:
+        """Its schema."""
+
+    def __len__(self) -> int: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+@final
+class Schema:
+    """The columns of a table, for whatever takes `__arrow_c_schema__`, such as `pyarrow.schema`."""
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+
+    def __len__(self) -> int: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def schema(columns: Sequence[str] | None = None, *, raw: bool = False) -> Schema:
+    """Tell the schema of the tweets table, without any lake.
+
+    Raises:
+        ValueError: There is no such column.
+
+    """
+
+@final
+class Blocks:
+    """The bytes of hours for `cauce._file`."""
+
+    def readinto(self, buffer: WriteableBuffer) -> int: ...
+    def read(self) -> bytes: ...
+    def close(self) -> None: ...
+
+def _restore_hour(lake: Lake, name: str, span_ms: tuple[int, int] | None, granularity: str) -> Hour: ...
