@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from arrow_schema import PROJECTION, I64
 
+SNOWFLAKE_EPOCH_MS = 1288834974657
 Array = pa.Array | pa.ChunkedArray
 
 
@@ -44,17 +45,18 @@ def found(lists: pa.Array, keys: pa.Array, *name: str) -> pa.Array:
     return pc.take(values, pc.take(places, wanted))
 
 
+def moment(ids: pa.Array) -> pa.Array:
+    """The time in an id, to the millisecond."""
+    return pc.add(pc.shift_right(ids, 22), SNOWFLAKE_EPOCH_MS).cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp("us", "UTC"))
+
+
 def v1(table: pa.Table) -> dict[str, Array]:
     original = {name: of(table, "retweeted_status", *name) for name in (("extended_tweet", "full_text"), ("full_text",), ("text",))}
-    written = pc.strptime(of(table, "created_at"), format="%a %b %d %H:%M:%S +0000 %Y", unit="us").cast(pa.timestamp("us", "UTC"))
-    exact = of(table, "timestamp_ms")
-    if exact.null_count < len(exact):
-        written = pc.coalesce(exact.cast(I64).cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp("us", "UTC")), written)
     point = of(table, "coordinates", "coordinates")
     none = pa.nulls(len(table), I64)
     return {
         "tweet_id": of(table, "id"),
-        "created_at": written,
+        "created_at": moment(of(table, "id")),
         "text": pc.coalesce(*original.values(), of(table, "extended_tweet", "full_text"), of(table, "full_text"), of(table, "text")),
         "lang": of(table, "lang"),
         "source": pc.replace_substring_regex(of(table, "source"), "<[^>]*>", ""),
@@ -88,12 +90,13 @@ def v2(table: pa.Table) -> dict[str, Array]:
     place = found(of(table, "includes", "places"), of(table, "data", "geo", "place_id"), "id")
     related = of(table, "data", "referenced_tweets")
     ids = {kind: pc.struct_field(found(related, pa.repeat(kind, len(table)), "type"), "id") for kind in ("retweeted", "quoted", "replied_to")}
+    ids["own"] = of(table, "data", "id").cast(I64)
     original = found(of(table, "includes", "tweets"), ids["retweeted"], "id")
     point = of(table, "data", "geo", "coordinates", "coordinates")
     none = pa.nulls(len(table), I64)
     return {
-        "tweet_id": of(table, "data", "id"),
-        "created_at": of(table, "data", "created_at"),
+        "tweet_id": ids["own"],
+        "created_at": moment(ids["own"]),
         "text": pc.coalesce(
             pc.struct_field(original, ["note_tweet", "text"]),
             pc.struct_field(original, ["text"]),

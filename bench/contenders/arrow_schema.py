@@ -32,8 +32,6 @@ WIRE = {
         list(
             {
                 "id": I64,
-                "created_at": TEXT,
-                "timestamp_ms": TEXT,
                 **_FULL,
                 "lang": TEXT,
                 "source": TEXT,
@@ -61,7 +59,6 @@ WIRE = {
                 "data",
                 struct(
                     id=TEXT,
-                    created_at=TEXT,
                     text=TEXT,
                     note_tweet=struct(text=TEXT),
                     lang=TEXT,

@@ -33,7 +33,7 @@ LISTED = {"hashtags": "tag", "mentions": "username", "urls": "expanded"}
 
 def read(folder: pathlib.Path) -> pa.Table:
     # File by file: as a data set, folders called date=… would become columns.
-    tables = [flat(pq.read_table(file, partitioning=None)) for file in sorted(folder.rglob("*.parquet"))]
+    tables = [flat(pq.read_table(file, partitioning=None)) for file in sorted(folder.rglob("*.parquet")) if file.is_file()]
     table = pa.concat_tables(tables).sort_by("tweet_id")
     return table.combine_chunks()
 
@@ -78,4 +78,5 @@ def main() -> None:
     answer(rows=one.num_rows, columns=len(names), different={name: found for name in names if (found := different(one[name], other[name]))})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,5 @@
 """The loop that everybody writes first: orjson a line, lists, pyarrow."""
 
-import datetime
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ from arrow_schema import PROJECTION
 from jobs import answer, asked
 
 GROUP = 122_880
+SNOWFLAKE_EPOCH_MS = 1288834974657
 Json = dict[str, Any]
 
 
@@ -17,19 +17,20 @@ def number(value: str | int | None) -> int | None:
     return None if value is None else int(value)
 
 
+def moment(tweet_id: int) -> int:
+    """Microseconds since 1970, of the time in an id."""
+    return ((tweet_id >> 22) + SNOWFLAKE_EPOCH_MS) * 1000
+
+
 def v1(tweet: Json) -> tuple[Any, ...]:
     user, entities = tweet["user"], tweet["entities"]
     retweeted, place = tweet.get("retweeted_status"), tweet.get("place") or {}
     original = retweeted or tweet
     text = (original.get("extended_tweet") or {}).get("full_text") or original.get("full_text") or original["text"]
-    if moment := tweet.get("timestamp_ms"):
-        created = datetime.datetime.fromtimestamp(int(moment) / 1000, datetime.UTC)
-    else:
-        created = datetime.datetime.strptime(tweet["created_at"], "%a %b %d %H:%M:%S %z %Y")
     lon, lat = (tweet.get("coordinates") or {}).get("coordinates") or (None, None)
     source = tweet["source"]
     return (
-        tweet["id"], created, text, tweet["lang"], source[source.find(">") + 1 : source.rfind("<")],
+        tweet["id"], moment(tweet["id"]), text, tweet["lang"], source[source.find(">") + 1 : source.rfind("<")],
         user["id"], user["screen_name"], user["name"], user["followers_count"], user["verified"],
         tweet["retweet_count"], tweet["favorite_count"], tweet.get("reply_count"), tweet.get("quote_count"),
         tweet["in_reply_to_status_id"], tweet["in_reply_to_user_id"], retweeted and retweeted["id"], tweet.get("quoted_status_id"), None,
@@ -50,7 +51,7 @@ def v2(line: Json) -> tuple[Any, ...]:
     place: Json = next((one for one in includes.get("places", ()) if one["id"] == geo.get("place_id")), {})
     lon, lat = geo.get("coordinates", {}).get("coordinates") or (None, None)
     return (
-        int(tweet["id"]), datetime.datetime.fromisoformat(tweet["created_at"]), body.get("note_tweet", {}).get("text") or body["text"],
+        int(tweet["id"]), moment(int(tweet["id"])), body.get("note_tweet", {}).get("text") or body["text"],
         tweet.get("lang"), tweet.get("source"),
         number(author_id), author.get("username"), author.get("name"), author.get("public_metrics", {}).get("followers_count"), author.get("verified"),
         metrics.get("retweet_count"), metrics.get("like_count"), metrics.get("reply_count"), metrics.get("quote_count"),
@@ -89,4 +90,5 @@ def main() -> None:
     answer(rows=rows)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -45,4 +45,5 @@ def main() -> None:
     answer(rows=rows)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,13 @@
-"""The projection in DuckDB's SQL: wire columns of v1.1 and v2, and what is made of them."""
+"""The projection in DuckDB's SQL: wire columns of v1.1 and v2, and what is made of them.
+
+The time is the one in the id, to the millisecond, as in Cauce's table: cheaper than the words of created_at.
+"""
 
 FULL = "extended_tweet STRUCT(full_text VARCHAR), full_text VARCHAR, text VARCHAR"
 
 COLUMNS_OF = {
     "v1": {
         "id": "BIGINT",
-        "created_at": "VARCHAR",
-        "timestamp_ms": "BIGINT",
         "extended_tweet": "STRUCT(full_text VARCHAR)",
         "full_text": "VARCHAR",
         "text": "VARCHAR",
@@ -28,7 +29,7 @@ COLUMNS_OF = {
     },
     "v2": {
         "data": (
-            "STRUCT(id BIGINT, created_at TIMESTAMP, text VARCHAR, note_tweet STRUCT(text VARCHAR), lang VARCHAR, source VARCHAR, author_id BIGINT,"
+            "STRUCT(id BIGINT, text VARCHAR, note_tweet STRUCT(text VARCHAR), lang VARCHAR, source VARCHAR, author_id BIGINT,"
             " public_metrics STRUCT(retweet_count BIGINT, like_count BIGINT, reply_count BIGINT, quote_count BIGINT), in_reply_to_user_id BIGINT,"
             ' referenced_tweets STRUCT("type" VARCHAR, id BIGINT)[], conversation_id BIGINT,'
             " entities STRUCT(hashtags STRUCT(tag VARCHAR)[], mentions STRUCT(username VARCHAR)[], urls STRUCT(expanded_url VARCHAR)[]),"
@@ -45,7 +46,7 @@ COLUMNS_OF = {
 PROJECTION_OF = {
     "v1": """
         SELECT id AS tweet_id,
-            coalesce(make_timestamp(timestamp_ms * 1000), strptime(created_at, '%a %b %d %H:%M:%S +0000 %Y')) AS created_at,
+            make_timestamp(((id >> 22) + 1288834974657) * 1000) AS created_at,
             coalesce(retweeted_status.extended_tweet.full_text, retweeted_status.full_text, retweeted_status.text,
                 extended_tweet.full_text, full_text, text) AS text,
             lang, split_part(split_part(source, '>', 2), '<', 1) AS source,
@@ -69,7 +70,7 @@ PROJECTION_OF = {
                 list_filter(includes.places, lambda x: x.id = data.geo.place_id)[1] AS place
             FROM {source}),
         original AS (SELECT *, list_filter(others, lambda x: x.id = retweeted_id)[1] AS retweeted FROM found)
-        SELECT data.id AS tweet_id, data.created_at AS created_at,
+        SELECT data.id AS tweet_id, make_timestamp(((data.id >> 22) + 1288834974657) * 1000) AS created_at,
             coalesce(retweeted.note_tweet.text, retweeted.text, data.note_tweet.text, data.text) AS text,
             data.lang AS lang, data.source AS source,
             data.author_id AS author_id, author.username AS author_username, author.name AS author_name,
