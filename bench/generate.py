@@ -125,6 +125,16 @@ def v1_place(w: Writer) -> Json:
     }  # fmt: skip
 
 
+def v1_url(url: Json) -> Json:
+    shown = url["expanded"][8:30] + "…"
+    return {"url": url["url"], "expanded_url": url["expanded"], "display_url": shown, "indices": [url["start"], url["end"]]}
+
+
+def v1_mention(mention: Json) -> Json:
+    who, name = mention["id"], mention["name"]
+    return {"screen_name": name, "name": name.title(), "id": who, "id_str": str(who), "indices": [mention["start"], mention["end"]]}
+
+
 def v1_status(w: Writer, ms: int, depth: int = 0) -> Json:
     number, who = w.id_at(ms), w.random.choice(w.people)
     text, hashtags, mentions, urls = w.text()
@@ -140,10 +150,8 @@ def v1_status(w: Writer, ms: int, depth: int = 0) -> Json:
         "retweet_count": w.count(), "favorite_count": w.count(),
         "entities": {
             "hashtags": [{"text": tag["tag"], "indices": [tag["start"], tag["end"]]} for tag in hashtags],
-            "urls": [{"url": u["url"], "expanded_url": u["expanded"], "display_url": u["expanded"][8:30] + "…", "indices": [u["start"], u["end"]]} for u in urls],
-            "user_mentions": [
-                {"screen_name": m["name"], "name": m["name"].title(), "id": m["id"], "id_str": str(m["id"]), "indices": [m["start"], m["end"]]} for m in mentions
-            ],
+            "urls": [v1_url(u) for u in urls],
+            "user_mentions": [v1_mention(m) for m in mentions],
             "symbols": [],
         },
         "favorited": False, "retweeted": False, "possibly_sensitive": w.chance(0.02), "filter_level": "low", "lang": w.random.choice(LANGUAGES),

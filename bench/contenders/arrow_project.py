@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from arrow_schema import PROJECTION, I64
+from arrow_schema import I64, PROJECTION
 
 SNOWFLAKE_EPOCH_MS = 1288834974657
 Array = pa.Array | pa.ChunkedArray

@@ -68,9 +68,7 @@ WIRE = {
                     in_reply_to_user_id=TEXT,
                     referenced_tweets=pa.list_(struct(type=TEXT, id=TEXT)),
                     conversation_id=TEXT,
-                    entities=struct(
-                        hashtags=pa.list_(struct(tag=TEXT)), mentions=pa.list_(struct(username=TEXT)), urls=pa.list_(struct(expanded_url=TEXT))
-                    ),
+                    entities=struct(hashtags=pa.list_(struct(tag=TEXT)), mentions=pa.list_(struct(username=TEXT)), urls=pa.list_(struct(expanded_url=TEXT))),
                     geo=struct(place_id=TEXT, coordinates=struct(coordinates=pa.list_(F64))),
                     possibly_sensitive=BOOL,
                 ),

@@ -9,8 +9,6 @@ from pyarrow import fs
 from store import BUCKET, KEY_ID, REGION, SECRET, YEAR, answer, asked, count
 
 
-
-
 def main() -> None:
     given = asked()
     store = fs.S3FileSystem(access_key=KEY_ID, secret_key=SECRET, region=REGION, endpoint_override=given.endpoint)

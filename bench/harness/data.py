@@ -21,6 +21,11 @@ SMALL_MB, SMALL_AN_HOUR = 65, 60  # 1,440 objects of 45 KB
 YEAR_HOURS = 8760
 
 
+def made(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def generator() -> pathlib.Path:
     return DERIVED if DERIVED.exists() else OWN
 
@@ -36,7 +41,7 @@ def day(root: pathlib.Path, kind: str, megabytes: int, an_hour: int = 12) -> pat
     if not (lake / "_hours").exists():
         shutil.rmtree(lake, ignore_errors=True)
         print(f"making {megabytes} MB of {kind} in {24 * an_hour} objects", file=sys.stderr)
-        command = [sys.executable, generator(), kind, "--mb", str(megabytes), "--parts-dir", lake, "--files-per-hour", str(an_hour)]
+        command = [sys.executable, str(generator()), kind, "--mb", str(megabytes), "--parts-dir", str(lake), "--files-per-hour", str(an_hour)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for folder in sorted(lake.iterdir()):
             begin = FIRST_HOUR + datetime.timedelta(hours=int(folder.name[-2:]))

@@ -26,12 +26,7 @@ def described(python: pathlib.Path, repository: pathlib.Path) -> dict[str, str]:
 
 
 def peers(python: pathlib.Path) -> str:
-    code = (
-        "import importlib.metadata as m, sys\n"
-        "for n in sys.argv[1:]:\n"
-        "    try: print(n, m.version(n), end=', ')\n"
-        "    except m.PackageNotFoundError: pass"
-    )
+    code = "import importlib.metadata as m, sys\nfor n in sys.argv[1:]:\n    try: print(n, m.version(n), end=', ')\n    except m.PackageNotFoundError: pass"
     return spoken([str(python), "-c", code, *PEERS]).strip(" ,")
 
 

@@ -20,7 +20,6 @@ class Contender:
     limit: float = 300
     note: str = ""
     left_out: str = ""  # columns that it makes differently, so that they are not compared
-    is_compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,6 @@ class Comparison:
     goals: list[Goal] = field(default_factory=list)
     megabytes: float | None = None  # of input, for a rate
     same_cells: bool = False  # hold the Parquet of everybody against the first one's
-    latency_ms: int | None = None  # reads from the server, with this wait
 
 
 Outcome = Run | Failed

@@ -61,16 +61,16 @@ class Rounds:
             self.say(f" round {number + 1} of {self.rounds}")
             turn = number % len(contenders)
             for one in contenders[turn:] + contenders[:turn]:
-                if one.name not in self.failed and (one.rounds is None or number < one.rounds):
-                    if outcome := self.once(one):
-                        self.runs[one.name].append(outcome)
+                takes_part = one.name not in self.failed and (one.rounds is None or number < one.rounds)
+                if takes_part and (outcome := self.once(one)):
+                    self.runs[one.name].append(outcome)
         if self.comparison.same_cells:
             self.compare_cells(compare)
         shutil.rmtree(self.folder, ignore_errors=True)
         return self.results()
 
     def compare_cells(self, compare: Checked) -> None:
-        done = [one for one in self.comparison.contenders if one.name not in self.failed and one.is_compared]
+        done = [one for one in self.comparison.contenders if one.name not in self.failed]
         for other in done[1:]:
             self.cells[other.name] = compare(self.output(done[0]), self.output(other), other.left_out)
             self.say(f"  {other.name}: {self.cells[other.name]}")
