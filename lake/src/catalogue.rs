@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::hour::{Hour, HourRange};
 use crate::manifest::ManifestError;
 use crate::pattern::{Escapes, Granularity, Pattern, PatternOptions};
-use crate::read::LineStream;
+use crate::read::{self, LineStream, ReadOptions, Source};
 use crate::store::{ErrorKind, Key, Store, StoreError};
 use entry::Slot;
 use manifests::{Arrivals, Fetched};
@@ -109,7 +109,7 @@ impl Lake {
         let closed: BTreeSet<Hour> = names.iter().filter(|name| name.late.is_none()).map(|name| name.hour).collect();
         let patterns: Vec<&Pattern> = std::iter::once(&self.pattern).chain(&self.flume).collect();
         let (fetched, found) = tokio::try_join!(
-            manifests::fetch(store, names, Arrivals::Dropped),
+            manifests::fetch(&self.store, names, Arrivals::Dropped),
             sweep::sweep(store, &patterns, range, &closed)
         )?;
         let mut listing = Listing { unread: found.unread, ..Listing::default() };
@@ -208,14 +208,20 @@ impl Lake {
     /// The manifests of one hour, whole, its own before its late ones.
     pub(crate) async fn fetch(&self, hour: Hour) -> Result<Vec<Fetched>, StoreError> {
         let names = manifests::list(self.store.as_ref(), Some(HourRange::single(hour))).await?;
-        manifests::fetch(self.store.as_ref(), names, Arrivals::Kept).await
+        manifests::fetch(&self.store, names, Arrivals::Kept).await
+    }
+
+    /// What is to be read of an entry of this lake: its objects, or with `late` those of its late tweets instead. Several
+    /// entries' may be read one after the other in one go.
+    pub fn sources(&self, entry: &HourEntry, late: bool) -> Vec<Source> {
+        entry::sources(entry, late, |_| Arc::clone(&self.store))
     }
 
     /// The lines of an entry of this lake, object after object; with `late` those of its late tweets instead.
     ///
     /// # Errors
-    /// The stream ends with its first error, see [`read::lines`](crate::read::lines).
-    pub fn lines(&self, entry: &HourEntry, late: bool) -> LineStream {
-        entry::lines(entry, late, |_| Arc::clone(&self.store))
+    /// The stream ends with its first error, see [`read::lines`].
+    pub fn lines(&self, entry: &HourEntry, late: bool, options: &ReadOptions) -> LineStream {
+        read::lines(self.sources(entry, late), options)
     }
 }

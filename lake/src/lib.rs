@@ -2,7 +2,7 @@
 //!
 //! A *lake* is a store, a prefix in it and a partition pattern. This crate knows how its hours are named
 //! ([`pattern`], [`hour`]), what a line in them is ([`tweet`]), how objects are put and fetched ([`store`]), what closes
-//! an hour ([`manifest`]), and how hours are listed and read ([`catalogue`], [`read`]).
+//! an hour ([`manifest`]), and how hours are listed, read and decoded ([`catalogue`], [`read`], [`scan`]).
 //!
 //! It holds no daemon code: nothing here decides when an hour is written or closed, starts threads of its own or logs
 //! to a global.
@@ -13,10 +13,13 @@ pub mod hour;
 pub mod manifest;
 pub mod pattern;
 pub mod read;
+pub mod scan;
 pub mod store;
+pub mod table;
 pub mod tweet;
 pub mod url;
 pub mod verify;
+pub mod work;
 
 pub use catalogue::{Lake, Lakes};
 pub use hour::{Hour, HourRange};

@@ -1,28 +1,91 @@
-//! Reading an hour's lines through any codec, in constant memory.
+//! Reading the lines of many objects in order, through any codec, ahead of their reader and in bounded memory.
+//!
+//! The way of a byte: `piece` fetches a range of an object and resumes where its body broke off, `ahead` keeps as many
+//! pieces under way as pay (`pace`) and as the memory allows, `decode` decompresses, `cutter` cuts behind newlines.
 //!
 //! A reader gives exactly what stands between two newlines: a `\r` before the newline is part of the line, an empty line is a
 //! line, and so is what follows the last newline. Lines are split on `\n` alone, never on other Unicode line ends. They
 //! come in blocks, so that a caller pays for a hand-over once in many lines; nothing here looks into a line.
 
+mod ahead;
+mod cutter;
+mod decode;
+mod pace;
+mod piece;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-use crate::codec::decode;
-use crate::manifest::Codec;
-use crate::store::{ByteStream, ErrorKind, Key, Store, StoreError};
+use crate::catalogue::ObjectRef;
+use crate::store::{ErrorKind, Key, Store, StoreError};
+use ahead::ReadAhead;
+use cutter::Cutter;
 
 pub use verify::{Mismatch, ObjectCheck, verify_lines, verify_object};
 
 /// Longest line a reader accepts unless it is told otherwise: far above any tweet, far below what hurts.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// How lines are read. The defaults suit a program that reads one thing at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Bytes that are fetched or decompressed ahead of the reader; default 64 MiB. More helps only where a store is both far
+    /// away and fast; little means few requests at once. Beside them memory holds the block that was given out, one
+    /// unfinished line of at most `max_line_bytes`, and what decompressors need for themselves (see [`crate::codec`]).
+    pub max_memory_bytes: usize,
+    /// Requests at once; default `None`, which finds it out: 4 to begin with, as many as pay while the reader waits for a
+    /// store that is far away, 64 at most.
+    pub concurrency: Option<NonZeroUsize>,
+    /// Longest line that is accepted; default [`MAX_LINE_BYTES`]. It bounds what a damaged object can make a reader hold.
+    pub max_line_bytes: usize,
+    /// Longest time without a byte, for an answer's head as well as between two parts of a body; default 20 s. Then the
+    /// reading ends with an error ([`ErrorKind::Timeout`]). A store may have a limit of its own that is shorter.
+    pub stall_timeout: Duration,
+}
+
+impl Default for ReadOptions {
+    fn default() -> ReadOptions {
+        ReadOptions {
+            max_memory_bytes: 64 << 20,
+            concurrency: None,
+            max_line_bytes: MAX_LINE_BYTES,
+            stall_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What is read: one object, or the word that something cannot be.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// An object of this store. It must have the length that its entry tells: another one means that it is damaged or was
+    /// changed.
+    Object(Arc<dyn Store>, ObjectRef),
+    /// Something of which it is known that it cannot be read; the reading ends here.
+    Unreadable {
+        /// What it is.
+        key: Key,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Source {
+    /// Its name.
+    pub fn key(&self) -> &Key {
+        match self {
+            Source::Object(_, object) => &object.key,
+            Source::Unreadable { key, .. } => key,
+        }
+    }
+}
 
 /// What ends the reading of an object.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +141,17 @@ impl ReadError {
 /// Some whole lines of an object, contiguous as they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineBlock {
+    object: usize,
     offset: u64,
     bytes: Bytes,
 }
 
 impl LineBlock {
+    /// The place of the block's object among the sources that are read, counted from 0.
+    pub fn object(&self) -> usize {
+        self.object
+    }
+
     /// Decoded bytes of the object before this block.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -114,35 +183,32 @@ impl LineBlock {
 /// Blocks of lines as they arrive; ends after its first error.
 pub type LineStream = BoxStream<'static, Result<LineBlock, ReadError>>;
 
-/// The lines of an object. Nothing is requested before the first poll.
+/// The lines of some objects, in their order. Nothing is requested before the first poll, and dropping the stream ends
+/// every request. It must be polled inside a tokio run time, of whatever kind; requests go on between polls as far as
+/// that run time has a thread for them.
 ///
-/// Beside the block that was given out, memory holds one unfinished line, one chunk and what [`decode`] holds.
+/// An object that breaks off is read on from there while it is the same (three times a piece); one that changes while it is
+/// read is an error ([`ErrorKind::Corrupt`]).
 ///
 /// # Errors
-/// The stream gives [`ReadError::LineTooLong`] for a line of more than `max_line_bytes` (see [`MAX_LINE_BYTES`]), and
-/// [`ReadError::Store`] for everything else.
-pub fn lines(store: Arc<dyn Store>, key: Key, codec: Codec, max_line_bytes: usize) -> LineStream {
-    let opened = {
-        let key = key.clone();
-        async move {
-            match store.read(&key, None).await {
-                Ok(stream) => decode(stream, codec, key.as_str()),
-                Err(error) => stream::iter([Err(error)]).boxed(),
-            }
-        }
-    };
+/// The stream gives [`ReadError::LineTooLong`] for a line that is longer than allowed, and [`ReadError::Store`] for everything
+/// else. The lines before the damage come first.
+pub fn lines(sources: Vec<Source>, options: &ReadOptions) -> LineStream {
     let reading = Reading {
-        chunks: stream::once(opened).flatten().boxed(),
-        key,
-        cutter: Cutter::new(max_line_bytes),
+        sources: sources.into(),
+        options: options.clone(),
+        ahead: None,
+        cutter: Cutter::new(0, options.max_line_bytes),
         done: false,
     };
     stream::unfold(reading, async |mut reading| Some((reading.next().await?, reading))).boxed()
 }
 
 struct Reading {
-    chunks: ByteStream,
-    key: Key,
+    sources: Arc<[Source]>,
+    options: ReadOptions,
+    /// Begins with the first poll.
+    ahead: Option<ReadAhead>,
     cutter: Cutter,
     done: bool,
 }
@@ -150,108 +216,46 @@ struct Reading {
 impl Reading {
     async fn next(&mut self) -> Option<Result<LineBlock, ReadError>> {
         loop {
-            if let Some(block) = self.cutter.ready.pop_front() {
+            if let Some(block) = self.cutter.pop() {
                 return Some(Ok(block));
             }
             if self.done {
+                // Nothing is fetched for a reader that has had its error.
+                self.ahead = None;
                 return None;
             }
             // What was whole before the line that is too long has been given out by now.
-            if self.cutter.too_long {
+            if self.cutter.is_too_long() {
                 self.done = true;
                 return Some(Err(ReadError::LineTooLong {
-                    key: self.key.clone(),
-                    offset: self.cutter.offset,
-                    max_line_bytes: self.cutter.max_line_bytes,
+                    key: self.key(self.cutter.object()),
+                    offset: self.cutter.offset(),
+                    max_line_bytes: self.options.max_line_bytes,
                 }));
             }
-            match self.chunks.next().await {
-                Some(Ok(chunk)) => self.cutter.push(&chunk),
-                Some(Err(source)) => {
-                    self.done = true;
-                    return Some(Err(ReadError::Store { key: self.key.clone(), offset: self.cutter.offset, source }));
+            let (sources, options) = (&self.sources, &self.options);
+            let ahead = self.ahead.get_or_insert_with(|| ReadAhead::new(Arc::clone(sources), options));
+            match ahead.next().await {
+                Some((object, chunk)) => {
+                    if object != self.cutter.object() {
+                        self.cutter = Cutter::new(object, self.options.max_line_bytes);
+                    }
+                    match chunk {
+                        Ok(Some(chunk)) => self.cutter.push(&chunk),
+                        Ok(None) => self.cutter.finish(),
+                        Err(source) => {
+                            self.done = true;
+                            let offset = self.cutter.offset();
+                            return Some(Err(ReadError::Store { key: self.key(object), offset, source }));
+                        }
+                    }
                 }
-                None => {
-                    self.done = true;
-                    self.cutter.finish();
-                }
+                None => self.done = true,
             }
         }
     }
-}
 
-/// Cuts chunks behind newlines. Only the line that crosses the border of two chunks is copied.
-struct Cutter {
-    max_line_bytes: usize,
-    /// The unfinished line.
-    carry: BytesMut,
-    /// Decoded bytes before `carry`.
-    offset: u64,
-    ready: VecDeque<LineBlock>,
-    /// The line at `offset` is too long: nothing is taken any more.
-    too_long: bool,
-}
-
-impl Cutter {
-    fn new(max_line_bytes: usize) -> Cutter {
-        Cutter { max_line_bytes, carry: BytesMut::new(), offset: 0, ready: VecDeque::new(), too_long: false }
-    }
-
-    fn push(&mut self, chunk: &Bytes) {
-        let mut chunk = chunk.clone();
-        if !self.carry.is_empty() {
-            let first = memchr::memchr(b'\n', &chunk).map_or(chunk.len(), |at| at + 1);
-            let head = chunk.split_to(first);
-            let whole = head.last() == Some(&b'\n');
-            if self.carry.len() + head.len() - usize::from(whole) > self.max_line_bytes {
-                self.too_long = true;
-                return;
-            }
-            self.carry.extend_from_slice(&head);
-            if !whole {
-                return;
-            }
-            let line = self.carry.split().freeze();
-            self.give(line);
-        }
-        let whole = chunk.split_to(self.lines_end(&chunk));
-        if !whole.is_empty() {
-            self.give(whole);
-        }
-        if self.too_long || chunk.len() > self.max_line_bytes {
-            self.too_long = true;
-        } else {
-            self.carry.extend_from_slice(&chunk);
-        }
-    }
-
-    /// Where the last whole line of a chunk ends, or the last one before a line that is too long.
-    fn lines_end(&mut self, chunk: &[u8]) -> usize {
-        let last = memchr::memrchr(b'\n', chunk).map_or(0, |at| at + 1);
-        if last <= self.max_line_bytes {
-            return last;
-        }
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &chunk[..last]) {
-            if end - start > self.max_line_bytes {
-                self.too_long = true;
-                return start;
-            }
-            start = end + 1;
-        }
-        last
-    }
-
-    fn give(&mut self, bytes: Bytes) {
-        let block = LineBlock { offset: self.offset, bytes };
-        self.offset += block.bytes.len() as u64;
-        self.ready.push_back(block);
-    }
-
-    fn finish(&mut self) {
-        if !self.carry.is_empty() && !self.too_long {
-            let line = self.carry.split().freeze();
-            self.give(line);
-        }
+    fn key(&self, object: usize) -> Key {
+        self.sources[object].key().clone()
     }
 }

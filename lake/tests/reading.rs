@@ -12,6 +12,7 @@ use cauce_lake::catalogue::fixture::{
 use cauce_lake::catalogue::{CatalogueError, HourEntry};
 use cauce_lake::manifest::{Codec, Gap, ObjectEntry};
 use cauce_lake::pattern::{Escapes, Granularity};
+use cauce_lake::read::ReadOptions;
 use cauce_lake::store::local::LocalStore;
 use cauce_lake::store::memory::{Call, MemoryStore};
 use cauce_lake::store::s3::S3Store;
@@ -62,7 +63,7 @@ fn yearless() -> Pattern {
 }
 
 async fn text(lake: &Lake, entry: &HourEntry, late: bool) -> String {
-    let blocks: Vec<_> = lake.lines(entry, late).try_collect().await.expect("readable");
+    let blocks: Vec<_> = lake.lines(entry, late, &ReadOptions::default()).try_collect().await.expect("readable");
     let bytes = blocks.iter().flat_map(|block| block.bytes().iter().copied()).collect();
     String::from_utf8(bytes).expect("text")
 }
@@ -265,8 +266,12 @@ async fn a_manifest_that_cannot_be_trusted_is_told_and_spares_the_other_hours() 
         // The hour itself is whole; who asks for its late tweets hears that they are not.
         let entry = lake.hour(good).await.expect("found");
         assert_eq!(text(&lake, &entry, false).await, tweets(1..3));
-        let late =
-            lake.lines(&entry, true).next().await.expect("an item").expect_err("the late manifest was passed by");
+        let late = lake
+            .lines(&entry, true, &ReadOptions::default())
+            .next()
+            .await
+            .expect("an item")
+            .expect_err("the late manifest was passed by");
         assert_eq!(late.key().as_str(), "_hours/2026-11-22T04.late-1.json");
         assert!(matches!(verified(&lake, good).await.problems[..], [Problem::LateManifest { .. }]));
         listing.problems.into_iter().map(|problem| problem.error.to_string()).collect::<Vec<_>>()
@@ -297,7 +302,7 @@ async fn several_lakes_are_one_in_which_an_hour_is_closed_when_it_is_closed_in_e
     assert_eq!(lakes.closed(&wanted).await.expect("listed"), BTreeSet::from([both]));
     let mut read = Vec::new();
     for (entry, late) in [(&listing.entries[0], false), (&listing.entries[0], true), (&listing.entries[1], false)] {
-        let blocks: Vec<_> = lakes.lines(entry, late).try_collect().await.expect("readable");
+        let blocks: Vec<_> = lakes.lines(entry, late, &ReadOptions::default()).try_collect().await.expect("readable");
         read.push(blocks.iter().map(|block| String::from_utf8_lossy(block.bytes()).into_owned()).collect::<String>());
     }
     assert_eq!(read, [tweets(1..6), tweets([9]), tweets(10..13)]);

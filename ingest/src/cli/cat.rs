@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 
 use cauce_lake::catalogue::{CatalogueError, HourEntry};
+use cauce_lake::read::ReadOptions;
 use cauce_lake::{HourRange, Lakes};
 use futures_util::StreamExt;
 
@@ -37,7 +38,7 @@ pub(super) async fn cat(args: &Args, outside: &Outside, out: &mut dyn Write, err
         if !entry.closed {
             note(err, &format!("{} is open: this is not all of it yet", entry.name))?;
         }
-        let mut lines = lakes.lines(&entry, args.late);
+        let mut lines = lakes.lines(&entry, args.late, &ReadOptions::default());
         while let Some(block) = lines.next().await {
             let block = block?;
             out.write_all(block.bytes()).map_err(write_failure)?;

@@ -1,16 +1,14 @@
 //! What a listing gives: hours, and folders that are no hours, with their objects. Data only; nothing here asks a store,
-//! but for the one stream of lines that reads an entry's objects one after the other.
+//! it only says what is to be read.
 
 use std::sync::Arc;
-
-use futures_util::stream::{self, StreamExt};
 
 use super::manifests::Fetched;
 use crate::hour::Hour;
 use crate::manifest::{Codec, Gap, IngestPath, Manifest, ManifestError, ManifestName, ObjectEntry};
 use crate::pattern::{FolderSpan, Granularity};
-use crate::read::{self, LineStream, MAX_LINE_BYTES, ReadError};
-use crate::store::{ErrorKind, Key, ObjectMeta, Store, StoreError};
+use crate::read::Source;
+use crate::store::{Key, ObjectMeta, Store};
 
 /// An object of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +25,9 @@ pub struct ObjectRef {
     pub lines: Option<u64>,
     /// How its lines came in; only a manifest knows.
     pub path: Option<IngestPath>,
+    /// When its lines arrived, see [`ObjectEntry::arrivals`]; empty where no manifest tells, and in the entries of
+    /// [`Lake::hours`](super::Lake::hours), which would fill the memory with them.
+    pub arrivals: Arc<[(i64, u64)]>,
 }
 
 impl ObjectRef {
@@ -38,12 +39,21 @@ impl ObjectRef {
             codec: object.codec,
             lines: Some(object.lines),
             path: Some(object.path),
+            arrivals: object.arrivals.as_slice().into(),
         }
     }
 
     pub(super) fn found(meta: ObjectMeta) -> ObjectRef {
         let codec = Codec::of_name(meta.key.file_name());
-        ObjectRef { lake: 0, key: meta.key, bytes: meta.bytes, codec, lines: None, path: None }
+        ObjectRef {
+            lake: 0,
+            key: meta.key,
+            bytes: meta.bytes,
+            codec,
+            lines: None,
+            path: None,
+            arrivals: Arc::default(),
+        }
     }
 }
 
@@ -212,23 +222,12 @@ pub struct Listing {
     pub unread: Unread,
 }
 
-/// The lines of an entry's objects, or of its late ones, in order. Objects are opened one after the other.
-pub(super) fn lines(entry: &HourEntry, late: bool, store: impl Fn(&ObjectRef) -> Arc<dyn Store>) -> LineStream {
+/// An entry's objects, or its late ones, as what is to be read.
+pub(super) fn sources(entry: &HourEntry, late: bool, store: impl Fn(&ObjectRef) -> Arc<dyn Store>) -> Vec<Source> {
     let objects = if late { &entry.late_objects } else { &entry.objects };
-    let sources: Vec<_> = objects.iter().map(|object| (store(object), object.key.clone(), object.codec)).collect();
-    let all = stream::iter(sources)
-        .flat_map(|(store, key, codec)| read::lines(store, key, codec, MAX_LINE_BYTES))
-        // What comes after an object that could not be read would look as if it were the rest of the hour.
-        .scan(false, |failed, block| {
-            let before = std::mem::replace(failed, *failed || block.is_err());
-            std::future::ready((!before).then_some(block))
-        });
-    match entry.late_problem.as_ref().filter(|_| late) {
-        None => all.boxed(),
-        Some(problem) => {
-            let action = format!("find the late tweets of {}", entry.name);
-            let source = StoreError::new(ErrorKind::Corrupt, action, problem.error.to_string());
-            all.chain(stream::iter([Err(ReadError::Store { key: problem.name.key(), offset: 0, source })])).boxed()
-        }
-    }
+    let problem = entry.late_problem.as_ref().filter(|_| late).map(|problem| Source::Unreadable {
+        key: problem.name.key(),
+        reason: format!("the late tweets of {} are not all told: {}", entry.name, problem.error),
+    });
+    objects.iter().map(|object| Source::Object(store(object), object.clone())).chain(problem).collect()
 }

@@ -9,7 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 use super::entry::{self, HourEntry, Listing, Slot};
 use super::{CatalogueError, Lake};
 use crate::hour::{Hour, HourRange};
-use crate::read::LineStream;
+use crate::read::{self, LineStream, ReadOptions, Source};
 use crate::store::{Store, StoreError};
 
 /// Lakes that are read as one; often there is only one.
@@ -73,6 +73,15 @@ impl Lakes {
         Ok(closed.into_iter().reduce(|all, one| &all & &one).unwrap_or_default())
     }
 
+    /// As [`Lake::closed_in`]: those that are closed in each lake.
+    ///
+    /// # Errors
+    /// When one of the stores fails.
+    pub async fn closed_in(&self, range: Option<HourRange>) -> Result<BTreeSet<Hour>, StoreError> {
+        let closed = try_join_all(self.0.iter().map(|lake| lake.closed_in(range))).await?;
+        Ok(closed.into_iter().reduce(|all, one| &all & &one).unwrap_or_default())
+    }
+
     /// As [`Lake::hour`].
     ///
     /// # Errors
@@ -90,12 +99,17 @@ impl Lakes {
         entry.ok_or_else(|| CatalogueError::HourNotFound { hour, location: self.location() })
     }
 
+    /// As [`Lake::sources`], for entries of these lakes.
+    pub fn sources(&self, entry: &HourEntry, late: bool) -> Vec<Source> {
+        entry::sources(entry, late, |object| Arc::clone(self.store(object.lake)))
+    }
+
     /// As [`Lake::lines`], for entries of these lakes.
     ///
     /// # Errors
-    /// The stream ends with its first error, see [`read::lines`](crate::read::lines).
-    pub fn lines(&self, entry: &HourEntry, late: bool) -> LineStream {
-        entry::lines(entry, late, |object| Arc::clone(self.store(object.lake)))
+    /// The stream ends with its first error, see [`read::lines`].
+    pub fn lines(&self, entry: &HourEntry, late: bool, options: &ReadOptions) -> LineStream {
+        read::lines(self.sources(entry, late), options)
     }
 
     fn store(&self, lake: usize) -> &Arc<dyn Store> {

@@ -1,15 +1,22 @@
-//! Which manifests a lake has, and their content: `_hours/` listed by name range and fetched many at a time.
+//! Which manifests a lake has, and their content: `_hours/` listed by name range, pages side by side where there are many, and
+//! fetched many at a time.
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::hour::HourRange;
+use crate::hour::{Hour, HourRange};
 use crate::manifest::{HOURS_PREFIX, Manifest, ManifestError, ManifestName};
 use crate::store::{ErrorKind, List, Store, StoreError};
 
 /// Manifests are small: what counts is the way there and back, not the bytes.
 const CONCURRENCY: usize = 32;
+/// Hours whose manifests fill a page of a thousand names, with room for a few late ones.
+const HOURS_IN_PAGE: i64 = 990;
+/// Pages that are asked for at once, behind the first one.
+const PAGES: i64 = 8;
 
 /// Whether the `arrivals` of objects are wanted: some 50 KB an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,54 +31,115 @@ pub(crate) type Fetched = (ManifestName, Result<Manifest, Arc<ManifestError>>);
 /// The names of a range's manifests, an hour's own one before its late ones. Names sort as hours do, so only the pages of
 /// the range are asked for.
 pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<Vec<ManifestName>, StoreError> {
-    // No manifest has just this name, and those of the range's first hour come after it.
-    let after = range.map(|range| format!("{HOURS_PREFIX}{}", range.start));
-    let mut list = List { prefix: HOURS_PREFIX.to_owned(), after, folders: false };
-    if let Some(range) = range.filter(|range| range.start.next() == range.end) {
-        list.prefix = format!("{HOURS_PREFIX}{}.", range.start);
-    }
-    let mut names = Vec::new();
-    loop {
-        let page = store.list(&list).await?;
-        let found = page.objects.iter().filter_map(|object| ManifestName::parse(object.key.as_str()));
-        names.extend(found.filter(|name| range.is_none_or(|range| range.contains(name.hour))));
-        let past = range.is_some_and(|range| {
-            let last = page.objects.iter().rev().find_map(|object| ManifestName::parse(object.key.as_str()));
-            last.is_some_and(|last| last.hour >= range.end)
-        });
-        match page.next {
-            Some(next) if !past => list.after = Some(next),
-            _ => break,
+    let end = range.map(|range| range.end);
+    let first = match range {
+        Some(range) if range.start.next() == range.end => {
+            let prefix = format!("{HOURS_PREFIX}{}.", range.start);
+            List { prefix, ..List::default() }
         }
+        _ => behind(range.map(|range| before(range.start))),
+    };
+    let mut all = Vec::new();
+    let mut page = one_page(store, first, end).await?;
+    // A full page says that the lake is dense here, so the next pages are asked for together, by the hours that they would
+    // begin with. The last of them has no end of its own: it leaps over a time in which nothing was closed.
+    while let Some(next) = page.next {
+        let last = page.names.last().map(|name| name.hour.index());
+        all.append(&mut page.names);
+        let borders: Vec<Hour> = last
+            .iter()
+            .flat_map(|last| (1..PAGES).map(move |n| Hour::from_index(last + n * HOURS_IN_PAGE)))
+            .take_while(|border| end.is_none_or(|end| *border < end))
+            .collect();
+        let starts = std::iter::once(next.clone()).chain(borders.iter().copied().map(before));
+        let pieces = starts.zip(&borders).map(|(start, border)| all_pages(store, start, *border));
+        let open = behind(Some(borders.last().copied().map_or(next.clone(), before)));
+        let (pieces, open) = tokio::try_join!(try_join_all(pieces), one_page(store, open, end))?;
+        all.extend(pieces.into_iter().flatten());
+        page = open;
     }
+    all.append(&mut page.names);
     // `late-10` is listed before `late-2`.
-    names.sort_unstable();
-    Ok(names)
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// No manifest has just this name, and those of the hour come after it.
+fn before(hour: Hour) -> String {
+    format!("{HOURS_PREFIX}{hour}")
+}
+
+fn behind(after: Option<String>) -> List {
+    List { prefix: HOURS_PREFIX.to_owned(), after, folders: false }
+}
+
+struct Page {
+    names: Vec<ManifestName>,
+    /// Where the listing goes on, if there can be more before its end.
+    next: Option<String>,
+}
+
+async fn one_page(store: &dyn Store, list: List, end: Option<Hour>) -> Result<Page, StoreError> {
+    let page = store.list(&list).await?;
+    let mut names: Vec<_> = page.objects.iter().filter_map(|object| ManifestName::parse(object.key.as_str())).collect();
+    let is_past = end.is_some_and(|end| names.last().is_some_and(|last| last.hour >= end));
+    names.retain(|name| end.is_none_or(|end| name.hour < end));
+    Ok(Page { names, next: page.next.filter(|_| !is_past) })
+}
+
+async fn all_pages(store: &dyn Store, after: String, end: Hour) -> Result<Vec<ManifestName>, StoreError> {
+    let mut all = Vec::new();
+    let mut after = Some(after);
+    while after.is_some() {
+        let mut page = one_page(store, behind(after), Some(end)).await?;
+        all.append(&mut page.names);
+        after = page.next;
+    }
+    Ok(all)
 }
 
 /// Fetches manifests, a bounded number at a time, in the order of their names. One that was taken away since it was listed
 /// is left out.
 pub(super) async fn fetch(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     names: Vec<ManifestName>,
     arrivals: Arrivals,
 ) -> Result<Vec<Fetched>, StoreError> {
-    let one = |name: ManifestName| async move {
-        let key = name.key();
-        let bytes = match store.get(&key).await {
-            Ok((bytes, _)) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut manifest = Manifest::from_bytes(&key, &bytes).map_err(Arc::new);
-        if let (Ok(manifest), Arrivals::Dropped) = (&mut manifest, arrivals) {
-            for object in manifest.objects.iter_mut().chain(&mut manifest.messages) {
-                object.arrivals = Vec::new();
+    // Each in a task of its own: signing, answers and JSON take a processor's time, and there may be thousands.
+    let one = |name| {
+        let task = AbortOnDropHandle::new(tokio::spawn(fetch_one(Arc::clone(store), name, arrivals)));
+        async move {
+            match task.await {
+                Ok(fetched) => fetched,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {
+                    let detail = "the run time is shutting down";
+                    Err(StoreError::new(ErrorKind::Io, format!("read {}", name.key()), detail))
+                }
             }
         }
-        Ok(Some((name, manifest)))
     };
     let fetched: Vec<Option<Fetched>> =
         stream::iter(names.into_iter().map(one)).buffered(CONCURRENCY).try_collect().await?;
     Ok(fetched.into_iter().flatten().collect())
+}
+
+async fn fetch_one(
+    store: Arc<dyn Store>,
+    name: ManifestName,
+    arrivals: Arrivals,
+) -> Result<Option<Fetched>, StoreError> {
+    let key = name.key();
+    let bytes = match store.get(&key).await {
+        Ok((bytes, _)) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut manifest = Manifest::from_bytes(&key, &bytes).map_err(Arc::new);
+    if let (Ok(manifest), Arrivals::Dropped) = (&mut manifest, arrivals) {
+        for object in manifest.objects.iter_mut().chain(&mut manifest.messages) {
+            object.arrivals = Vec::new();
+        }
+    }
+    Ok(Some((name, manifest)))
 }

@@ -1,8 +1,8 @@
 //! The sweep: what lies in a lake's folders, read backwards by the pattern. Objects of closed hours are passed by at once, so
 //! that memory holds what is open only.
 //!
-//! A range is listed by what its days' folders begin with, so that a few hours cost a few pages; a long range, or none, is
-//! one listing of the lake that jumps over the folders which are no partitions.
+//! A range is listed by what its days' or months' folders begin with, side by side, so that a few hours cost a few pages; a
+//! very long range, or none, is one listing of the lake that jumps over the folders which are no partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::store::{List, ObjectMeta, Store, StoreError};
 
 /// Listings at once.
 const CONCURRENCY: usize = 16;
-/// A range of more days than this is listed as a whole.
+/// A range of more days than this is listed by months, and one of more months as a whole.
 const MAX_PREFIXES: usize = 64;
 /// 2006-01-01T00:00:00Z; the first tweet is of March 2006.
 const FIRST_TWEETS_MS: i64 = 1_136_073_600_000;
@@ -113,24 +113,11 @@ pub(super) async fn sweep_prefixes(
 /// What the folders of a range begin with; together they name each folder once.
 fn prefixes(patterns: &[&Pattern], range: Option<HourRange>) -> Vec<String> {
     let Some(range) = range else { return vec![String::new()] };
-    let mut wanted = BTreeSet::new();
-    for pattern in patterns {
-        let mut start = range.start;
-        while start < range.end && wanted.len() <= MAX_PREFIXES {
-            let day = Hour::from_index((start.index().div_euclid(24) + 1) * 24);
-            let piece = HourRange { start, end: day.min(range.end) };
-            if pattern.granularity() == Granularity::Day {
-                // A zone's day may begin within one of UTC.
-                wanted.extend([piece.start.start_ms(), piece.end.start_ms() - 1].map(|ms| pattern.folder_at(ms) + "/"));
-            } else {
-                wanted.insert(pattern.listing_prefix(&piece));
-            }
-            start = piece.end;
-        }
-    }
-    if wanted.len() > MAX_PREFIXES {
-        wanted = patterns.iter().map(|pattern| pattern.listing_prefix(&range)).collect();
-    }
+    let wanted = [day_after, month_after]
+        .into_iter()
+        .map(|next| pieces(patterns, range, next))
+        .find(|wanted| wanted.len() <= MAX_PREFIXES)
+        .unwrap_or_else(|| patterns.iter().map(|pattern| pattern.listing_prefix(&range)).collect());
     // Sorted, so a prefix stands right before what it covers.
     let mut kept: Vec<String> = Vec::with_capacity(wanted.len());
     for prefix in wanted {
@@ -139,6 +126,40 @@ fn prefixes(patterns: &[&Pattern], range: Option<HourRange>) -> Vec<String> {
         }
     }
     kept
+}
+
+/// What the folders of a range's days or months begin with; may end early at too many.
+fn pieces(patterns: &[&Pattern], range: HourRange, next: fn(Hour) -> Hour) -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    for pattern in patterns {
+        let mut start = range.start;
+        while start < range.end && wanted.len() <= MAX_PREFIXES {
+            let piece = HourRange { start, end: next(start).min(range.end) };
+            if pattern.granularity() == Granularity::Day && piece.end.index() - start.index() <= 24 {
+                // A zone's day may begin within one of UTC.
+                wanted.extend([piece.start.start_ms(), piece.end.start_ms() - 1].map(|ms| pattern.folder_at(ms) + "/"));
+            } else {
+                wanted.insert(pattern.listing_prefix(&piece));
+            }
+            start = piece.end;
+        }
+    }
+    wanted
+}
+
+/// The first hour of the next day.
+fn day_after(hour: Hour) -> Hour {
+    Hour::from_index((hour.index().div_euclid(24) + 1) * 24)
+}
+
+/// The first hour of the next month.
+fn month_after(hour: Hour) -> Hour {
+    let (_, month, day, _) = hour.civil();
+    let mut after = Hour::from_index((hour.index().div_euclid(24) + 28 - i64::from(day.min(28)) + 1) * 24);
+    while after.civil().1 == month {
+        after = day_after(after);
+    }
+    after
 }
 
 /// Where a listing goes on: behind the folders that hold no partitions, if it has come to one.

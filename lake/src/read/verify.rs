@@ -8,7 +8,8 @@ use std::task::Poll;
 use futures_util::stream::{self, StreamExt};
 use sha2::{Digest, Sha256};
 
-use super::{Cutter, LineBlock, MAX_LINE_BYTES, ReadError};
+use super::cutter::Cutter;
+use super::{LineBlock, MAX_LINE_BYTES, ReadError};
 use crate::codec::decode;
 use crate::manifest::ObjectEntry;
 use crate::store::{ByteStream, ErrorKind, Key, Store};
@@ -103,11 +104,11 @@ pub async fn verify_lines(
 type Look<'a> = &'a mut (dyn FnMut(&LineBlock) + Send);
 
 async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>>) -> Result<ObjectCheck, ReadError> {
-    let mut cutter = Cutter::new(MAX_LINE_BYTES);
+    let mut cutter = Cutter::new(0, MAX_LINE_BYTES);
     let mut check = ObjectCheck { key: entry.key.clone(), bytes: 0, lines: 0, mismatches: Vec::new() };
     let failed = |offset, source| ReadError::Store { key: entry.key.clone(), offset, source };
     let stored = match store.read(&entry.key, None).await {
-        Ok(stream) => Arc::new(Mutex::new(Tap { stream: Some(stream), sha256: Sha256::new(), bytes: 0 })),
+        Ok(content) => Arc::new(Mutex::new(Tap { stream: Some(content.chunks), sha256: Sha256::new(), bytes: 0 })),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             check.mismatches.push(Mismatch::Missing);
             return Ok(check);
@@ -124,10 +125,10 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
                 last = chunk.last().copied().unwrap_or(last);
                 if let Some(look) = &mut look {
                     cutter.push(&chunk);
-                    cutter.ready.drain(..).for_each(|block| look(&block));
-                    if cutter.too_long {
+                    cutter.drain().for_each(|block| look(&block));
+                    if cutter.is_too_long() {
                         let detail =
-                            format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes", cutter.offset);
+                            format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes", cutter.offset());
                         check.mismatches.push(Mismatch::Damaged { detail });
                         break;
                     }
@@ -145,7 +146,7 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
         && check.mismatches.is_empty()
     {
         cutter.finish();
-        cutter.ready.drain(..).for_each(|block| look(&block));
+        cutter.drain().for_each(|block| look(&block));
     }
     drop(decoded);
     // A decoder stops at damage; length and hash are those of all that is stored.

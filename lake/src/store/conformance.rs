@@ -38,6 +38,7 @@ macro_rules! store_conformance {
             racing_replacements_lose_no_update
             the_hash_given_at_a_put_comes_back
             a_range_is_exact
+            a_read_tells_when_the_content_is_another
             a_range_past_the_end_is_an_error
             a_large_object_reads_back_whole
             a_large_object_never_overwrites_if_absent
@@ -140,8 +141,14 @@ mod checks {
         create(&*store, "11-22-05/_SUCCESS", b"").await;
         assert_eq!(content(&*store, "11-22-05/_SUCCESS").await.len(), 0);
         assert_eq!(store.head(&key("11-22-05/_SUCCESS")).await.expect("it is there").bytes, 0);
-        let chunks: Vec<Bytes> =
-            store.read(&key("11-22-05/_SUCCESS"), None).await.expect("it opens").try_collect().await.expect("it reads");
+        let chunks: Vec<Bytes> = store
+            .read(&key("11-22-05/_SUCCESS"), None)
+            .await
+            .expect("it opens")
+            .chunks
+            .try_collect()
+            .await
+            .expect("it reads");
         assert!(chunks.iter().all(Bytes::is_empty));
         let file = file(b"");
         store.put(from_file("empty", &file, 0, Condition::IfAbsent, None)).await.expect("an empty file is put");
@@ -270,8 +277,9 @@ mod checks {
         let whole = pattern(300_000, 3);
         create(&*store, "r", &whole).await;
         for (start, end) in [(0, 1), (0, 300_000), (299_999, 300_000), (65_535, 200_001), (7, 7), (400_000, 400_000)] {
-            let chunks = store.read(&key("r"), Some(start as u64..end as u64)).await.expect("it opens");
-            let part: Vec<u8> = chunks.try_fold(Vec::new(), append).await.expect("it reads");
+            let content = store.read(&key("r"), Some(start as u64..end as u64)).await.expect("it opens");
+            assert_eq!(content.bytes, Some(300_000), "the length is that of the whole object");
+            let part: Vec<u8> = content.chunks.try_fold(Vec::new(), append).await.expect("it reads");
             assert!(part == whole.get(start..end).unwrap_or_default(), "bytes {start}..{end} are others");
         }
     }
@@ -281,11 +289,21 @@ mod checks {
         Ok(all)
     }
 
+    pub async fn a_read_tells_when_the_content_is_another(store: Arc<dyn Store>) {
+        let read = async |range| store.read(&key("r"), range).await.expect("it opens").etag;
+        store.put(object("r", b"0123456789", Condition::Always)).await.expect("it is put");
+        let before = read(None).await;
+        assert_eq!((read(Some(3..5)).await, read(Some(9..10)).await), (before.clone(), before.clone()));
+        store.put(object("r", b"012345678x", Condition::Always)).await.expect("it is put");
+        assert_ne!(read(None).await, before);
+        assert_eq!(read(Some(0..1)).await, read(None).await);
+    }
+
     pub async fn a_range_past_the_end_is_an_error(store: Arc<dyn Store>) {
         create(&*store, "r", b"0123456789").await;
         for range in [5..11, 10..11, 20..30] {
             let error = match store.read(&key("r"), Some(range.clone())).await {
-                Ok(chunks) => chunks.try_fold(Vec::new(), append).await.expect_err("the object ends before"),
+                Ok(content) => content.chunks.try_fold(Vec::new(), append).await.expect_err("the object ends before"),
                 Err(error) => error,
             };
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{range:?}: {error}");
@@ -300,7 +318,7 @@ mod checks {
         let tag = store.put(put).await.expect("it is put");
         let meta = store.head(&key("large")).await.expect("it is there");
         assert_eq!((meta.bytes, meta.sha256, meta.etag), (whole.len() as u64, Some(hash.clone()), tag));
-        let mut chunks = store.read(&key("large"), None).await.expect("it opens");
+        let mut chunks = store.read(&key("large"), None).await.expect("it opens").chunks;
         let mut hasher = Sha256::new();
         while let Some(chunk) = chunks.next().await {
             hasher.update(chunk.expect("it reads"));

@@ -2,45 +2,47 @@
 //!
 //! The disk's own rules show through in one place: a key cannot lie below another object's key (`a` and `a/b`), which a
 //! bucket would allow. Symbolic links inside the root are followed, as whoever made them meant. What a write does step
-//! by step is in `publish.rs`, listing in `walk.rs`; this file answers the trait.
+//! by step is in `publish.rs`, reading in `stream.rs`, listing in `walk.rs`; this file answers the trait.
 //!
 //! Tags: [`Store::put`], [`Store::head`] and [`Store::get`] give the SHA-256 of the content, so that `IfMatch` compares
-//! content. A listing reads no content: its tags are made of size, time of change and inode, good for noticing that an
-//! object changed, and never equal to those of the other calls.
+//! content. A listing and [`Store::read`] do not look at all of it first: their tags are made of size, time of change and
+//! inode, good for noticing that an object changed, and never equal to those of the other calls.
 
 mod publish;
+mod stream;
 mod walk;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::{ByteStream, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
+use super::{Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
 
 /// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
 /// listed, and no key reaches into it.
 const HIDDEN: &str = ".cauce-stage";
 
-/// How much of a file one step of a stream carries.
+/// How much of a file is read at a time for its hash.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// A folder as a store. It is made at the first put; reading never writes to the disk.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: PathBuf,
+    buffers: Arc<stream::Buffers>,
 }
 
 impl LocalStore {
     /// A store over a folder, which need not exist yet.
     pub fn new(root: PathBuf) -> LocalStore {
-        LocalStore { root }
+        LocalStore { root, buffers: Arc::default() }
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -129,6 +131,11 @@ fn sha256(mut reader: impl Read) -> io::Result<String> {
     }
 }
 
+/// The tag of a listing and of reads: it changes when the file does.
+fn quick_tag(meta: &fs::Metadata) -> ETag {
+    ETag(format!("{}-{}.{:09}-{}", meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
+}
+
 fn modified_ms(meta: &fs::Metadata) -> i64 {
     meta.mtime() * 1000 + meta.mtime_nsec() / 1_000_000
 }
@@ -171,30 +178,18 @@ impl Store for LocalStore {
         .await
     }
 
-    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
         let key = key.clone();
-        let (file, left, path) = self
-            .blocking(move |store| {
-                let (mut file, meta, path) = store.open("read", &key)?;
-                let range = range.unwrap_or(0..meta.len());
-                if range.end > meta.len() && !range.is_empty() {
-                    return Err(ends_early(&path, meta.len()));
-                }
-                file.seek(SeekFrom::Start(range.start)).map_err(|error| io_error("read", &path, error))?;
-                Ok((file, range.end.saturating_sub(range.start), path))
-            })
-            .await?;
-        let store = self.clone();
-        let chunks = stream::try_unfold((file, left), move |(file, left)| {
-            let (store, path) = (store.clone(), path.clone());
-            async move {
-                if left == 0 {
-                    return Ok(None);
-                }
-                store.blocking(move |_| next_chunk(file, left, &path).map(Some)).await
+        self.blocking(move |store| {
+            let (file, meta, path) = store.open("read", &key)?;
+            let range = range.unwrap_or(0..meta.len());
+            if range.end > meta.len() && !range.is_empty() {
+                return Err(stream::ends_early(&path, meta.len()));
             }
-        });
-        Ok(chunks.boxed())
+            let (etag, bytes) = (quick_tag(&meta), Some(meta.len()));
+            Ok(Content { etag, bytes, chunks: stream::chunks(file, range, path, Arc::clone(&store.buffers)) })
+        })
+        .await
     }
 
     async fn list(&self, list: &List) -> Result<ListPage, StoreError> {
@@ -210,34 +205,6 @@ impl Store for LocalStore {
     async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError> {
         self.blocking(move |store| store.clean_up_blocking(older_than_ms)).await
     }
-}
-
-type Chunk = (Bytes, (File, u64));
-
-fn next_chunk(mut file: File, left: u64, path: &Path) -> Result<Chunk, StoreError> {
-    let want = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-    let mut chunk = vec![0; want];
-    let got = loop {
-        match file.read(&mut chunk) {
-            Ok(0) => {
-                let end = file.stream_position().unwrap_or(0);
-                return Err(ends_early(path, end));
-            }
-            Ok(got) => break got,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(io_error("read", path, error)),
-        }
-    };
-    chunk.truncate(got);
-    Ok((Bytes::from(chunk), (file, left - got as u64)))
-}
-
-fn ends_early(path: &Path, end: u64) -> StoreError {
-    StoreError::new(
-        ErrorKind::Corrupt,
-        format!("read {}", path.display()),
-        format!("the file ends after {end} bytes, before the end of what was asked for"),
-    )
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::{Body, ByteStream, Condition, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
+use super::{Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
 
 const PAGE: usize = 1000;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -316,12 +316,13 @@ impl Store for MemoryStore {
         self.lock().get(Call::Get, key).map(|object| (object.content.clone(), object.tag()))
     }
 
-    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
         let fault = self.enter(Call::Read, key.as_str()).await?;
-        let content = self.lock().get(Call::Read, key)?.content.clone();
+        let (content, etag) = self.lock().get(Call::Read, key).map(|object| (object.content.clone(), object.tag()))?;
+        let bytes = Some(content.len() as u64);
         let range = range.unwrap_or(0..content.len() as u64);
         if range.is_empty() {
-            return Ok(stream::empty().boxed());
+            return Ok(Content { etag, bytes, chunks: stream::empty().boxed() });
         }
         if range.end > content.len() as u64 {
             let detail = format!("the object ends after {} bytes, before the end of what was asked for", content.len());
@@ -339,7 +340,7 @@ impl Store for MemoryStore {
         if let Some(Fault::BodyBreaksOff(_)) = fault {
             chunks.push(Err(error(ErrorKind::Timeout, Call::Read, key.as_str(), "the body broke off")));
         }
-        Ok(stream::iter(chunks).boxed())
+        Ok(Content { etag, bytes, chunks: stream::iter(chunks).boxed() })
     }
 
     async fn list(&self, list: &List) -> Result<ListPage, StoreError> {

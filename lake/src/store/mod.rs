@@ -143,6 +143,23 @@ pub struct List {
 /// A body on its way in: chunks as they arrive.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
+/// An object, or a part of it, on its way in.
+pub struct Content {
+    /// Tag of the content, for noticing that an object changed between two reads. In a local folder it is the one of a
+    /// listing, made without reading the file.
+    pub etag: ETag,
+    /// Length of the whole object in bytes, whatever part was asked for; `None` where the store does not say.
+    pub bytes: Option<u64>,
+    /// The bytes asked for.
+    pub chunks: ByteStream,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("etag", &self.etag).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
 /// An object store, rooted at a lake. See the module's text for the contracts.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -169,12 +186,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::NotFound`] when there is none.
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError>;
 
-    /// Content as a stream, the whole object or a range of it (an empty range gives an empty stream).
+    /// Content as a stream, the whole object or a range of it (an empty range gives an empty stream). Chunks are large, and
+    /// no chunk is a copy that could have been spared.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Corrupt`] when the range reaches past the object's end; a
     /// stream that breaks off yields an error, never a silent end.
-    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError>;
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError>;
 
     /// One page of keys (at most 1,000 names), ordered.
     ///

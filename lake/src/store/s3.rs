@@ -24,7 +24,7 @@ use futures_util::{StreamExt, stream};
 
 use super::s3_error::{Place, from_sdk};
 use super::s3_multipart::Multipart;
-use super::{Body, ByteStream, Condition, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, S3Options, Store};
+use super::{Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, S3Options, Store};
 use super::{StoreError, s3_config};
 
 /// The name under which an object's hash is kept among its metadata.
@@ -206,21 +206,21 @@ impl Store for S3Store {
     }
 
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
-        let (mut body, tag) = self.fetch(key, None).await?;
-        let mut content = Vec::new();
-        while let Some(chunk) = body.next().await {
+        let Content { etag, bytes, mut chunks } = self.fetch(key, None).await?;
+        let mut content = Vec::with_capacity(bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0));
+        while let Some(chunk) = chunks.next().await {
             content.extend_from_slice(&chunk?);
         }
-        Ok((Bytes::from(content), tag))
+        Ok((Bytes::from(content), etag))
     }
 
-    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
         // There is no way to ask S3 for nothing.
         if range.as_ref().is_some_and(Range::is_empty) {
-            self.head(key).await?;
-            return Ok(stream::empty().boxed());
+            let meta = self.head(key).await?;
+            return Ok(Content { etag: meta.etag, bytes: Some(meta.bytes), chunks: stream::empty().boxed() });
         }
-        Ok(self.fetch(key, range).await?.0)
+        self.fetch(key, range).await
     }
 
     async fn list(&self, list: &List) -> Result<ListPage, StoreError> {
@@ -285,8 +285,8 @@ impl Store for S3Store {
 }
 
 impl S3Store {
-    /// A body and its tag. The stream ends well only when as many bytes came as were asked for and promised.
-    async fn fetch(&self, key: &Key, range: Option<Range<u64>>) -> Result<(ByteStream, ETag), StoreError> {
+    /// A body, its tag and the object's length. The stream ends well only when as many bytes came as were asked for and promised.
+    async fn fetch(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
         let answer = self
             .client
             .get_object()
@@ -299,8 +299,8 @@ impl S3Store {
         let action = self.action("read", key.as_str());
         let corrupt = |detail: String| Err(StoreError::new(ErrorKind::Corrupt, &action, detail));
         let promised = answer.content_length().and_then(|n| u64::try_from(n).ok());
-        let expected = match (range, promised) {
-            (None, Some(promised)) => promised,
+        let (expected, bytes) = match (range, promised) {
+            (None, Some(promised)) => (promised, Some(promised)),
             (None, None) => return corrupt("the answer does not say how long it is".to_owned()),
             (Some(range), promised) => {
                 let wanted = range.end - range.start;
@@ -308,10 +308,12 @@ impl S3Store {
                     let part = answer.content_range().unwrap_or("the whole object");
                     return corrupt(format!("asked for {wanted} bytes from {}, the answer is {part}", range.start));
                 }
-                wanted
+                // `bytes 0-9/1234`
+                let whole = answer.content_range().and_then(|part| part.rsplit_once('/'));
+                (wanted, whole.and_then(|(_, whole)| whole.parse().ok()))
             }
         };
-        let tag = self.tagged("read", key, answer.e_tag())?;
+        let etag = self.tagged("read", key, answer.e_tag())?;
         let chunks = stream::try_unfold((answer.body, 0_u64), move |(mut body, got)| {
             let action = action.clone();
             async move {
@@ -336,7 +338,7 @@ impl S3Store {
                 }
             }
         });
-        Ok((chunks.boxed(), tag))
+        Ok(Content { etag, bytes, chunks: chunks.boxed() })
     }
 }
 

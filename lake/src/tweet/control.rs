@@ -4,8 +4,6 @@
 //! They are rare, so that their members are looked for in a second, plain walk over what the first one has checked. A word
 //! that lacks what makes it useful is none: the line becomes a reject, which keeps its bytes.
 
-use std::ops::ControlFlow;
-
 use super::classify::{Members, digits};
 use super::walk::{Value, Walker};
 use super::{Control, Message};
@@ -41,18 +39,17 @@ pub(super) fn word(members: &Members<'_>, line: &[u8]) -> Option<Control> {
 
 /// The first error that says why the connection ends, else the first one.
 fn first_problem(errors: &[u8]) -> Option<Control> {
-    let mut found = None;
-    let walk = Walker::new(errors).elements(|error| {
-        if let Value::Object(error) = error {
-            let ends_connection = what(error).is_some();
+    let (mut found, mut ends_connection) = (None, false);
+    let walk = Walker::new(errors).each_element(|walker| {
+        if let Value::Object(error) = walker.value(1)?
+            && !ends_connection
+        {
+            ends_connection = what(error).is_some();
             if ends_connection || found.is_none() {
                 found = Some(problem(error));
             }
-            if ends_connection {
-                return ControlFlow::Break(());
-            }
         }
-        ControlFlow::Continue(())
+        Ok(())
     });
     walk.ok().and(found)
 }

@@ -7,9 +7,9 @@
 
 mod classify;
 mod control;
-mod text;
-mod time;
-mod walk;
+pub(crate) mod text;
+pub(crate) mod time;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;

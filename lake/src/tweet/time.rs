@@ -10,13 +10,13 @@ const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 /// See [`super::snowflake_ms`]. Ids from 2^63 up are no snowflakes: the highest bit is never set.
-pub(super) fn snowflake_ms(id: u64) -> Option<i64> {
+pub(crate) fn snowflake_ms(id: u64) -> Option<i64> {
     let id = i64::try_from(id).ok().filter(|_| id >= FIRST_SNOWFLAKE)?;
     Some((id >> 22) + SNOWFLAKE_EPOCH_MS)
 }
 
 /// Reads a `created_at` in either form; `None` when it is neither.
-pub(super) fn created_at_ms(text: &[u8]) -> Option<i64> {
+pub(crate) fn created_at_ms(text: &[u8]) -> Option<i64> {
     match text.first()? {
         b'0'..=b'9' => rfc3339_ms(text),
         _ => v1_ms(text),

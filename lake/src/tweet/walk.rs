@@ -3,25 +3,23 @@
 //! It is the inner loop of the way of a tweet: every byte is looked at once, nested values are skipped with a bit stack
 //! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
 
-use std::ops::ControlFlow;
-
 use super::text::{SHORT, Text};
 
 /// Deepest nesting that is accepted: what `serde_json` reads by default, so that no stored line is unreadable later.
-pub(super) const MAX_DEPTH: u32 = 127;
+pub(crate) const MAX_DEPTH: u32 = 127;
 
 /// Where a line stops being JSON, and what should stand there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Bytes before it.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
     /// What was expected.
-    pub(super) expected: &'static str,
+    pub(crate) expected: &'static str,
 }
 
 /// A value of which the grammar has been checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A text.
     Text(Text<'a>),
     /// A number as it stands in the line.
@@ -38,13 +36,13 @@ pub(super) enum Value<'a> {
 
 /// A place in a line.
 #[derive(Debug)]
-pub(super) struct Walker<'a> {
+pub(crate) struct Walker<'a> {
     line: &'a [u8],
     at: usize,
 }
 
 impl<'a> Walker<'a> {
-    pub(super) fn new(line: &'a [u8]) -> Walker<'a> {
+    pub(crate) fn new(line: &'a [u8]) -> Walker<'a> {
         Walker { line, at: 0 }
     }
 
@@ -54,9 +52,21 @@ impl<'a> Walker<'a> {
         self.line.get(self.at).copied().unwrap_or(0)
     }
 
+    /// How many bytes have been walked through.
+    #[inline(always)]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// A byte that has been walked through.
+    #[inline(always)]
+    pub(crate) fn byte(&self, at: usize) -> u8 {
+        self.line[at]
+    }
+
     /// Skips white space and gives the byte behind it.
     #[inline(always)]
-    pub(super) fn peek_token(&mut self) -> u8 {
+    pub(crate) fn peek_token(&mut self) -> u8 {
         loop {
             let byte = self.peek();
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -72,7 +82,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Nothing but white space may follow.
-    pub(super) fn end(&mut self) -> Result<(), Fault> {
+    pub(crate) fn end(&mut self) -> Result<(), Fault> {
         self.peek_token();
         if self.at < self.line.len() { self.fault("the end of the line") } else { Ok(()) }
     }
@@ -80,7 +90,7 @@ impl<'a> Walker<'a> {
     /// Walks through an object whose `{` comes next. `each` gets every name, unescaped, and must take the value with
     /// [`Walker::value`] or, one level deeper, with this function.
     #[inline(always)]
-    pub(super) fn members<F>(&mut self, mut each: F) -> Result<(), Fault>
+    pub(crate) fn members<F>(&mut self, mut each: F) -> Result<(), Fault>
     where
         F: FnMut(&mut Walker<'a>, &[u8]) -> Result<(), Fault>,
     {
@@ -113,10 +123,11 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Walks through an array whose `[` comes next. `each` gets every value until it breaks.
-    pub(super) fn elements<F>(&mut self, mut each: F) -> Result<(), Fault>
+    /// Walks through an array whose `[` comes next. `each` must take every value.
+    #[inline(always)]
+    pub(crate) fn each_element<F>(&mut self, mut each: F) -> Result<(), Fault>
     where
-        F: FnMut(Value<'a>) -> ControlFlow<()>,
+        F: FnMut(&mut Walker<'a>) -> Result<(), Fault>,
     {
         self.at += 1;
         if self.peek_token() == b']' {
@@ -124,9 +135,7 @@ impl<'a> Walker<'a> {
             return Ok(());
         }
         loop {
-            if each(self.value(1)?).is_break() {
-                return Ok(());
-            }
+            each(self)?;
             match self.peek_token() {
                 b',' => {
                     self.at += 1;
@@ -158,7 +167,7 @@ impl<'a> Walker<'a> {
 
     /// Takes the value that comes next, inside `outer` open objects and arrays.
     #[inline]
-    pub(super) fn value(&mut self, outer: u32) -> Result<Value<'a>, Fault> {
+    pub(crate) fn value(&mut self, outer: u32) -> Result<Value<'a>, Fault> {
         let start = self.at;
         match self.peek() {
             b'"' => Ok(Value::Text(self.text()?)),
@@ -179,6 +188,26 @@ impl<'a> Walker<'a> {
             b'f' => self.literal(b"false").map(|()| Value::Bool),
             _ => self.fault("a value"),
         }
+    }
+
+    /// Skips the value that comes next, inside `outer` open objects and arrays.
+    #[inline]
+    pub(crate) fn skip(&mut self, outer: u32) -> Result<(), Fault> {
+        match self.peek() {
+            b'"' => self.text().map(|_| ()),
+            b'{' | b'[' => self.skip_nested(outer),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.literal(b"null"),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            _ => self.fault("a value"),
+        }
+    }
+
+    /// Skips the text whose opening quote comes next, and says whether it holds escapes.
+    #[inline]
+    pub(crate) fn skip_text(&mut self) -> Result<bool, Fault> {
+        Ok(self.text()?.escaped)
     }
 
     /// Skips the object or array that comes next. Each bit of `stack` is one open level, 1 for an object.

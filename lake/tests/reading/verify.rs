@@ -89,7 +89,7 @@ async fn a_truncated_object_is_damage_and_reading_it_ends_with_an_error() {
         let (bytes, _) = store.get(key).await.expect("it was put");
         put(store.as_ref(), key.as_str(), bytes.slice(..bytes.len() / 2)).await;
         let entry = lake.hour(at).await.expect("found");
-        let blocks: Vec<_> = lake.lines(&entry, false).collect().await;
+        let blocks: Vec<_> = lake.lines(&entry, false, &ReadOptions::default()).collect().await;
         assert!(blocks.last().is_some_and(Result::is_err));
         let problems = verified(&lake, at).await.problems;
         assert!(problems.iter().any(|problem| problem.to_string().contains("cut off")), "{problems:?}");

@@ -6,11 +6,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{HIDDEN, io_error, is_hidden, modified_ms};
-use crate::store::{ETag, Key, List, ListPage, ObjectMeta, StoreError};
+use super::{HIDDEN, io_error, is_hidden, modified_ms, quick_tag};
+use crate::store::{Key, List, ListPage, ObjectMeta, StoreError};
 
 /// Most names a page has, as in S3.
 pub(super) const PAGE: usize = 1000;
@@ -97,11 +96,10 @@ impl Walk<'_> {
         // Names no key can have are other people's files.
         let Ok(key) = Key::new(entry.name) else { return Ok(()) };
         self.last = key.as_str().to_owned();
-        let tag = format!("{}-{}.{:09}-{}", meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino());
         self.page.objects.push(ObjectMeta {
             key,
             bytes: meta.len(),
-            etag: ETag(tag),
+            etag: quick_tag(&meta),
             sha256: None,
             modified_ms: modified_ms(&meta),
         });

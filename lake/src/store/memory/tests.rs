@@ -78,7 +78,7 @@ async fn a_body_that_breaks_off_ends_with_an_error() {
     let store = MemoryStore::new();
     store.put(put("a", "0123456789")).await.expect("it is put");
     store.inject_once(Call::Read, "a", Fault::BodyBreaksOff(4));
-    let chunks: Vec<_> = store.read(&key("a"), None).await.expect("it opens").collect().await;
+    let chunks: Vec<_> = store.read(&key("a"), None).await.expect("it opens").chunks.collect().await;
     assert_eq!(chunks[0].as_deref().expect("some bytes come"), b"0123");
     assert_eq!(chunks[1].as_ref().expect_err("then it breaks off").kind(), ErrorKind::Timeout);
 }

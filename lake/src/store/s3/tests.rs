@@ -52,7 +52,7 @@ fn put() -> Put {
 }
 
 async fn read(store: &S3Store, range: Option<Range<u64>>) -> Result<Vec<Bytes>, StoreError> {
-    store.read(&key(), range).await?.try_collect().await
+    store.read(&key(), range).await?.chunks.try_collect().await
 }
 
 #[tokio::test]

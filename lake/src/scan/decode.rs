@@ -1,0 +1,124 @@
+//! What a worker does with a share of lines: each line into the decoder with its origin, and what came of it counted.
+//!
+//! It runs on the workers and must not wait for anything.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::units::{Numbered, Unit};
+use super::{Counts, MAX_REJECT_BYTES, RejectedLine};
+use crate::read::Source;
+use crate::table::{ArrivalCursor, Decoder, Origin, Projection, Pushed, RejectReason, Rows};
+
+/// What came of some lines.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) rows: Rows,
+    pub(super) counts: Counts,
+    pub(super) rejects: Vec<RejectedLine>,
+    /// Decoded bytes of the lines.
+    pub(super) bytes: u64,
+    /// Memory of the rows and rejects, about.
+    pub(super) held: usize,
+}
+
+/// Decoders that are used again: as many as are at work at once.
+pub(super) struct Decoders {
+    projection: Projection,
+    batch_rows: usize,
+    idle: Mutex<Vec<Decoder>>,
+}
+
+impl Decoders {
+    pub(super) fn new(projection: Projection, batch_rows: usize) -> Decoders {
+        Decoders { projection, batch_rows, idle: Mutex::default() }
+    }
+
+    /// Decodes a share. Its rows are one part, or several where a batch is smaller than a share.
+    pub(super) fn decode(&self, unit: &Unit, sources: &Arc<[Source]>) -> Vec<Part> {
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let decoder = kept.unwrap_or_else(|| Decoder::new(&self.projection));
+        let mut decoding = Decoding {
+            decoder,
+            batch_rows: self.batch_rows,
+            counts: Counts::default(),
+            bytes: 0,
+            rejects: Vec::new(),
+            parts: Vec::new(),
+        };
+        for numbered in &unit.blocks {
+            decoding.block(numbered, &sources[numbered.block.object()]);
+        }
+        if decoding.counts.lines > 0 {
+            decoding.finish();
+        }
+        let Decoding { decoder, parts, .. } = decoding;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+        parts
+    }
+}
+
+struct Decoding {
+    decoder: Decoder,
+    batch_rows: usize,
+    counts: Counts,
+    bytes: u64,
+    rejects: Vec<RejectedLine>,
+    parts: Vec<Part>,
+}
+
+impl Decoding {
+    fn block(&mut self, Numbered { block, first_line }: &Numbered, source: &Source) {
+        let (path, arrivals) = match source {
+            Source::Object(_, object) => (object.path, &object.arrivals[..]),
+            Source::Unreadable { .. } => (None, &[][..]),
+        };
+        let mut cursor = ArrivalCursor::new(arrivals);
+        for (number, (offset, line)) in (*first_line..).zip(block.lines_at()) {
+            let origin = Origin { path, received_at_us: cursor.at(number - 1) };
+            let mut pushed = self.decoder.push(line, &origin);
+            // A line that only found no room any more finds it in the next part.
+            if matches!(pushed, Pushed::Reject(RejectReason::TooLarge)) && self.decoder.rows() > 0 {
+                self.finish();
+                pushed = self.decoder.push(line, &origin);
+            }
+            self.counts.lines += 1;
+            self.bytes += line.len() as u64 + 1;
+            match pushed {
+                Pushed::Tweet { .. } => self.counts.tweets += 1,
+                Pushed::Message(_) => self.counts.messages += 1,
+                Pushed::Control => self.counts.controls += 1,
+                Pushed::Blank => self.counts.blanks += 1,
+                Pushed::Reject(reason) => {
+                    self.counts.rejects += 1;
+                    self.rejects.push(RejectedLine {
+                        key: source.key().clone(),
+                        line: number,
+                        offset,
+                        reason,
+                        bytes: Bytes::copy_from_slice(&line[..line.len().min(MAX_REJECT_BYTES)]),
+                        line_bytes: line.len() as u64,
+                    });
+                }
+            }
+            if self.decoder.rows() >= self.batch_rows {
+                self.finish();
+            }
+        }
+        // The last line of an object may lack its newline.
+        self.bytes -= u64::from(!block.bytes().ends_with(b"\n"));
+    }
+
+    fn finish(&mut self) {
+        let rejects = std::mem::take(&mut self.rejects);
+        let held = self.decoder.bytes() + rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
+        self.parts.push(Part {
+            rows: self.decoder.finish(),
+            counts: std::mem::take(&mut self.counts),
+            rejects,
+            bytes: std::mem::take(&mut self.bytes),
+            held,
+        });
+    }
+}

@@ -1,0 +1,39 @@
+//! When each line of an object arrived, as its manifest tells: one entry a second.
+
+/// Walks through an object's arrivals beside its lines.
+#[derive(Debug, Clone)]
+pub struct ArrivalCursor<'a> {
+    /// (Seconds since the epoch, lines so far), both rising.
+    rest: &'a [(i64, u64)],
+}
+
+impl<'a> ArrivalCursor<'a> {
+    /// Before the first line of an object with these [`arrivals`](crate::manifest::ObjectEntry::arrivals).
+    pub fn new(arrivals: &'a [(i64, u64)]) -> ArrivalCursor<'a> {
+        ArrivalCursor { rest: arrivals }
+    }
+
+    /// When a line arrived, in microseconds since the epoch; `None` where the manifest does not tell. Lines are counted
+    /// from 0, and must be asked for in rising order.
+    pub fn at(&mut self, line: u64) -> Option<i64> {
+        while let [(seconds, lines), later @ ..] = self.rest {
+            if line < *lines {
+                return seconds.checked_mul(1_000_000);
+            }
+            self.rest = later;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_arrived_in_the_second_whose_count_reaches_it() {
+        let mut cursor = ArrivalCursor::new(&[(10, 2), (11, 3), (15, 5)]);
+        let seconds: Vec<_> = (0..6).map(|line| cursor.at(line).map(|us| us / 1_000_000)).collect();
+        assert_eq!(seconds, [Some(10), Some(10), Some(11), Some(15), Some(15), None]);
+    }
+}

@@ -1,0 +1,251 @@
+//! From the chosen columns to a plan: which values of a line to keep ([`super::shape`]), and how each column is filled from
+//! them. Made once a projection, for both wire forms; reading lines is [`super::fill`]'s.
+
+use super::includes::Includes;
+use super::projection::Selected;
+use super::schema::{Column, Kind, Own, Wire};
+use super::shape::{Draft, Record};
+use super::v1::Fill1;
+use super::v2::Fill2;
+use crate::tweet::Api;
+
+/// Where a value is, as one of several that may hold it.
+#[derive(Debug, Clone)]
+pub(super) struct Pick {
+    pub(super) slot: u16,
+    /// Not the value but this element of it.
+    pub(super) element: Option<u8>,
+    pub(super) is_ms: bool,
+    /// The text `"null"` stands for null.
+    pub(super) null_word: bool,
+    /// Its name in messages, from the record that holds it.
+    pub(super) path: Box<str>,
+}
+
+/// An array, as one of several that may hold a list.
+#[derive(Debug, Clone)]
+pub(super) struct ListPick {
+    /// The array itself.
+    pub(super) pick: Pick,
+    /// Leads to the records of its elements.
+    pub(super) head: u16,
+}
+
+/// How a column is filled from a record.
+#[derive(Debug)]
+pub(super) enum Fill {
+    Nothing,
+    Value(Box<[Pick]>),
+    Struct(There, Box<[Fill]>),
+    /// The first array that is there, and its item.
+    List(Box<[(ListPick, Fill)]>),
+    Source(Box<[Pick]>),
+    /// Milliseconds, and the time in words.
+    CreatedAt(Box<[Pick]>, Box<[Pick]>),
+    TweetId,
+    Role,
+    IngestPath,
+    Api,
+    ReceivedAt,
+    Raw,
+    V1(Box<Fill1>),
+    V2(Box<Fill2>),
+}
+
+/// When a struct is there, and which record its members are in.
+#[derive(Debug)]
+pub(super) enum There {
+    /// Where this object is there and not empty.
+    Object(Pick),
+    /// Where one of these is there.
+    AnyOf(Box<[Pick]>),
+    /// Where the array has an element: the members are in that.
+    First(ListPick),
+}
+
+/// How the rows of one kind are filled, a [`Fill`] a column.
+pub(super) type RowPlan = Box<[Fill]>;
+
+/// All that reading lines needs to know.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What to keep of a line of either form.
+    pub(super) line: Record,
+    pub(super) head: Head,
+    pub(super) v1: RowPlan,
+    pub(super) v2: RowPlan,
+    pub(super) includes: Includes,
+    /// For posts that are only referred to; empty where they are not asked for.
+    pub(super) v1_referenced: Box<[(Pick, Box<[Pick]>, RowPlan)]>,
+    pub(super) v2_referenced: Option<RowPlan>,
+}
+
+/// What makes a line a tweet.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) data: u16,
+    pub(super) data_id: Pick,
+    pub(super) data_text: u16,
+    pub(super) text: u16,
+    pub(super) full_text: u16,
+    /// `id_str` and `id`.
+    pub(super) ids: Box<[Pick]>,
+}
+
+impl Plan {
+    pub(super) fn new(columns: &[Selected], referenced: bool) -> Plan {
+        let mut line = Draft::default();
+        let head = Head {
+            data: line.value("data"),
+            data_id: pick(&mut line, "data.", "id"),
+            data_text: line.value("data.text"),
+            text: line.value("text"),
+            full_text: line.value("full_text"),
+            ids: picks(&mut line, "", &["id_str", "id"]),
+        };
+        let mut includes = Includes::default();
+        let mut scope = Scope { api: Api::V1, prefix: "", includes: &mut includes };
+        let v1 = scope.rows(columns, &mut line);
+        let mut v1_referenced = Vec::new();
+        let mut v2_referenced = None;
+        if referenced {
+            for (object, prefix) in [("retweeted_status", "retweeted_status."), ("quoted_status", "quoted_status.")] {
+                scope.prefix = prefix;
+                let ids = picks(&mut line, prefix, &["id_str", "id"]);
+                v1_referenced.push((pick(&mut line, "", object), ids, scope.rows(columns, &mut line)));
+            }
+        }
+        (scope.api, scope.prefix) = (Api::V2, "data.");
+        let v2 = scope.rows(columns, &mut line);
+        if referenced {
+            scope.prefix = "";
+            scope.includes.posts.use_it();
+            let mut post = std::mem::take(&mut scope.includes.posts.draft);
+            v2_referenced = Some(scope.rows(columns, &mut post));
+            scope.includes.posts.draft = post;
+        }
+        includes.attach(&mut line);
+        Plan { line: line.freeze(), head, v1, v2, includes, v1_referenced: v1_referenced.into(), v2_referenced }
+    }
+}
+
+/// What a column's paths are relative to.
+pub(super) struct Scope<'a> {
+    api: Api,
+    prefix: &'a str,
+    pub(super) includes: &'a mut Includes,
+}
+
+impl Scope<'_> {
+    pub(super) fn at<'b>(&'b mut self, prefix: &'b str) -> Scope<'b> {
+        Scope { api: self.api, prefix, includes: self.includes }
+    }
+
+    fn rows(&mut self, columns: &[Selected], draft: &mut Draft) -> RowPlan {
+        columns.iter().map(|column| self.column(column, draft)).collect()
+    }
+
+    pub(super) fn members(&mut self, column: &Selected, draft: &mut Draft) -> Box<[Fill]> {
+        column.members.iter().map(|member| self.column(member, draft)).collect()
+    }
+
+    pub(super) fn pick(&self, draft: &mut Draft, path: &str) -> Pick {
+        pick(draft, self.prefix, path)
+    }
+
+    pub(super) fn picks(&self, draft: &mut Draft, paths: &[&str]) -> Box<[Pick]> {
+        picks(draft, self.prefix, paths)
+    }
+
+    /// The array at `path`, and the record of its elements.
+    pub(super) fn list<'d>(&self, draft: &'d mut Draft, path: &str) -> (ListPick, &'d mut Draft) {
+        let pick = self.pick(draft, path);
+        let (head, elements) = draft.list(&pick.path);
+        (ListPick { pick, head }, elements)
+    }
+
+    fn wire(&self, column: &Column) -> Wire {
+        match self.api {
+            Api::V1 => column.v1,
+            Api::V2 => column.v2,
+        }
+    }
+
+    fn column(&mut self, column: &Selected, draft: &mut Draft) -> Fill {
+        match (self.wire(column.column), &column.column.kind) {
+            (Wire::Nowhere, _) => Fill::Nothing,
+            // The line's own members tell nothing of a post that it only includes.
+            (Wire::At([path, ..]), _) if path.starts_with('/') && self.prefix.is_empty() => Fill::Nothing,
+            (Wire::At(paths), Kind::List(_)) => {
+                let arrays = paths.iter().map(|path| {
+                    let (array, elements) = self.list(draft, path);
+                    (array, self.item(&column.members[0], elements))
+                });
+                Fill::List(arrays.collect())
+            }
+            (Wire::At(paths), _) => Fill::Value(self.picks(draft, paths)),
+            (Wire::Inside(path), _) => {
+                let object = self.pick(draft, path);
+                let prefix = format!("{}{path}.", self.prefix);
+                Fill::Struct(There::Object(object), self.at(&prefix).members(column, draft))
+            }
+            (Wire::Beside, Kind::Struct(all)) => {
+                let paths = all.iter().filter_map(|member| match self.wire(member) {
+                    Wire::At(paths) => Some(paths),
+                    _ => None,
+                });
+                let any = paths.flatten().map(|path| self.pick(draft, path)).collect();
+                Fill::Struct(There::AnyOf(any), self.members(column, draft))
+            }
+            (Wire::First(path), _) => {
+                let (array, element) = self.list(draft, path);
+                Fill::Struct(There::First(array), self.at("").members(column, element))
+            }
+            (Wire::Own(own), _) => self.own(own, column, draft),
+            (Wire::Beside, kind) => unreachable!("{kind:?} is no struct"),
+        }
+    }
+
+    /// The item of a list, in the record of an element.
+    pub(super) fn item(&mut self, item: &Selected, element: &mut Draft) -> Fill {
+        match item.column.kind {
+            Kind::Struct(_) => {
+                Fill::Struct(There::Object(self.at("").pick(element, "")), self.at("").members(item, element))
+            }
+            _ => self.at("").column(item, element),
+        }
+    }
+
+    fn own(&mut self, own: Own, column: &Selected, draft: &mut Draft) -> Fill {
+        match own {
+            Own::TweetId => Fill::TweetId,
+            Own::Role => Fill::Role,
+            Own::IngestPath => Fill::IngestPath,
+            Own::Api => Fill::Api,
+            Own::ReceivedAt => Fill::ReceivedAt,
+            Own::Raw => Fill::Raw,
+            Own::Source => Fill::Source(self.picks(draft, &["source"])),
+            Own::CreatedAt => Fill::CreatedAt(
+                if self.api == Api::V1 { self.picks(draft, &["timestamp_ms"]) } else { Box::default() },
+                self.picks(draft, &["created_at"]),
+            ),
+            Own::TextComplete1 | Own::TweetType1 | Own::Bbox1 => Fill::V1(Box::new(Fill1::new(own, self, draft))),
+            _ => Fill::V2(Box::new(Fill2::new(own, self, column, draft))),
+        }
+    }
+}
+
+pub(super) fn picks(draft: &mut Draft, prefix: &str, paths: &[&str]) -> Box<[Pick]> {
+    paths.iter().map(|path| pick(draft, prefix, path)).collect()
+}
+
+/// Reads a path of [`super::schema`] and asks for its value.
+pub(super) fn pick(draft: &mut Draft, prefix: &str, path: &str) -> Pick {
+    let (path, null_word) = path.strip_suffix('?').map_or((path, false), |path| (path, true));
+    let path = path.strip_prefix('/').map_or_else(|| format!("{prefix}{path}"), str::to_owned);
+    let (path, element) = match path.strip_suffix(']').and_then(|path| path.rsplit_once('[')) {
+        Some((array, element)) => (array.to_owned(), Some(element.parse().expect("our own paths hold numbers"))),
+        None => (path, None),
+    };
+    Pick { slot: draft.value(&path), element, is_ms: path.ends_with("_ms"), null_word, path: path.into() }
+}

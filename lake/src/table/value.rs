@@ -1,0 +1,168 @@
+//! Single values: from the bytes between two commas to a number, a time, a boolean or a text, or to the reason why not.
+//!
+//! The spellings that are let through beside JSON's own: a number may stand in a text (`"4"`), as X does now and then for
+//! ids and counts; milliseconds may too. Everything else of a wrong type is said to be so.
+
+use super::record::Slot;
+use crate::tweet::text::{SHORT, Text};
+use crate::tweet::time;
+
+/// The text of a slot that holds one.
+#[inline(always)]
+pub(super) fn text(slot: Slot, line: &[u8]) -> Option<Text<'_>> {
+    match slot.bytes(line) {
+        [b'"', raw @ .., b'"'] => Some(Text { raw, escaped: slot.is_escaped() }),
+        _ => None,
+    }
+}
+
+pub(super) fn is_text(slot: Slot, line: &[u8]) -> bool {
+    text(slot, line).is_some()
+}
+
+/// Whether it is a text that says `wanted`.
+pub(super) fn same(slot: Slot, line: &[u8], wanted: &[u8]) -> bool {
+    match text(slot, line) {
+        Some(text) if text.escaped => {
+            let mut plain = Vec::new();
+            text.unescape_into(&mut plain);
+            plain == wanted
+        }
+        Some(text) => text.raw == wanted,
+        None => false,
+    }
+}
+
+/// Calls `read` with the bytes of a number, or of a short text without its quotes and escapes.
+#[inline(always)]
+fn plain<T>(slot: Slot, line: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    match slot.bytes(line) {
+        [b'"', raw @ .., b'"'] if slot.is_escaped() => {
+            read(Text { raw, escaped: true }.unescape_short(&mut [0; SHORT])?)
+        }
+        [b'"', raw @ .., b'"'] => read(raw),
+        number => read(number),
+    }
+}
+
+/// A whole number.
+#[inline(always)]
+pub(super) fn integer(slot: Slot, line: &[u8]) -> Option<i64> {
+    plain(slot, line, signed)
+}
+
+/// An id, as [`crate::tweet::scan`] reads those of tweets: digits alone, below 2^64.
+pub(super) fn id(slot: Slot, line: &[u8]) -> Option<u64> {
+    plain(slot, line, unsigned)
+}
+
+/// Whether it is a whole number of 2^63 or more, so that the reason can say so.
+pub(super) fn is_large(slot: Slot, line: &[u8]) -> bool {
+    let large = |digits: &[u8]| (digits.len() > 18 && digits.iter().all(u8::is_ascii_digit)).then_some(());
+    plain(slot, line, large).is_some()
+}
+
+#[inline(always)]
+fn signed(text: &[u8]) -> Option<i64> {
+    match text {
+        [b'-', digits @ ..] => unsigned(digits).and_then(|n| 0i64.checked_sub_unsigned(n)),
+        digits => unsigned(digits).and_then(|n| i64::try_from(n).ok()),
+    }
+}
+
+/// Digits and nothing else, below 2^64.
+#[inline(always)]
+pub(super) fn unsigned(mut digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 19 {
+        return if digits.is_empty() { None } else { long(digits) };
+    }
+    let mut n = 0u64;
+    while let Some((eight, rest)) = digits.split_first_chunk::<8>() {
+        n = n * 100_000_000 + eight_digits(u64::from_le_bytes(*eight))?;
+        digits = rest;
+    }
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n * 10 + u64::from(digit);
+    }
+    Some(n)
+}
+
+#[cold]
+fn long(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |n, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        n.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// The number in eight digits at once, the first one in the lowest byte: neighbours are joined to pairs, pairs to fours,
+/// fours to eight.
+#[inline(always)]
+fn eight_digits(word: u64) -> Option<u64> {
+    let digits = word.wrapping_sub(0x3030_3030_3030_3030);
+    // A byte above 9 shows in the sum, one below '0' in the difference.
+    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
+
+/// A number; one beyond the range of a 64-bit float is none.
+pub(super) fn float(slot: Slot, line: &[u8]) -> Option<f64> {
+    let number = |text: &[u8]| {
+        // Rust's own reading takes `inf`, `nan` and `+1` too; JSON does not.
+        if !matches!(text.first()?, b'-' | b'0'..=b'9') {
+            return None;
+        }
+        std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
+    };
+    plain(slot, line, number)
+}
+
+pub(super) fn boolean(slot: Slot, line: &[u8]) -> Option<bool> {
+    match slot.bytes(line) {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A time as v1.1 or v2 writes it, in microseconds.
+pub(super) fn time_us(slot: Slot, line: &[u8]) -> Option<i64> {
+    text(slot, line)?;
+    plain(slot, line, time::created_at_ms)?.checked_mul(1000)
+}
+
+/// Milliseconds since the epoch, in microseconds.
+pub(super) fn ms_us(slot: Slot, line: &[u8]) -> Option<i64> {
+    integer(slot, line)?.checked_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_read_as_the_standard_library_reads_them(n: u64, text in "[0-9:/ ]{0,21}") {
+            prop_assert_eq!(unsigned(n.to_string().as_bytes()), Some(n));
+            prop_assert_eq!(unsigned(text.as_bytes()), text.parse().ok());
+        }
+
+        #[test]
+        fn eight_bytes_are_a_number_only_if_all_are_digits(word: [u8; 8]) {
+            let expected = word.iter().all(u8::is_ascii_digit).then(|| {
+                word.iter().fold(0, |n, digit| n * 10 + u64::from(digit - b'0'))
+            });
+            prop_assert_eq!(eight_digits(u64::from_le_bytes(word)), expected);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+"""The errors of cauce. Each is a `cauce.Error` and the built-in error that fits, so that both habits catch it."""
+
+
+class Error(Exception):
+    """What everything that cauce raises has in common.
+
+    Attributes:
+        key: The object's name under the lake's root, where one object is to blame.
+        offset: Decoded bytes of that object before the place.
+        line: The line in that object, counted from 1.
+    """
+
+    key: str | None
+    offset: int | None
+    line: int | None
+
+    def __init__(
+        self, message: str = "", *, key: str | None = None, offset: int | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.key = key
+        self.offset = offset
+        self.line = line
+
+
+class HourNotFound(Error, FileNotFoundError):
+    """There is nothing of this hour in the lake."""
+
+
+class LakeNotFound(Error, FileNotFoundError):
+    """There is no such bucket or folder."""
+
+
+class ObjectNotFound(Error, FileNotFoundError):
+    """An object is gone that a manifest or a listing named."""
+
+
+class AccessDenied(Error, PermissionError):
+    """There are no credentials, the store does not accept them, or they lack a permission."""
+
+
+class ConfigError(Error, ValueError):
+    """Settings of a lake that cannot be used: its URL, pattern, time zone, region or endpoint."""
+
+
+class CorruptRecord(Error, ValueError):
+    """A line that is no record; `key`, `line` and `offset` say which."""
+
+
+class CorruptObject(Error, ValueError):
+    """An object or a manifest is damaged or cut off; `key` and `offset` say where what can be read ends."""
+
+
+class StoreError(Error, OSError):
+    """The store failed in another way."""
+
+
+class Unreachable(StoreError, ConnectionError):
+    """No connection to the store came about."""
+
+
+class Timeout(StoreError, TimeoutError):
+    """No answer in time, or the connection broke."""
+
+
+class ForkError(Error, RuntimeError):
+    """An iterator or file was carried over a fork: open it anew in the child."""
+
+
+class LakeWarning(UserWarning):
+    """A part of a lake that was left out, such as an hour whose manifest cannot be trusted."""
