@@ -63,13 +63,14 @@ def main() -> None:
     names, places = asked(), Places()
     about = machine.described(places.python, REPOSITORY)
     results = report.load(RESULTS, about)
+    load = os.getloadavg()[0]
     hold_to(places.threads)
     with tempfile.TemporaryDirectory(prefix="bench-out-", dir=data.made(places.data)) as folder:
 
         def measure(group: str, comparison: Comparison) -> None:
             say(f"== {comparison.title}")
             done = Rounds(comparison, places.rounds, pathlib.Path(folder) / "out", say).measure(comparer(places))
-            results["groups"].setdefault(group, {})[comparison.key] = done
+            results["groups"].setdefault(group, {})[comparison.key] = done | {"load": round(load, 1)}
 
         for name in (name for name in CONVERTING if name in names):
             results["groups"][name] = {}

@@ -27,7 +27,12 @@ PARSING = pj.ParseOptions(explicit_schema=WIRE, unexpected_field_behavior="ignor
 
 def parse(data: bytes) -> pa.Table:
     """One object, in its caller's thread: the threads are over the objects."""
-    table = pj.read_json(pa.BufferReader(data), pj.ReadOptions(use_threads=False, block_size=len(data) + 1), PARSING)
+    return pj.read_json(pa.BufferReader(data), pj.ReadOptions(use_threads=False, block_size=len(data) + 1), PARSING)
+
+
+def typed(parsed: list[pa.Table]) -> pa.Table:
+    """All objects at once: the kernels cost less than one by one."""
+    table = pa.concat_tables(parsed).combine_chunks()
     related = of(table, "data", "referenced_tweets")
     retweeted = pc.struct_field(found(related, pa.repeat("retweeted", len(table)), "type"), "id")
     original = found(of(table, "includes", "tweets"), retweeted, "id")

@@ -19,8 +19,8 @@ POLARS_LEFT_OUT = "author_username,author_name,author_followers,author_verified,
 
 
 def cauce(places: Places, lake: pathlib.Path, name: str, *flags: str) -> Contender:
-    command = [str(places.ingest), "convert", "--lake", str(lake), "--to", "{out}", *flags]
-    return Contender(name, command, env={"TOKIO_WORKER_THREADS": str(places.threads)})
+    command = [str(places.ingest), "convert", "--lake", str(lake), "--to", "{out}", "--threads", str(places.threads), *flags]
+    return Contender(name, command)
 
 
 def peer(places: Places, name: str, script: str, kind: str, source: pathlib.Path, variant: str = "", **more: Any) -> Contender:

@@ -18,6 +18,9 @@ ratio is the median of the ratios within a round, so that a machine that is busy
 times as much as Cauce.
 """
 
+# Load average (1 minute) beyond one a core from which something else counts as running: the build that comes first leaves some.
+NOISE = 1
+
 GROUPS = {
     "convert": "Convert one large hour",
     "day": "Convert a day",
@@ -45,7 +48,7 @@ def write(results: Results, file: pathlib.Path, notes: pathlib.Path) -> None:
     for group, title in GROUPS.items():
         if comparisons := results["groups"].get(group):
             parts.append(f"## {title}\n")
-            parts += [comparison(one) for one in comparisons.values()]
+            parts += [comparison(one, int(results["machine"]["cores"])) for one in comparisons.values()]
     if notes.exists():
         parts.append(notes.read_text())
     file.write_text("\n".join(part.rstrip("\n") + "\n" for part in parts))
@@ -93,9 +96,11 @@ def mark(goal: dict[str, Any]) -> str:
     return f"**not met**, by {short:.0%}"
 
 
-def comparison(one: dict[str, Any]) -> str:
+def comparison(one: dict[str, Any], cores: int) -> str:
     size = f" Input {one['megabytes']:,.0f} MB." if one["megabytes"] else ""
-    lines = [f"### {one['title']}\n", f"{one['what']}{size} {one['rounds']} rounds.\n"]
+    lines = [f"### {one['title']}\n", f"{one['what']}{size} Rounds: {one['rounds']}.\n"]
+    if one["load"] > cores + NOISE:
+        lines.append(f"**The machine was busy**: its load was {one['load']:g} before the run. Only the ratios mean something, and not much.\n")
     with_size = any(row.get("out_mb") for row in one["contenders"])
     heads = ["", "wall s", "CPU s", "peak MiB", *(["out MB"] if with_size else []), *(["MB/s"] if one["megabytes"] else [])]
     heads += ["times Cauce: wall", "CPU", "memory"]
