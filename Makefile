@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV := $(abspath .venv)
 STAMP := $(VENV)/.from-requirements
 TESTBIN := $(abspath .testbin)
+BENCHVENV := $(abspath .venv-bench)
 INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
 # As maturin has it, so that clippy and maturin do not build pyo3 in turns.
 export PYO3_BUILD_EXTENSION_MODULE := 1
@@ -18,7 +19,7 @@ PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage bench clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -96,8 +97,21 @@ ifneq ($(GO),)
 endif
 	@INGEST=$(INGEST) S3_SERVER=$${S3_SERVER:-$(TESTBIN)/versitygw} $(PYTHON) scripts/proof/outage
 
+bench: need-rust need-python $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
+	cargo build --release --locked --package cauce-ingest --package cauce-bench-server
+	rm -rf $(BENCHVENV)/wheels && cd pybindings && $(BENCHVENV)/bin/maturin build --quiet --release --locked --interpreter $(BENCHVENV)/bin/python --out $(BENCHVENV)/wheels
+	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(BENCHVENV)/wheels/*.whl
+	@$(foreach name,BENCH BENCH_MB BENCH_S3_MB BENCH_ROUNDS BENCH_THREADS BENCH_DATA,$(if $($(name)),$(name)='$($(name))')) $(PYTHON) bench/run.py
+
+# PySpark is measured only where Java is there.
+$(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark.txt | need-python
+	@echo 'making .venv-bench (what is measured against)'
+	@$(PYTHON) -m venv --clear $(BENCHVENV) || { echo 'no venv could be made: on Debian and Ubuntu, install python3-venv' >&2; exit 1; }
+	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt $(if $(shell command -v java 2>/dev/null),-r bench/requirements-spark.txt)
+	@touch $@
+
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(TESTBIN) .demo .soak .outage
+	rm -rf $(VENV) $(TESTBIN) $(BENCHVENV) .demo .soak .outage bench/.data
 	! command -v cargo >/dev/null || cargo clean
 
 need-rust:

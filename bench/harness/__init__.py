@@ -1,0 +1,1 @@
+"""The driver of `make bench`: standard library only, so that it stays small beside what it measures."""
