@@ -154,6 +154,10 @@ mod tests {
         }
     }
 
+    fn several(circuit: &mut Circuit, count: usize, now: Instant) -> Vec<Pass> {
+        (0..count).map(|_| go(circuit, now)).collect()
+    }
+
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
     }
@@ -162,7 +166,7 @@ mod tests {
     fn a_store_that_answers_is_asked_by_four_at_once() {
         let (mut circuit, now) = (Circuit::default(), Instant::now());
         let first = go(&mut circuit, now);
-        (1..MOST_AT_ONCE).for_each(|_| drop(go(&mut circuit, now)));
+        several(&mut circuit, MOST_AT_ONCE - 1, now);
         assert_eq!(circuit.ask(now), Turn::Later);
         assert_eq!(circuit.tell(first, Told::Answered, now, 1.0), None);
         go(&mut circuit, now);
@@ -174,7 +178,7 @@ mod tests {
         let (mut circuit, mut now) = (Circuit::default(), Instant::now());
         let began = now;
         let first = go(&mut circuit, now);
-        let others: Vec<Pass> = (0..2).map(|_| go(&mut circuit, now)).collect();
+        let others = several(&mut circuit, 2, now);
         assert_eq!(circuit.tell(first, Told::Away, now, 1.0), Some(Change::Away));
         // The others were on their way: while one of them is, nobody else asks, and their failures make no wait longer.
         assert_eq!(circuit.ask(now + seconds(1.0)), Turn::Later);
@@ -194,7 +198,7 @@ mod tests {
         now += seconds(10.0);
         let probe = go(&mut circuit, now);
         assert_eq!(circuit.tell(probe, Told::Answered, now, 1.0), Some(Change::Back(now - began)));
-        (0..MOST_AT_ONCE).for_each(|_| drop(go(&mut circuit, now)));
+        several(&mut circuit, MOST_AT_ONCE, now);
     }
 
     #[test]
@@ -214,7 +218,7 @@ mod tests {
         for most in [2, 1] {
             let pass = go(&mut circuit, now);
             assert_eq!(circuit.tell(pass, Told::SlowDown, now, 1.0), Some(Change::Slower(most)));
-            let passes: Vec<Pass> = (0..most).map(|_| go(&mut circuit, now)).collect();
+            let passes = several(&mut circuit, most, now);
             assert_eq!(circuit.ask(now), Turn::Later, "{most}");
             passes.into_iter().for_each(|pass| circuit.give_up(pass));
         }
@@ -222,7 +226,7 @@ mod tests {
             let pass = go(&mut circuit, now);
             assert_eq!(circuit.tell(pass, Told::Answered, now, 1.0), None);
         }
-        (0..MOST_AT_ONCE).for_each(|_| drop(go(&mut circuit, now)));
+        several(&mut circuit, MOST_AT_ONCE, now);
         assert_eq!(circuit.ask(now), Turn::Later);
     }
 
