@@ -179,7 +179,8 @@ impl Scope<'_> {
             (Wire::At(paths), Kind::List(_)) => {
                 let arrays = paths.iter().map(|path| {
                     let (array, elements) = self.list(draft, path);
-                    (array, self.item(&column.members[0], elements))
+                    let item = self.item(&column.members[0], elements, &array.pick.path);
+                    (array, item)
                 });
                 Fill::List(arrays.collect())
             }
@@ -206,13 +207,14 @@ impl Scope<'_> {
         }
     }
 
-    /// The item of a list, in the record of an element.
-    pub(super) fn item(&mut self, item: &Selected, element: &mut Draft) -> Fill {
-        match item.column.kind {
-            Kind::Struct(_) => {
-                Fill::Struct(There::Object(self.at("").pick(element, "")), self.at("").members(item, element))
-            }
-            _ => self.at("").column(item, element),
+    /// The item of the list at `path`, in the record of an element.
+    pub(super) fn item(&mut self, item: &Selected, element: &mut Draft, path: &str) -> Fill {
+        let mut scope = self.at("");
+        let own = Pick { path: path.into(), ..scope.pick(element, "") };
+        match (&item.column.kind, scope.wire(item.column)) {
+            (Kind::Struct(_), _) => Fill::Struct(There::Object(own), scope.members(item, element)),
+            (_, Wire::At([""])) => Fill::Value(Box::new([own])),
+            _ => scope.column(item, element),
         }
     }
 

@@ -3,6 +3,7 @@
 //! It is the inner loop of the way of a tweet: every byte is looked at once, nested values are skipped with a bit stack
 //! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
 
+use super::plain::plain_end;
 use super::text::{SHORT, Text};
 
 /// Deepest nesting that is accepted: what `serde_json` reads by default, so that no stored line is unreadable later.
@@ -365,30 +366,4 @@ impl<'a> Walker<'a> {
         self.at += word.len();
         Ok(())
     }
-}
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-
-/// Index of the first byte from `at` that does not simply belong to a text: a quote, a backslash, a control character, or
-/// the end. Eight bytes at a time: for each of them the highest bit of `hit` is set where it is one of the three. A borrow
-/// can set wrong bits only above a right one, and only the lowest is used.
-#[inline(always)]
-fn plain_end(line: &[u8], at: usize) -> usize {
-    let mut rest = &line[at..];
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        let hit = (word.wrapping_sub(ONES * 0x20) & !word
-            | quote.wrapping_sub(ONES) & !quote
-            | backslash.wrapping_sub(ONES) & !backslash)
-            & HIGH;
-        if hit != 0 {
-            return line.len() - rest.len() + hit.trailing_zeros() as usize / 8;
-        }
-        rest = tail;
-    }
-    let plain = rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count();
-    line.len() - rest.len() + plain
 }
