@@ -47,13 +47,14 @@ lint: need-rust check-house docs-check lint-python ## Check format, lints, types
 	cargo clippy --workspace --all-targets --locked --features cauce-ingest/failpoints -- -D warnings
 
 lint-python: setup
-	$(VENV)/bin/ruff format --quiet --check pybindings
-	$(VENV)/bin/ruff check --quiet pybindings
+	$(VENV)/bin/ruff format --quiet --check pybindings bench
+	$(VENV)/bin/ruff check --quiet pybindings bench
 	cd pybindings && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
+	cd bench && $(VENV)/bin/python -m mypy --strict --cache-dir ../target/mypy run.py harness generate.py
 
 fmt: need-rust setup ## Format the code
 	cargo fmt --all
-	$(VENV)/bin/ruff format --quiet pybindings
+	$(VENV)/bin/ruff format --quiet pybindings bench
 
 check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts
 	@$(PYTHON) scripts/check-house
@@ -97,11 +98,10 @@ ifneq ($(GO),)
 endif
 	@INGEST=$(INGEST) S3_SERVER=$${S3_SERVER:-$(TESTBIN)/versitygw} $(PYTHON) scripts/proof/outage
 
-bench: need-rust need-python $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
+bench: wheel $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
 	cargo build --release --locked --package cauce-ingest --package cauce-bench-server
-	rm -rf $(BENCHVENV)/wheels && cd pybindings && $(BENCHVENV)/bin/maturin build --quiet --release --locked --interpreter $(BENCHVENV)/bin/python --out $(BENCHVENV)/wheels
-	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(BENCHVENV)/wheels/*.whl
-	@$(foreach name,BENCH BENCH_MB BENCH_S3_MB BENCH_ROUNDS BENCH_THREADS BENCH_DATA,$(if $($(name)),$(name)='$($(name))')) $(PYTHON) bench/run.py
+	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(WHEELS) cauce
+	@$(PYTHON) bench/run.py
 
 # PySpark is measured only where Java is there.
 $(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark.txt | need-python
