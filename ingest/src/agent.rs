@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cauce_lake::Store;
+use cauce_lake::manifest::Guarantee;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -17,8 +18,9 @@ use crate::channel::{Sender, channel};
 use crate::close::Author;
 use crate::config::Settings;
 use crate::source::{self, Positions, Source, SourceError};
-use crate::spool::SpoolError;
+use crate::spool::{Spool, SpoolError};
 use crate::status::{self, Metrics, StoreState};
+use crate::upload::lease::Lease;
 use crate::upload::{Fenced, Uploader};
 use crate::writer::{Inner, Parts, Writer};
 
@@ -118,19 +120,13 @@ async fn run_on(
     stop: CancellationToken,
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
-    let (mut spool, recovery) = start::open_spool(settings).await?;
+    let (mut spool, _) = start::open_spool(settings).await?;
     let source = source(spool.state().positions.clone())?;
     let live = source.is_live();
-    let lease = tokio::select! {
-        lease = start::take_lease(Arc::clone(&store), &settings.agent.id) => Arc::new(lease?),
+    let (lease, guarantee) = tokio::select! {
+        prepared = take_lake(&mut spool, &store, settings, live) => prepared?,
         () = stop.cancelled() => return Ok(Report::default()),
     };
-    let guarantee = start::guarantee(settings, &lease)?;
-    start::know_closed(&mut spool, &*store).await?;
-    if !recovery.found {
-        adopt::adopt(&mut spool, &store, &settings.lake, live).await?;
-    }
-    start::clean_up(&*store).await;
     metrics.set_store(StoreState::Up);
     metrics.started_at.set(Timestamp::now().as_second());
     metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
@@ -171,6 +167,23 @@ async fn run_on(
         hours_closed: metrics.hours_closed.get(),
         left_in_spool,
     })
+}
+
+/// Takes the lake, and learns from it what the spool does not know.
+async fn take_lake(
+    spool: &mut Spool,
+    store: &Arc<dyn Store>,
+    settings: &Settings,
+    live: bool,
+) -> Result<(Arc<Lease>, Guarantee), AgentError> {
+    let lease = Arc::new(start::take_lease(store, &settings.agent.id).await?);
+    let guarantee = start::guarantee(settings, &lease)?;
+    start::know_closed(spool, &**store).await?;
+    if !spool.state().has_run() {
+        adopt::adopt(spool, store, &settings.lake, live).await?;
+    }
+    start::clean_up(&**store).await;
+    Ok((lease, guarantee))
 }
 
 /// The running steps.

@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,10 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 INGEST = pathlib.Path(os.environ.get("INGEST", ROOT / "target/release/ingest")).absolute()
+SERVER = pathlib.Path(os.environ.get("S3_SERVER", ROOT / ".testbin/versitygw")).absolute()
+REGION = "us-east-1"
+# What the S3 server on loopback asks for; it is no secret.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "cauce-proof", "AWS_SECRET_ACCESS_KEY": "only-for-loopback"}
 PATIENCE = 120  # seconds: a busy machine may be slow, a hanging one must not hang the proof
 
 
@@ -81,6 +86,41 @@ class Running:
         self.process.wait()
 
 
+class S3Server:
+    """A real S3 server on loopback, over a folder in which each bucket is a folder and each object a file. It can be killed and
+    started again on the same port."""
+
+    def __init__(self, folder: pathlib.Path, bucket: str, running: list[Running]):
+        if not os.access(SERVER, os.X_OK):
+            raise Failed(f"{SERVER} is not there: `make test` installs it where there is Go, or name another by S3_SERVER")
+        self.folder, self.bucket, self.running = folder, folder / "store" / bucket, running
+        self.bucket.mkdir(parents=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        key, secret = CREDENTIALS.values()
+        command = [SERVER, "--port", f"127.0.0.1:{self.port}", "--region", REGION, "--quiet", "posix", self.bucket.parent]
+        variables = {"ROOT_ACCESS_KEY_ID": key, "ROOT_SECRET_ACCESS_KEY": secret}
+        self.server = Running("store", self.folder, command, variables)
+        self.running.append(self.server)
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE:
+            self.server.check()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise Failed("the S3 server does not answer")
+
+    def kill(self) -> None:
+        self.server.kill()
+
+
 def clean_folder(folder: pathlib.Path) -> None:
     """Removes what an earlier proof left, and nothing else."""
     mark = folder / ".made-by-a-proof"
@@ -124,7 +164,7 @@ def tweet_id(line: bytes) -> int:
 
 
 class Listed:
-    """What a local lake's manifests list."""
+    """What the manifests of a lake list that lies in a folder."""
 
     def __init__(self, lake: pathlib.Path):
         self.ids: list[int] = []

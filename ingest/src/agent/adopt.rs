@@ -12,6 +12,7 @@ use cauce_lake::tweet::{LineKind, scan};
 use cauce_lake::{Hour, Store};
 
 use super::AgentError;
+use super::start::{patiently, patiently_asked, said};
 use crate::config::settings::LakeSettings;
 use crate::spool::Spool;
 use crate::spool::entry::{Entry, FileHead, Role, Target};
@@ -28,7 +29,8 @@ struct Adopted {
     last_ms: i64,
 }
 
-/// Takes over what lies in the lake's open hours.
+/// Takes over what lies in the lake's open hours. What is taken over becomes durable with the first commit of this start, so
+/// that a start that fails before it leaves a spool that is still new.
 pub(super) async fn adopt(
     spool: &mut Spool,
     store: &Arc<dyn Store>,
@@ -39,7 +41,7 @@ pub(super) async fn adopt(
         return Ok(());
     }
     let lake = Lake::new(Arc::clone(store), settings.pattern.clone());
-    let listing = lake.hours(None).await.map_err(super::store_error)?;
+    let listing = patiently_asked(|| lake.hours(None)).await?;
     let path = if live { IngestPath::Stream } else { IngestPath::Replay };
     let mut adopted = Adopted::default();
     let mut first: Option<Hour> = None;
@@ -78,14 +80,15 @@ async fn adopt_hour(
     let tweets = entry.objects.iter().map(|object| (object, Role::Tweets));
     let messages = entry.messages.iter().map(|object| (object, Role::Messages));
     for (object, role) in tweets.chain(messages) {
-        let meta = store.head(&object.key).await.map_err(super::store_error)?;
+        let meta = patiently_asked(|| store.head(&object.key)).await?;
         let Some(sha256) = meta.sha256 else {
             adopted.foreign += 1;
             tracing::warn!(key = %object.key, "an object in an open hour bears no hash of ours and is left out of the manifest");
             continue;
         };
-        let looked = look_into(store, object, &sha256, path).await;
-        let Some((lines, ids)) = looked.map_err(|error| AgentError::Store(error.to_string()))? else {
+        let passes = |error: &ReadError| error.kind().is_transient();
+        let looked = patiently(passes, || look_into(store, object, &sha256, path)).await;
+        let Some((lines, ids)) = looked.map_err(|error| AgentError::Store(said(&error)))? else {
             adopted.foreign += 1;
             tracing::error!(key = %object.key, "an object in an open hour is not what its hash says and is left out of the manifest");
             continue;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_lake::Store;
 use cauce_lake::manifest::{Guarantee, HOURS_PREFIX, ManifestName};
+use cauce_lake::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -15,8 +15,9 @@ use crate::spool::entry::Entry;
 use crate::spool::{Options, Recovery, Spool, SpoolError};
 use crate::upload::lease::{Lease, LeaseError};
 
-/// How long a store that does not answer is waited for at start.
+/// How long a store that does not answer is waited for at start, by each question put to it, and how often it is asked.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Multipart uploads and staging files older than this were left by a process that is gone.
 const ORPHAN_AGE_MS: i64 = 24 * 3_600_000;
 
@@ -65,19 +66,51 @@ fn report_recovery(recovery: &Recovery, spool: &Spool) {
     }
 }
 
-/// Takes the lease; a store that does not answer is waited for a while, because machines start in any order.
-pub(super) async fn take_lease(store: Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
+/// Asks the store again while it does not answer, because machines start in any order. What waiting does not mend is an
+/// error at once.
+pub(super) async fn patiently<T, E, F>(passes: impl Fn(&E) -> bool, mut ask: impl FnMut() -> F) -> Result<T, E>
+where
+    E: std::error::Error,
+    F: Future<Output = Result<T, E>>,
+{
     let began = Instant::now();
     loop {
-        match Lease::take(Arc::clone(&store), id).await {
-            Ok(lease) => return Ok(lease),
-            Err(LeaseError::Store(error)) if error.kind().is_transient() && began.elapsed() < STORE_PATIENCE => {
-                tracing::warn!(%error, "the store does not answer; it is tried again");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+        match ask().await {
+            Err(error) if passes(&error) && began.elapsed() < STORE_PATIENCE => {
+                tracing::warn!(error = said(&error), "the store does not answer; it is tried again");
+                tokio::time::sleep(STORE_PAUSE).await;
             }
-            Err(LeaseError::Store(error)) => return Err(store_error(error)),
-            Err(other) => return Err(AgentError::Configuration(other.to_string())),
+            outcome => return outcome,
         }
+    }
+}
+
+/// As [`patiently`], for what fails with the store's own errors.
+pub(super) async fn patiently_asked<T, F>(ask: impl FnMut() -> F) -> Result<T, AgentError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    patiently(|error: &StoreError| error.kind().is_transient(), ask).await.map_err(store_error)
+}
+
+/// An error with what led to it.
+pub(super) fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(deeper) = source {
+        text = format!("{text}: {deeper}");
+        source = deeper.source();
+    }
+    text
+}
+
+/// Takes the lease.
+pub(super) async fn take_lease(store: &Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
+    let passes = |error: &LeaseError| matches!(error, LeaseError::Store(error) if error.kind().is_transient());
+    match patiently(passes, || Lease::take(Arc::clone(store), id)).await {
+        Ok(lease) => Ok(lease),
+        Err(LeaseError::Store(error)) => Err(store_error(error)),
+        Err(other) => Err(AgentError::Configuration(other.to_string())),
     }
 }
 
@@ -100,7 +133,7 @@ pub(super) fn guarantee(settings: &Settings, lease: &Lease) -> Result<Guarantee,
 
 /// Tells a spool which hours the lake has closed already: it may be new while the lake is old.
 pub(super) async fn know_closed(spool: &mut Spool, store: &dyn Store) -> Result<(), AgentError> {
-    let listed = cauce_lake::store::list_all(store, HOURS_PREFIX).await.map_err(store_error)?;
+    let listed = patiently_asked(|| cauce_lake::store::list_all(store, HOURS_PREFIX)).await?;
     let known = &spool.state().closed;
     let names: Vec<ManifestName> = listed
         .iter()

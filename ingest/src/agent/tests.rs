@@ -19,6 +19,7 @@ use crate::spool::entry::Entry;
 mod adopt;
 mod clock;
 mod requeue;
+mod starting;
 
 fn settings(spool: &Path) -> Settings {
     Settings::for_tests(spool)
@@ -32,6 +33,8 @@ enum Step {
     Stop(CancellationToken),
     /// Waits until the lake holds this key.
     Until(Arc<MemoryStore>, String),
+    /// Somebody else puts something.
+    Put(Arc<MemoryStore>, Put),
 }
 
 /// A source that does what a test says.
@@ -53,6 +56,7 @@ impl Source for Scripted {
                 Step::Connection(event) => drop(out.connection(event)),
                 Step::Stop(agent) => agent.cancel(),
                 Step::Until(store, key) => appears(&store, &key).await,
+                Step::Put(store, put) => drop(store.put(put).await.expect("stored")),
             }
         }
         if self.live {
@@ -251,17 +255,43 @@ async fn a_foreign_object_under_our_key_is_left_alone_and_the_hour_still_closes(
     // The number of a past hour's file is the first tweet's time and one more.
     let number = hour("2026-01-05T10").start_ms() + 60_000 + 1;
     let key = Key::new(format!("01-05-10/tweets.{number}.json")).expect("valid key");
-    let body = Body::Bytes(Bytes::from_static(b"somebody else's"));
-    let put = Put { key: key.clone(), body, condition: Condition::Always, sha256: None };
+    // As long as ours, and of another hash.
+    let theirs = Bytes::from(format!("{}\n", tweet(1, 2)));
+    let body = Body::Bytes(theirs.clone());
+    let put = Put { key: key.clone(), body, condition: Condition::Always, sha256: Some("ab".repeat(32)) };
     store.put(put).await.expect("stored");
     let report = run_script(&settings(folder.path()), &store, false, vec![Step::Lines(vec![tweet(1, 1)])])
         .await
         .expect("it ends");
     assert_eq!((report.hours_closed, report.left_in_spool), (1, 1));
-    assert_eq!(store.content(key.as_str()).expect("still there"), "somebody else's");
+    assert_eq!(store.content(key.as_str()).expect("still there"), theirs);
     assert_eq!(manifest(&store, closing("2026-01-05T10")).objects, []);
     let aside: Vec<_> = std::fs::read_dir(folder.path().join("quarantine")).expect("a folder").collect();
     assert_eq!(aside.len(), 1);
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_there_already_stays_and_what_this_agent_has_of_the_hour_is_late() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(MemoryStore::new());
+    let name = closing("2026-01-05T10");
+    // A successor that was quicker by a moment: the agent has looked which hours are closed, and this one was not.
+    let other = tempfile::tempdir().expect("a folder");
+    let elsewhere = Arc::new(MemoryStore::new());
+    let lines = vec![tweet(2, 2)];
+    run_script(&settings(other.path()), &elsewhere, false, vec![Step::Lines(lines)]).await.expect("it ends");
+    let theirs = elsewhere.content(name.key().as_str()).expect("there");
+    let put = Put {
+        key: name.key(),
+        body: Body::Bytes(theirs.clone()),
+        condition: Condition::IfAbsent,
+        sha256: Some("ab".repeat(32)),
+    };
+    let steps = vec![Step::Put(Arc::clone(&store), put), Step::Lines(vec![tweet(1, 1)])];
+    run_script(&settings(folder.path()), &store, false, steps).await.expect("it ends");
+    assert_eq!(store.content(name.key().as_str()).expect("there"), theirs);
+    let late = manifest(&store, ManifestName { late: Some(1), ..name });
+    assert_eq!(lines_of(&store, &late), [tweet(1, 1)]);
 }
 
 #[tokio::test]
@@ -292,8 +322,10 @@ async fn a_lake_has_one_agent_and_a_later_start_of_it_stops_the_earlier_one() {
         assert!(matches!(&refused, AgentError::Configuration(text) if text.contains("\"agent\"")), "{refused}");
         other.agent.id = "agent".into();
         run_script(&other, &store, false, vec![Step::Lines(vec![tweet(2, 2)])]).await.expect("the successor runs");
-        // The look at the lease is up to a second old; after that the next put finds the higher epoch.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        // The look at the lease stands for a while; after that the next put finds the higher epoch.
+        tokio::time::pause();
+        tokio::time::advance(crate::upload::lease::FRESH).await;
+        tokio::time::resume();
         stop.cancel();
     };
     let (zombie, ()) = tokio::join!(running, others);

@@ -8,7 +8,7 @@ use std::io;
 use super::disk::{Disk, DiskFile};
 use super::entry::{Append, Entry, FileId};
 use super::folder::lines_name;
-use super::ids::IdIndex;
+use super::ids::{CHECKPOINT_IDS, IdIndex};
 use super::journal::{self, Journal};
 use super::state::{Stage, State};
 use super::{Options, Spool, SpoolError};
@@ -16,8 +16,6 @@ use crate::failpoint;
 
 /// A journal longer than this is summed up.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
-/// So many ids in memory are written out.
-const CHECKPOINT_IDS: usize = 2_000_000;
 
 impl Spool {
     /// Writes and syncs everything since the last commit as one group.

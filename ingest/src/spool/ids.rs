@@ -1,55 +1,31 @@
 //! Dedupe by tweet id: exact, surviving restarts, in bounded memory.
 //!
 //! Ids stored since the last checkpoint are a hash set in memory, and stand in the journal. A checkpoint writes them as
-//! one sorted *run* file and forgets the set. A run keeps the first id of each block of 512 in memory (1/64 of its size):
-//! a look-up reads one block of 4 KiB from a run whose span of ids holds the id, and nothing from the others. Live ids
-//! rise with time, so nearly all look-ups end in memory.
+//! one sorted *run* file ([`super::id_run`]) and forgets the set. A look-up reads one block of 4 KiB from a run whose span of
+//! ids holds the id, and nothing from the others. Live ids rise with time, so nearly all look-ups end in memory.
 //!
-//! ```text
-//! run     = block* index trailer
-//! block   = 512 × id:u64, sorted; the last one is filled up with its last id
-//! index   = (first id:u64, crc of the block:u32)*
-//! trailer = "CAUCEIDS" version:u32 blocks:u32 count:u64 crc of the index:u32 crc of the trailer:u32      32 bytes
-//! ```
+//! Runs become few by being written again with the next one: small ones each time, so that restarts leave no heap of files,
+//! and middling ones when there are some of them. A run is dropped as a whole when its last id is older than the window.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 
 use hashbrown::HashSet;
-use serde::{Deserialize, Serialize};
 
-use super::disk::{Disk, DiskReader};
+use super::disk::Disk;
+use super::id_run::{self, BLOCK_IDS, Run};
 
-const MAGIC: &[u8; 8] = b"CAUCEIDS";
-const VERSION: u32 = 1;
-const BLOCK_IDS: usize = 512;
-const BLOCK_BYTES: usize = BLOCK_IDS * 8;
-const INDEX_ENTRY_BYTES: usize = 12;
-const TRAILER_BYTES: usize = 32;
+pub use super::id_run::RunInfo;
+
+/// So many ids in memory are written out: 200 seconds of 10,000 a second.
+pub const CHECKPOINT_IDS: usize = 2_000_000;
 /// Runs of up to so many blocks (65,536 ids) are written again with the next one.
 const SMALL_RUN_BLOCKS: usize = 128;
-
-/// A run, as the journal's snapshot names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunInfo {
-    /// Number of its file.
-    pub number: u64,
-    /// When its last id arrived, milliseconds since the epoch; after that and the window the run is dropped.
-    pub last_ms: i64,
-}
-
-impl RunInfo {
-    /// The name of its file.
-    pub fn name(&self) -> String {
-        format!("ids/{:010}.ids", self.number)
-    }
-}
-
-struct Run {
-    info: RunInfo,
-    index: Vec<(u64, u32)>,
-    last: u64,
-    reader: Box<dyn DiskReader>,
-}
+/// Runs that are no larger (4 Mi ids) are written again when there are so many of them with the new one. A larger limit
+/// would hold up the writer for longer at a time, a smaller one leave more files to look into.
+const MIDDLING_RUN_BLOCKS: usize = (4 << 20) / BLOCK_IDS;
+const MIDDLING_RUNS: usize = 4;
 
 /// All ids stored within the window.
 #[derive(Default)]
@@ -99,33 +75,35 @@ impl IdIndex {
         self.hot.len()
     }
 
+    /// How many runs there are.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
     /// Writes the ids since the last checkpoint as a run, durably, and returns all runs that a snapshot should name:
-    /// those whose last id arrived at `keep_from_ms` or later, and the new one. Small runs go into the new one, so that
-    /// many restarts do not leave many files. The set in memory stays until [`IdIndex::settle`], because the snapshot
-    /// may yet fail.
+    /// those whose last id arrived at `keep_from_ms` or later, and the new one, which holds the ids of those that are
+    /// not named any more. The set in memory stays until [`IdIndex::settle`], because the snapshot may yet fail.
     ///
     /// # Errors
     /// When the disk failed.
     pub fn write_run(&self, disk: &dyn Disk, last_ms: i64, keep_from_ms: i64) -> io::Result<Vec<RunInfo>> {
-        let within = self.runs.iter().filter(|run| run.info.last_ms >= keep_from_ms);
-        let (small, large): (Vec<&Run>, Vec<&Run>) = within.partition(|run| run.index.len() <= SMALL_RUN_BLOCKS);
-        let mut infos: Vec<RunInfo> = large.iter().map(|run| run.info.clone()).collect();
-        if self.hot.is_empty() && small.len() <= 1 {
-            infos.extend(small.iter().map(|run| run.info.clone()));
+        let within: Vec<&Run> = self.runs.iter().filter(|run| run.info.last_ms >= keep_from_ms).collect();
+        let middling = within.iter().filter(|run| run.blocks() <= MIDDLING_RUN_BLOCKS).count();
+        let limit = if middling + 1 >= MIDDLING_RUNS { MIDDLING_RUN_BLOCKS } else { SMALL_RUN_BLOCKS };
+        let (again, kept): (Vec<&Run>, Vec<&Run>) = within.into_iter().partition(|run| run.blocks() <= limit);
+        let mut infos: Vec<RunInfo> = kept.iter().map(|run| run.info.clone()).collect();
+        if self.hot.is_empty() && again.len() <= 1 {
+            infos.extend(again.iter().map(|run| run.info.clone()));
             return Ok(infos);
         }
-        let mut sorted: Vec<u64> = self.hot.iter().copied().collect();
-        for run in &small {
-            for number in 0..run.index.len() {
-                sorted.extend(run.block(number)?);
-            }
-        }
-        sorted.sort_unstable();
-        sorted.dedup();
+        let mut hot: Vec<u64> = self.hot.iter().copied().collect();
+        hot.sort_unstable();
         let number = self.runs.iter().map(|run| run.info.number + 1).max().unwrap_or(0);
-        let last_ms = small.iter().map(|run| run.info.last_ms).fold(last_ms, i64::max);
+        let last_ms = again.iter().map(|run| run.info.last_ms).fold(last_ms, i64::max);
         let info = RunInfo { number, last_ms };
-        write_run(disk, &info, &sorted)?;
+        let mut sorted: Vec<Box<dyn Iterator<Item = io::Result<u64>> + '_>> = vec![Box::new(hot.into_iter().map(Ok))];
+        sorted.extend(again.iter().map(|run| Box::new(run.ids()) as Box<dyn Iterator<Item = io::Result<u64>>>));
+        id_run::write(disk, &info, Merged::of(sorted)?)?;
         infos.push(info);
         Ok(infos)
     }
@@ -151,102 +129,52 @@ impl IdIndex {
     }
 }
 
+/// Sorted ids out of several sorted sources, each once. A source is read as far as it is needed, so that runs of any size
+/// are merged in a little memory.
+struct Merged<I> {
+    sources: Vec<I>,
+    heads: BinaryHeap<Reverse<(u64, usize)>>,
+    last: Option<u64>,
+}
+
+impl<I: Iterator<Item = io::Result<u64>>> Merged<I> {
+    fn of(sources: Vec<I>) -> io::Result<Merged<I>> {
+        let mut merged = Merged { heads: BinaryHeap::with_capacity(sources.len()), sources, last: None };
+        (0..merged.sources.len()).try_for_each(|number| merged.advance(number))?;
+        Ok(merged)
+    }
+
+    fn advance(&mut self, number: usize) -> io::Result<()> {
+        if let Some(id) = self.sources[number].next() {
+            self.heads.push(Reverse((id?, number)));
+        }
+        Ok(())
+    }
+}
+
+impl<I: Iterator<Item = io::Result<u64>>> Iterator for Merged<I> {
+    type Item = io::Result<u64>;
+
+    fn next(&mut self) -> Option<io::Result<u64>> {
+        loop {
+            let Reverse((id, number)) = self.heads.pop()?;
+            if let Err(error) = self.advance(number) {
+                return Some(Err(error));
+            }
+            if self.last.replace(id) != Some(id) {
+                return Some(Ok(id));
+            }
+        }
+    }
+}
+
 /// Reads a whole run and holds it against its checksums.
 ///
 /// # Errors
 /// When it is missing or damaged, saying what is wrong.
 pub(super) fn check(disk: &dyn Disk, info: &RunInfo) -> io::Result<()> {
     let run = Run::open(disk, info.clone())?;
-    (0..run.index.len()).try_for_each(|number| run.block(number).map(drop))
-}
-
-fn write_run(disk: &dyn Disk, info: &RunInfo, sorted: &[u64]) -> io::Result<()> {
-    // A crash between writing a run and naming it in a snapshot leaves a file that nobody knows of.
-    disk.remove(&info.name())?;
-    let mut file = disk.create(&info.name())?;
-    let mut index = Vec::new();
-    let mut bytes = Vec::with_capacity(BLOCK_BYTES);
-    for block in sorted.chunks(BLOCK_IDS) {
-        bytes.clear();
-        let fill = block.last().copied().unwrap_or_default();
-        for id in block.iter().copied().chain(std::iter::repeat(fill)).take(BLOCK_IDS) {
-            bytes.extend(id.to_le_bytes());
-        }
-        index.extend(block[0].to_le_bytes());
-        index.extend(crc32c::crc32c(&bytes).to_le_bytes());
-        file.append(&bytes)?;
-    }
-    let blocks = u32::try_from(sorted.len().div_ceil(BLOCK_IDS)).map_err(io::Error::other)?;
-    let mut trailer = Vec::with_capacity(TRAILER_BYTES);
-    trailer.extend(MAGIC);
-    trailer.extend(VERSION.to_le_bytes());
-    trailer.extend(blocks.to_le_bytes());
-    trailer.extend((sorted.len() as u64).to_le_bytes());
-    trailer.extend(crc32c::crc32c(&index).to_le_bytes());
-    trailer.extend(crc32c::crc32c(&trailer).to_le_bytes());
-    file.append(&index)?;
-    file.append(&trailer)?;
-    file.sync()?;
-    disk.sync_folder("ids")
-}
-
-impl Run {
-    fn open(disk: &dyn Disk, info: RunInfo) -> io::Result<Run> {
-        let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", info.name()));
-        let reader = disk.open_reader(&info.name())?;
-        let length = reader.length()?;
-        let mut trailer = [0; TRAILER_BYTES];
-        let trailer_at = length.checked_sub(TRAILER_BYTES as u64).ok_or_else(|| damaged("it is too short"))?;
-        reader.read_at(&mut trailer, trailer_at)?;
-        let word = |at: usize| u32::from_le_bytes(trailer[at..at + 4].try_into().expect("four bytes"));
-        if &trailer[..8] != MAGIC || word(8) != VERSION || word(28) != crc32c::crc32c(&trailer[..28]) {
-            return Err(damaged("its end is damaged"));
-        }
-        let blocks = word(12) as usize;
-        if length != (blocks * (BLOCK_BYTES + INDEX_ENTRY_BYTES) + TRAILER_BYTES) as u64 {
-            return Err(damaged("its length is wrong"));
-        }
-        let mut bytes = vec![0; blocks * INDEX_ENTRY_BYTES];
-        reader.read_at(&mut bytes, (blocks * BLOCK_BYTES) as u64)?;
-        if word(24) != crc32c::crc32c(&bytes) {
-            return Err(damaged("its index is damaged"));
-        }
-        let index: Vec<(u64, u32)> = bytes
-            .chunks_exact(INDEX_ENTRY_BYTES)
-            .map(|entry| {
-                let first = u64::from_le_bytes(entry[..8].try_into().expect("eight bytes"));
-                (first, u32::from_le_bytes(entry[8..].try_into().expect("four bytes")))
-            })
-            .collect();
-        let mut run = Run { info, index, last: 0, reader };
-        run.last = match blocks {
-            0 => 0,
-            _ => run.block(blocks - 1)?[BLOCK_IDS - 1],
-        };
-        Ok(run)
-    }
-
-    fn contains(&self, id: u64) -> io::Result<bool> {
-        let after = self.index.partition_point(|(first, _)| *first <= id);
-        if after == 0 || id > self.last {
-            return Ok(false);
-        }
-        Ok(self.block(after - 1)?.binary_search(&id).is_ok())
-    }
-
-    fn block(&self, number: usize) -> io::Result<[u64; BLOCK_IDS]> {
-        let mut bytes = [0; BLOCK_BYTES];
-        self.reader.read_at(&mut bytes, (number * BLOCK_BYTES) as u64)?;
-        if crc32c::crc32c(&bytes) != self.index[number].1 {
-            let text = format!("{}: block {number} is damaged", self.info.name());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        let mut ids = [0; BLOCK_IDS];
-        for (id, bytes) in ids.iter_mut().zip(bytes.chunks_exact(8)) {
-            *id = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        }
-        Ok(ids)
-    }
+    run.ids().try_for_each(|id| id.map(drop))
 }
 
 #[cfg(test)]
@@ -254,6 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::disk::RealDisk;
+    use super::super::id_run::TRAILER_BYTES;
     use super::*;
 
     fn disk(folder: &tempfile::TempDir) -> RealDisk {
@@ -319,5 +248,28 @@ mod tests {
                 IdIndex::open(&disk, &runs).and_then(|ids| (0..2_100).try_for_each(|id| ids.contains(id).map(drop)));
             assert!(read.is_err(), "byte {at} was changed and nobody noticed");
         }
+    }
+
+    #[test]
+    fn middling_runs_become_one_large_one_and_large_ones_stay_as_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = disk(&folder);
+        let mut ids = IdIndex::default();
+        let (middling, rounds) = (2 * (SMALL_RUN_BLOCKS * BLOCK_IDS) as u64, 5);
+        for round in 0..rounds {
+            // Every second id of its span, the others one round later, so that runs overlap.
+            (0..middling).for_each(|at| ids.insert(round * middling + at * 2));
+            let last_ms = i64::try_from(round).expect("small");
+            let runs = ids.write_run(&disk, last_ms, 0).expect("written");
+            ids.settle(&disk, &runs).expect("settled");
+            assert!(runs.len() <= MIDDLING_RUNS, "{} runs", runs.len());
+            assert_eq!(runs.iter().map(|run| run.last_ms).max(), Some(last_ms));
+        }
+        let files = std::fs::read_dir(folder.path().join("ids")).expect("a folder").count();
+        assert_eq!(files, ids.runs());
+        for id in (0..rounds * middling).step_by(64) {
+            assert!(ids.contains(id).expect("readable"), "{id} is forgotten");
+        }
+        assert!(!ids.contains(1).expect("readable"));
     }
 }

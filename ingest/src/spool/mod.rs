@@ -6,7 +6,7 @@
 //!   journal.<generation>    what is accepted: the only truth (format: journal.rs, meaning: state.rs)
 //!   data/<file>.lines       lines; an uncompressed object's very bytes
 //!   data/<file>.object      the compressed object, made once at the seal
-//!   ids/<run>.ids           ids of stored tweets (format: ids.rs)
+//!   ids/<run>.ids           ids of stored tweets (format: id_run.rs, use: ids.rs)
 //!   quarantine/<file>.*     damaged files, and files whose key another object holds
 //! ```
 //!
@@ -36,6 +36,7 @@ pub mod entry;
 mod error;
 mod folder;
 pub mod fsck;
+mod id_run;
 pub mod ids;
 pub mod inspect;
 pub mod journal;

@@ -254,6 +254,12 @@ impl State {
         }
     }
 
+    /// Whether an agent has run on this spool. One that ended before it could take the lake has left a journal and nothing
+    /// in it: for the next one the spool is still new.
+    pub fn has_run(&self) -> bool {
+        self.last_ms > 0
+    }
+
     /// The gap that is open, if one is.
     pub fn open_gap(&self) -> Option<&GapSpan> {
         self.gaps.iter().find(|gap| gap.to_ms.is_none())

@@ -5,7 +5,7 @@
 //! in no manifest of its successor and changes none.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cauce_lake::manifest::AGENT_KEY;
@@ -13,9 +13,10 @@ use cauce_lake::store::{Body, Condition, ErrorKind, Put};
 use cauce_lake::{Key, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// How long a look at the lease stands: a zombie can put for so long after its successor has started.
-const FRESH: Duration = Duration::from_secs(1);
+pub(crate) const FRESH: Duration = Duration::from_secs(1);
 /// How often a raise is tried when others raise at the same time.
 const ATTEMPTS: usize = 8;
 
@@ -176,4 +177,49 @@ fn put(key: &Key, bytes: &Bytes, condition: Condition) -> Put {
 fn read(store: &dyn Store, bytes: &[u8]) -> Result<AgentRecord, LeaseError> {
     serde_json::from_slice(bytes)
         .map_err(|error| LeaseError::Malformed { location: store.location(), detail: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use cauce_lake::store::memory::{Call, MemoryStore};
+
+    use super::*;
+
+    async fn taken(store: &MemoryStore) -> Lease {
+        Lease::take(Arc::new(store.clone()), "agent").await.expect("it is ours")
+    }
+
+    #[tokio::test]
+    async fn two_that_start_at_the_same_moment_get_different_epochs() {
+        for earlier in 0..2 {
+            let store = MemoryStore::new();
+            for _ in 0..earlier {
+                taken(&store).await;
+            }
+            // Both have looked before either puts.
+            let gate = store.hold(Call::Put, AGENT_KEY);
+            let both = async { tokio::join!(taken(&store), taken(&store)) };
+            let opener = async {
+                gate.arrival().await;
+                gate.arrival().await;
+                gate.open();
+            };
+            let ((first, second), ()) = tokio::join!(both, opener);
+            let mut epochs = [first.epoch(), second.epoch()];
+            epochs.sort_unstable();
+            assert_eq!(epochs, [earlier + 1, earlier + 2]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_stands_for_a_second_and_then_a_later_start_is_seen() {
+        let store = MemoryStore::new();
+        let first = taken(&store).await;
+        let second = taken(&store).await;
+        first.check().await.expect("the look at its start still stands");
+        tokio::time::advance(FRESH).await;
+        let seen = first.check().await.expect_err("it is superseded");
+        assert!(matches!(seen, LeaseError::Superseded { theirs: 2, ours: 1, .. }), "{seen}");
+        second.check().await.expect("the later one goes on");
+    }
 }

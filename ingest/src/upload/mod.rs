@@ -4,8 +4,10 @@
 //! metadata, and tells the writer when something is confirmed. A put that cannot be confirmed is tried again for ever,
 //! with the same bytes under the same key: the spool holds them until the writer has journalled that they are stored.
 
+pub mod circuit;
 pub mod lease;
 pub mod probe;
+mod turns;
 pub mod verdict;
 
 use std::sync::Arc;
@@ -25,18 +27,18 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::Sender;
 use crate::failpoint;
 use crate::spool::seal;
-use crate::status::metrics::Kind;
-use crate::status::{Metrics, StoreState};
+use crate::status::Metrics;
 use crate::writer::{Inner, Work};
+use circuit::Told;
 use lease::{Lease, LeaseError};
+use turns::Turns;
 use verdict::Verdict;
 
-/// Objects under way at once. More would not be quicker from one machine, and each holds a connection.
-const UPLOADS_AT_ONCE: usize = 4;
 /// Files compressed and hashed at once: one, so that the stream keeps a core.
 const SEALS_AT_ONCE: usize = 1;
-/// First and longest wait after a failure.
-const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// First and longest wait of one put after its own failure, while the store answers others. A store that is away is the
+/// [`circuit`]'s business.
+const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
 /// What uploads need.
 #[derive(Clone)]
@@ -45,7 +47,7 @@ pub struct Uploader {
     lease: Arc<Lease>,
     writer: Sender,
     metrics: Arc<Metrics>,
-    uploads: Arc<Semaphore>,
+    turns: Turns,
     seals: Arc<Semaphore>,
     /// Whether objects are put only where nothing is; false for a store that ignores conditions anyway.
     conditional: bool,
@@ -60,9 +62,9 @@ impl Uploader {
     /// Makes an uploader. `writer` is the channel by which it reports.
     pub fn new(store: Arc<dyn Store>, lease: Arc<Lease>, writer: Sender, metrics: Arc<Metrics>) -> Uploader {
         let conditional = lease.honours_conditions();
-        let uploads = Arc::new(Semaphore::new(UPLOADS_AT_ONCE));
+        let turns = Turns::new(Arc::clone(&metrics));
         let seals = Arc::new(Semaphore::new(SEALS_AT_ONCE));
-        Uploader { store, lease, writer, metrics, uploads, seals, conditional }
+        Uploader { store, lease, writer, metrics, turns, seals, conditional }
     }
 
     /// Does work until there is none and none can come, or until `leave` is cancelled: what is under way then is left
@@ -103,7 +105,6 @@ impl Uploader {
                 }
             }
             Work::Upload { id, key, object, bytes, sha256, lines } => {
-                let _turn = self.uploads.acquire().await.expect("the semaphore is never closed");
                 let put = self.put(key, Body::File { path: object, bytes }, sha256);
                 failpoint::hit("upload.before-put");
                 let settled = self.settle(put).await?;
@@ -151,12 +152,17 @@ impl Uploader {
     async fn settle(&self, put: Put) -> Result<Option<String>, Fenced> {
         let mut waits = None;
         loop {
-            match self.attempt(&put).await? {
-                Verdict::Stored => {
-                    self.metrics.set_store(StoreState::Up);
-                    return Ok(None);
-                }
+            let turn = self.turns.wait().await;
+            let (verdict, failure) = self.attempt(&put).await?;
+            let waits_with_all = failure.as_ref().is_some_and(Failure::is_outage);
+            match failure {
+                Some(failure) => turn.failed(failure.told, &failure.error),
+                None => turn.answered(),
+            }
+            match verdict {
+                Verdict::Stored => return Ok(None),
                 Verdict::Foreign(what) => return Ok(Some(what)),
+                Verdict::Again if waits_with_all => {}
                 Verdict::Again => {
                     let wait = waits.get_or_insert_with(schedule).next().unwrap_or(WAITS.1);
                     tokio::time::sleep(wait).await;
@@ -165,46 +171,53 @@ impl Uploader {
         }
     }
 
-    async fn attempt(&self, put: &Put) -> Result<Verdict, Fenced> {
+    /// Puts once, and looks where that is needed: what became of it, and what went wrong on the way.
+    async fn attempt(&self, put: &Put) -> Result<(Verdict, Option<Failure>), Fenced> {
         match self.lease.check().await {
             Ok(()) => {}
-            Err(LeaseError::Store(error)) => {
-                self.failed(&error);
-                return Ok(Verdict::Again);
-            }
+            Err(LeaseError::Store(error)) => return Ok((Verdict::Again, Some(Failure::of(error)))),
             // It was good when the agent started. Nothing is put while nobody can tell whose the lake is.
             Err(unclear @ LeaseError::Malformed { .. }) => {
-                self.failed(&StoreError::new(ErrorKind::Corrupt, "look whose the lake is", unclear.to_string()));
-                return Ok(Verdict::Again);
+                let error = StoreError::new(ErrorKind::Corrupt, "look whose the lake is", unclear.to_string());
+                return Ok((Verdict::Again, Some(Failure::of(error))));
             }
             Err(fenced) => return Err(Fenced(fenced)),
         }
         let error = match self.store.put(put.clone()).await {
-            Ok(_) => return Ok(Verdict::Stored),
+            Ok(_) => return Ok((Verdict::Stored, None)),
             Err(error) => error,
         };
         let Some(sha256) = put.sha256.as_deref().filter(|_| verdict::must_look(&error)) else {
-            self.failed(&error);
-            return Ok(Verdict::Again);
+            return Ok((Verdict::Again, Some(Failure::of(error))));
         };
         let looked = self.store.head(&put.key).await;
         let verdict = verdict::decide(&looked, put.body.len(), sha256);
-        if verdict == Verdict::Again {
-            self.failed(&error);
-        } else {
-            tracing::debug!(key = %put.key, %error, ?verdict, "a put failed and a look decided");
-        }
-        Ok(verdict)
+        tracing::debug!(key = %put.key, %error, ?verdict, "a put failed and a look decided");
+        let failure = match looked {
+            Err(look) if look.kind() != ErrorKind::NotFound => Some(Failure::of(look)),
+            // The look was answered, so the store is there, whatever became of the put.
+            _ => (verdict == Verdict::Again).then_some(Failure { told: Told::Answered, error }),
+        };
+        Ok((verdict, failure))
+    }
+}
+
+/// What went wrong with an attempt, and what that says of the store.
+struct Failure {
+    told: Told,
+    error: StoreError,
+}
+
+impl Failure {
+    /// A failure of an attempt's last request.
+    fn of(error: StoreError) -> Failure {
+        let told = verdict::tells(error.kind());
+        Failure { told, error }
     }
 
-    fn failed(&self, error: &StoreError) {
-        self.metrics.set_store(StoreState::Away { cause: error.to_string() });
-        self.metrics.store_errors.get_or_create(&Kind::new(format!("{:?}", error.kind()).to_lowercase())).inc();
-        if verdict::needs_operator(error.kind()) {
-            tracing::error!(%error, "the store refuses; the spool keeps what is to be stored, and it is tried again");
-        } else {
-            tracing::warn!(%error, "the store does not answer; it is tried again");
-        }
+    /// Whether nothing but the store's absence stands in the way, so that waiting for a turn is all the waiting needed.
+    fn is_outage(&self) -> bool {
+        self.told == Told::Away && !verdict::needs_operator(self.error.kind())
     }
 }
 

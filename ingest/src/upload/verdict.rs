@@ -7,6 +7,8 @@
 use cauce_lake::StoreError;
 use cauce_lake::store::{ErrorKind, ObjectMeta};
 
+use super::circuit::Told;
+
 /// What to do after a put has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -33,6 +35,17 @@ pub fn decide(looked: &Result<ObjectMeta, StoreError>, bytes: u64, sha256: &str)
         }
         // Not there: the put did not land, whatever its answer was.
         Err(_) => Verdict::Again,
+    }
+}
+
+/// What it says of the store that an attempt's last request failed so. Refusals count as if it were away: what is refused to
+/// one is mostly refused to all, and asking faster does not help.
+pub fn tells(kind: ErrorKind) -> Told {
+    match kind {
+        ErrorKind::Throttled => Told::SlowDown,
+        // Answers about this one put and no other.
+        ErrorKind::PreconditionFailed | ErrorKind::Conflict | ErrorKind::NotFound => Told::Answered,
+        _ => Told::Away,
     }
 }
 

@@ -44,3 +44,17 @@ async fn adopted_hours_are_part_of_a_live_sources_run() {
     assert_eq!(listed[&closing("2026-01-05T10")], [tweet(1, 1)]);
     assert_eq!(listed[&closing("2026-01-05T11")], Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_a_first_start_did_not_come_to_take_over_the_next_one_does() {
+    let store = Arc::new(MemoryStore::new());
+    leave_open(&store, vec![tweet(1, 1)]).await;
+    let fresh = tempfile::tempdir().expect("a folder");
+    let settings = settings(fresh.path());
+    // Its lease is taken, its spool is made, and then it may not look into the object.
+    store.inject_once(Call::Head, "01-05-10/", Fault::Fail(ErrorKind::AccessDenied));
+    let refused = run_script(&settings, &store, false, vec![]).await.expect_err("it started");
+    assert!(matches!(&refused, AgentError::Store(_)), "{refused}");
+    run_script(&settings, &store, false, vec![Step::Lines(vec![tweet(1, 1)])]).await.expect("it ends");
+    assert_eq!(listed(&store)[&closing("2026-01-05T10")], [tweet(1, 1)]);
+}

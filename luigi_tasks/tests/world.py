@@ -1,0 +1,115 @@
+"""A folder in which luigi is run as its users run it, and `ingest` to fill a lake."""
+
+import datetime as dt
+import os
+import pathlib
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from servers import PATIENCE, Luigid, Moto
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INGEST = pathlib.Path(os.environ.get("INGEST", ROOT / "target/debug/ingest")).absolute()
+
+CONFIG = """\
+[agent]
+id = "test"
+
+[source]
+type = "files"
+paths = ["{archive}"]
+
+[spool]
+dir = "{spool}"
+
+[lake]
+url = "{lake}"
+pattern = "%m-%d-%h"
+partition_by = "created_at"
+
+[status]
+listen = "127.0.0.1:0"
+"""
+
+
+def clean_environment(more: dict[str, str] | None = None) -> dict[str, str]:
+    """Without the settings of whoever runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CAUCE_", "AWS_", "LUIGI_", "X_"))}
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **(more or {})}
+
+
+def ingest_files(archive: pathlib.Path, lake: str, folder: pathlib.Path, variables: dict[str, str] | None = None) -> None:
+    """Lays an archive down as a lake; every hour in it is closed at the end."""
+    config = folder / "cauce.toml"
+    config.write_text(CONFIG.format(archive=archive.as_posix(), spool=(folder / "spool").as_posix(), lake=lake))
+    done = subprocess.run([INGEST, "run", "-c", config], env=clean_environment(variables), capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
+@dataclass
+class World:
+    """Where things are, and how luigi is started."""
+
+    folder: pathlib.Path
+    lake: str
+    parquet: str = ""
+    reports: str = ""
+    moto: Moto | None = None
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.parquet = self.parquet or str(self.folder / "parquet")
+        self.reports = self.reports or str(self.folder / "reports")
+
+    def configure(self, luigid: Luigid | None, more: str = "") -> pathlib.Path:
+        """Writes luigi.cfg, in the form of the example of the package."""
+        lines = ["[cauce]", f"lake = {self.lake}", "pattern = %m-%d-%h", f"parquet = {self.parquet}", f"reports = {self.reports}"]
+        if self.moto:
+            lines += [f"endpoint_url = {self.endpoint or self.moto.url}", "region = us-east-1"]
+        lines += ["[core]", "autoload_range = false"]
+        if luigid:
+            lines += ["scheduler_host = 127.0.0.1", f"scheduler_port = {luigid.port}"]
+        lines += [
+            "[worker]",
+            "task_process_context = luigi_tasks.progress.ReportStatistics",
+            "wait_interval = 0.1",
+            "wait_jitter = 0.1",
+        ]
+        lines += ["[retcode]", "already_running = 10", "missing_data = 20", "not_run = 25", "task_failed = 30"]
+        lines += ["scheduling_error = 35", "unhandled_exception = 40", more]
+        path = self.folder / "luigi.cfg"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def start(self, *args: str, luigid: Luigid | None = None, more: str = "", module: str = "luigi_tasks") -> "subprocess.Popen[bytes]":
+        """Starts luigi; what it says is in `said()`."""
+        config = self.configure(luigid, more)
+        variables = {"LUIGI_CONFIG_PATH": str(config), "PYTHONPATH": str(pathlib.Path(__file__).parent), "PYTHONUNBUFFERED": "1"}
+        if self.moto:
+            variables |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        scheduler = [] if luigid else ["--local-scheduler"]
+        command = [sys.executable, "-m", "luigi", "--module", module, *args, *scheduler]
+        with (self.folder / "luigi.log").open("wb") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=clean_environment(variables), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def said(self) -> str:
+        """What the last luigi has said."""
+        return (self.folder / "luigi.log").read_text(errors="replace")
+
+    def luigi(self, *args: str, luigid: Luigid | None = None, more: str = "", module: str = "luigi_tasks") -> tuple[int, str]:
+        """Runs luigi to its end, and gives the exit code and what it said."""
+        process = self.start(*args, luigid=luigid, more=more, module=module)
+        try:
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+        return process.returncode, self.said()
+
+
+def text(hour: dt.datetime) -> str:
+    """An hour as luigi takes it."""
+    return f"{hour:%Y-%m-%dT%H}"
