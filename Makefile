@@ -10,6 +10,8 @@ VENV := $(abspath .venv)
 STAMP := $(VENV)/.from-requirements
 TESTBIN := $(abspath .testbin)
 BENCHVENV := $(abspath .venv-bench)
+BENCHSERVER := bench/server/Cargo.toml
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
 # As maturin has it, so that clippy and maturin do not build pyo3 in turns.
 export PYO3_BUILD_EXTENSION_MODULE := 1
@@ -45,15 +47,18 @@ wheel: need-rust setup ## Build the release wheel of cauce: target/wheels, for P
 lint: need-rust check-house docs-check lint-python ## Check format, lints, types, house rules and links
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --features cauce-ingest/failpoints -- -D warnings
+	cargo fmt --manifest-path $(BENCHSERVER) --check
+	cargo clippy --manifest-path $(BENCHSERVER) --all-targets --locked --target-dir $(TARGET) -- -D warnings
 
 lint-python: setup
-	$(VENV)/bin/ruff format --quiet --check pybindings
-	$(VENV)/bin/ruff check --quiet pybindings
+	$(VENV)/bin/ruff format --quiet --check pybindings bench
+	$(VENV)/bin/ruff check --quiet pybindings bench
 	cd pybindings && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
+	cd bench && $(VENV)/bin/python -m mypy --strict --cache-dir ../target/mypy run.py harness generate.py
 
 fmt: need-rust setup ## Format the code
 	cargo fmt --all
-	$(VENV)/bin/ruff format --quiet pybindings
+	$(VENV)/bin/ruff format --quiet pybindings bench
 
 check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts
 	@$(PYTHON) scripts/check-house
@@ -70,6 +75,7 @@ else
 	@echo 'Go is not installed: the tests run without the second S3 server'
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 endif
+	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
 	@$(MAKE) --no-print-directory test-python
 
 test-python: module ## Only the tests of the Python module
@@ -97,11 +103,11 @@ ifneq ($(GO),)
 endif
 	@INGEST=$(INGEST) S3_SERVER=$${S3_SERVER:-$(TESTBIN)/versitygw} $(PYTHON) scripts/proof/outage
 
-bench: need-rust need-python $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
-	cargo build --release --locked --package cauce-ingest --package cauce-bench-server
-	rm -rf $(BENCHVENV)/wheels && cd pybindings && $(BENCHVENV)/bin/maturin build --quiet --release --locked --interpreter $(BENCHVENV)/bin/python --out $(BENCHVENV)/wheels
-	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(BENCHVENV)/wheels/*.whl
-	@$(foreach name,BENCH BENCH_MB BENCH_S3_MB BENCH_ROUNDS BENCH_THREADS BENCH_DATA,$(if $($(name)),$(name)='$($(name))')) $(PYTHON) bench/run.py
+bench: wheel $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
+	cargo build --release --locked --package cauce-ingest
+	cargo build --release --locked --manifest-path $(BENCHSERVER) --target-dir $(TARGET)
+	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(WHEELS) cauce
+	@$(PYTHON) bench/run.py
 
 # PySpark is measured only where Java is there.
 $(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark.txt | need-python
