@@ -19,7 +19,7 @@ PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage bench clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage bench docker-test clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -109,6 +109,9 @@ $(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark
 	@$(PYTHON) -m venv --clear $(BENCHVENV) || { echo 'no venv could be made: on Debian and Ubuntu, install python3-venv' >&2; exit 1; }
 	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt $(if $(shell command -v java 2>/dev/null),-r bench/requirements-spark.txt)
 	@touch $@
+
+docker-test: need-python ## Build the images, bring the environment up, break it, count (needs a Docker engine)
+	@$(PYTHON) scripts/docker/test
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(TESTBIN) $(BENCHVENV) .demo .soak .outage bench/.data
