@@ -168,7 +168,7 @@ def commands(there: Environment) -> None:
     if told["Cmd"] != AGENT:
         raise Failed(f"the agent's command is {told['Cmd']}")
     there.inside("ingest", *AGENT, "--dryrun")
-    shell = there.run("docker", "exec", "-i", WORKER, "/bin/bash", given="ingest hours && luigi --version && type pyspark\n")
+    shell = there.run("docker", "exec", "-i", WORKER, "/bin/bash", given="ingest hours && luigi --module luigi_tasks ParquetHour --help && type pyspark\n")
     if "closed" not in shell:
         raise Failed(f"the worker's shell says {shell}")
     asked = """
