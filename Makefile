@@ -15,17 +15,19 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
 # As maturin has it, so that clippy and maturin do not build pyo3 in turns.
 export PYO3_BUILD_EXTENSION_MODULE := 1
+# What the images take instead of compiling.
+PARTS := $(or $(CARGO_TARGET_DIR),target)/docker
 WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
 # Interpreters that `make test-python-versions` tries the wheel with; name others: make PYTHONS=…
 PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage bench clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-14s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
 
 setup: $(STAMP) ## Make .venv with the pinned test tools
 
@@ -115,6 +117,16 @@ $(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark
 	@$(PYTHON) -m venv --clear $(BENCHVENV) || { echo 'no venv could be made: on Debian and Ubuntu, install python3-venv' >&2; exit 1; }
 	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt $(if $(shell command -v java 2>/dev/null),-r bench/requirements-spark.txt)
 	@touch $@
+
+docker-test: need-python ## Build the images, bring the environment up, break it, count (needs a Docker engine)
+	@$(PYTHON) scripts/docker/test
+
+docker-test-quick: need-python ## The same with program and wheels built here instead of in the images
+	@if ! docker info >/dev/null 2>&1; then $(PYTHON) scripts/docker/test; else \
+		$(MAKE) build wheel && rm -rf $(PARTS) && mkdir -p $(PARTS) && cp $(INGEST) $(PARTS)/ && \
+		cp "$$(ls -t $(WHEELS)/cauce-*.whl | head -n 1)" $(PARTS)/ && \
+		$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(PARTS) ./luigi_tasks && \
+		DOCKER_TEST_PREBUILT=$(abspath $(PARTS)) $(PYTHON) scripts/docker/test; fi
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(TESTBIN) $(BENCHVENV) .demo .soak .outage bench/.data
