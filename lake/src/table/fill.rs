@@ -68,6 +68,7 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     pub(super) fn get(&self, base: usize, slot: u16) -> Slot {
         self.records.get(base, slot)
     }
@@ -91,7 +92,7 @@ impl<'a> Row<'a> {
             return Ok(slot);
         }
         if slot.is_misplaced() {
-            return Err(wrong(&pick.path, "inside of an object"));
+            return Err(wrong(&pick.path, "where it belongs: what should hold it is no object"));
         }
         if pick.null_word && slot.bytes(self.line) == b"\"null\"" {
             return Ok(Slot::NONE);
@@ -104,13 +105,17 @@ impl<'a> Row<'a> {
 
     #[inline]
     pub(super) fn value(&self, picks: &[Pick], column: &mut Column, base: usize) -> Result<(), Refused> {
-        match self.first(picks, base)? {
-            Some((pick, slot)) => self.push(pick, slot, column),
-            None => {
-                column.push_null();
-                Ok(())
+        for pick in picks {
+            if self.get(base, pick.slot).is_none() {
+                continue;
+            }
+            let slot = self.picked(pick, base)?;
+            if !slot.is_none() {
+                return self.push(pick, slot, column);
             }
         }
+        column.push_null();
+        Ok(())
     }
 
     /// Adds a value that is there.

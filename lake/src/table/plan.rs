@@ -76,8 +76,17 @@ pub(super) struct Plan {
     pub(super) v2: RowPlan,
     pub(super) includes: Includes,
     /// For posts that are only referred to; empty where they are not asked for.
-    pub(super) v1_referenced: Box<[(Pick, Box<[Pick]>, RowPlan)]>,
+    pub(super) v1_referenced: Box<[Referenced]>,
     pub(super) v2_referenced: Option<RowPlan>,
+}
+
+/// A status within a v1.1 status.
+#[derive(Debug)]
+pub(super) struct Referenced {
+    pub(super) object: Pick,
+    /// Its `id_str` and `id`.
+    pub(super) ids: Box<[Pick]>,
+    pub(super) fills: RowPlan,
 }
 
 /// What makes a line a tweet.
@@ -112,7 +121,8 @@ impl Plan {
             for (object, prefix) in [("retweeted_status", "retweeted_status."), ("quoted_status", "quoted_status.")] {
                 scope.prefix = prefix;
                 let ids = picks(&mut line, prefix, &["id_str", "id"]);
-                v1_referenced.push((pick(&mut line, "", object), ids, scope.rows(columns, &mut line)));
+                let (object, fills) = (pick(&mut line, "", object), scope.rows(columns, &mut line));
+                v1_referenced.push(Referenced { object, ids, fills });
             }
         }
         (scope.api, scope.prefix) = (Api::V2, "data.");
@@ -241,7 +251,7 @@ pub(super) fn picks(draft: &mut Draft, prefix: &str, paths: &[&str]) -> Box<[Pic
     paths.iter().map(|path| pick(draft, prefix, path)).collect()
 }
 
-/// Reads a path of [`super::schema`] and asks for its value.
+/// Reads a path of [`super::mapping`] and asks for its value.
 pub(super) fn pick(draft: &mut Draft, prefix: &str, path: &str) -> Pick {
     let (path, null_word) = path.strip_suffix('?').map_or((path, false), |path| (path, true));
     let path = path.strip_prefix('/').map_or_else(|| format!("{prefix}{path}"), str::to_owned);
