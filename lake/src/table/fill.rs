@@ -106,8 +106,12 @@ impl<'a> Row<'a> {
     #[inline]
     pub(super) fn value(&self, picks: &[Pick], column: &mut Column, base: usize) -> Result<(), Refused> {
         for pick in picks {
-            if self.get(base, pick.slot).is_none() {
+            let slot = self.get(base, pick.slot);
+            if slot.is_none() {
                 continue;
+            }
+            if pick.is_plain && !slot.is_misplaced() {
+                return self.push(pick, slot, column);
             }
             let slot = self.picked(pick, base)?;
             if !slot.is_none() {
@@ -119,7 +123,7 @@ impl<'a> Row<'a> {
     }
 
     /// Adds a value that is there.
-    #[inline]
+    #[inline(always)]
     fn push(&self, pick: &Pick, slot: Slot, column: &mut Column) -> Result<(), Refused> {
         let line = self.line;
         match column {
@@ -192,7 +196,7 @@ impl<'a> Row<'a> {
 
     pub(super) fn fill_struct(&self, members: &[Fill], column: &mut Column, base: usize) -> Result<(), Refused> {
         let Column::Struct(structs) = column else { unreachable!("the plan is made of the schema") };
-        structs.nulls.append_non_null();
+        structs.nulls.push();
         members.iter().zip(&mut structs.members).try_for_each(|(fill, member)| self.fill(fill, member, base))
     }
 

@@ -21,6 +21,7 @@ mod schema;
 mod shape;
 mod v1;
 mod v2;
+mod validity;
 mod value;
 
 #[cfg(test)]

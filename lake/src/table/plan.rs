@@ -15,6 +15,8 @@ pub(super) struct Pick {
     pub(super) slot: u16,
     /// Not the value but this element of it.
     pub(super) element: Option<u8>,
+    /// Whether the value is that in the slot as it is.
+    pub(super) is_plain: bool,
     pub(super) is_ms: bool,
     /// The text `"null"` stands for null.
     pub(super) null_word: bool,
@@ -259,5 +261,6 @@ pub(super) fn pick(draft: &mut Draft, prefix: &str, path: &str) -> Pick {
         Some((array, element)) => (array.to_owned(), Some(element.parse().expect("our own paths hold numbers"))),
         None => (path, None),
     };
-    Pick { slot: draft.value(&path), element, is_ms: path.ends_with("_ms"), null_word, path: path.into() }
+    let is_plain = element.is_none() && !null_word;
+    Pick { slot: draft.value(&path), element, is_plain, is_ms: path.ends_with("_ms"), null_word, path: path.into() }
 }
