@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::column::Column;
 use super::fill::{Refused, Row, wrong};
-use super::plan::{Pick, Plan, RowPlan};
+use super::plan::{Pick, Plan, Referenced, RowPlan};
 use super::projection::Projection;
 use super::record::{LONGEST, Records};
 use super::reject::RejectReason;
@@ -158,7 +158,7 @@ impl Batch {
         row.matched = false;
         match (row.api, &plan.v2_referenced) {
             (Api::V1, _) => {
-                for (object, ids, fills) in &plan.v1_referenced {
+                for Referenced { object, ids, fills } in &plan.v1_referenced {
                     if row.first(std::slice::from_ref(object), 0)?.is_some() {
                         self.add_referenced(row, ids, fills, 0, matched)?;
                     }

@@ -153,7 +153,7 @@ impl Object {
         let mut index = self.first[(digest(name).wrapping_mul(self.factor) >> self.shift) as usize];
         while index > 0 {
             let member = &self.members[usize::from(index) - 1];
-            if *member.name == *name {
+            if is_same(&member.name, name) {
                 return Some(member);
             }
             index = member.next;
@@ -203,4 +203,18 @@ impl DraftMember {
 fn digest(name: &[u8]) -> u32 {
     let byte = |index: usize| u32::from(name[index]);
     byte(0) | byte(name.len() / 2) << 8 | byte(name.len() - 1) << 16 | (name.len() as u32) << 24
+}
+
+/// Whether two names are equal. Names are short, so that comparing them in place is faster than a call.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some((first, rest)), Some((other, _))) = (a.split_first_chunk::<8>(), b.split_first_chunk::<8>()) {
+        // Whole words, the last one up to the end: it may overlap the one before.
+        let words = rest.chunks_exact(8).zip(b[8..].chunks_exact(8)).all(|(a, b)| a == b);
+        return first == other && words && a.last_chunk::<8>() == b.last_chunk::<8>();
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
 }

@@ -10,7 +10,9 @@ use super::*;
 
 mod against_dom;
 mod dom;
+mod edge_cases;
 mod lines;
+mod mapping;
 
 fn options(columns: &[&str]) -> TableOptions {
     TableOptions { columns: Some(columns.iter().map(|&name| name.to_owned()).collect()), ..TableOptions::default() }

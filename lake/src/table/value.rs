@@ -6,7 +6,7 @@
 use super::record::Slot;
 use crate::tweet::text::{SHORT, Text};
 use crate::tweet::time;
-use crate::tweet::walk::Walker;
+use crate::tweet::walk::{Walker, are_digits};
 
 /// The text of a slot that holds one.
 #[inline(always)]
@@ -104,11 +104,10 @@ fn long(digits: &[u8]) -> Option<u64> {
 /// fours to eight.
 #[inline(always)]
 fn eight_digits(word: u64) -> Option<u64> {
-    let digits = word.wrapping_sub(0x3030_3030_3030_3030);
-    // A byte above 9 shows in the sum, one below '0' in the difference.
-    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+    if !are_digits(word) {
         return None;
     }
+    let digits = word & 0x0f0f_0f0f_0f0f_0f0f;
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)

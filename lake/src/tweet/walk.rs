@@ -102,14 +102,15 @@ impl<'a> Walker<'a> {
         }
         loop {
             let name = self.name()?;
-            if name.escaped {
-                let mut buffer = [0; SHORT];
+            let mut buffer = [0; SHORT];
+            let name = if name.escaped {
                 // A name too long for the buffer is none we look for, and its raw form holds a backslash, as none of
                 // ours does.
-                each(self, name.unescape_short(&mut buffer).unwrap_or(name.raw))?;
+                name.unescape_short(&mut buffer).unwrap_or(name.raw)
             } else {
-                each(self, name.raw)?;
-            }
+                name.raw
+            };
+            each(self, name)?;
             match self.peek_token() {
                 b',' => {
                     self.at += 1;
@@ -192,7 +193,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Skips the value that comes next, inside `outer` open objects and arrays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip(&mut self, outer: u32) -> Result<(), Fault> {
         match self.peek() {
             b'"' => self.text().map(|_| ()),
@@ -206,7 +207,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Skips the text whose opening quote comes next, and says whether it holds escapes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip_text(&mut self) -> Result<bool, Fault> {
         Ok(self.text()?.escaped)
     }
@@ -352,6 +353,12 @@ impl<'a> Walker<'a> {
         if !self.peek().is_ascii_digit() {
             return self.fault("a digit");
         }
+        // Ids are long: eight digits at a time.
+        while let Some(eight) = self.line[self.at..].first_chunk::<8>()
+            && are_digits(u64::from_le_bytes(*eight))
+        {
+            self.at += 8;
+        }
         while self.peek().is_ascii_digit() {
             self.at += 1;
         }
@@ -366,4 +373,13 @@ impl<'a> Walker<'a> {
         self.at += word.len();
         Ok(())
     }
+}
+
+/// Whether eight bytes are all digits: each has the high half 3, and still has it with 6 added, which takes what is above 9
+/// over the edge.
+#[inline(always)]
+pub(crate) fn are_digits(word: u64) -> bool {
+    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    word & HIGH_HALVES == THREES && word.wrapping_add(0x0606_0606_0606_0606) & HIGH_HALVES == THREES
 }
