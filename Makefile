@@ -23,7 +23,7 @@ PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage bench docker-test docker-test-quick clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -104,6 +104,13 @@ ifneq ($(GO),)
 	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
 endif
 	@INGEST=$(INGEST) S3_SERVER=$${S3_SERVER:-$(TESTBIN)/versitygw} $(PYTHON) scripts/proof/outage
+
+mutations: need-rust setup ## Take safeguards out one by one: the tests must notice each (an hour)
+ifneq ($(GO),)
+	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
+endif
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
+		$(PYTHON) scripts/proof/mutations
 
 bench: wheel $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
 	cargo build --release --locked --package cauce-ingest
