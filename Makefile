@@ -24,11 +24,7 @@ PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-<<<<<<< HEAD
-.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
-=======
-.PHONY: help setup build module wheel test test-python test-python-versions test-luigi lint lint-python fmt check-house docs-check demo soak outage bench clean need-rust need-python
->>>>>>> luigi
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -82,12 +78,8 @@ else
 	@echo 'Go is not installed: the tests run without the second S3 server'
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 endif
-<<<<<<< HEAD
 	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
-	@$(MAKE) --no-print-directory test-python
-=======
 	@$(MAKE) --no-print-directory test-python test-luigi
->>>>>>> luigi
 
 test-python: module ## Only the tests of the Python module
 	cd pybindings && $(VENV)/bin/python -m pytest -q
