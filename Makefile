@@ -11,20 +11,24 @@ STAMP := $(VENV)/.from-requirements
 LUIGI := $(VENV)/.luigi-tasks
 TESTBIN := $(abspath .testbin)
 BENCHVENV := $(abspath .venv-bench)
+BENCHSERVER := bench/server/Cargo.toml
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
 # As maturin has it, so that clippy and maturin do not build pyo3 in turns.
 export PYO3_BUILD_EXTENSION_MODULE := 1
+# What the images take instead of compiling.
+PARTS := $(or $(CARGO_TARGET_DIR),target)/docker
 WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
 # Interpreters that `make test-python-versions` tries the wheel with; name others: make PYTHONS=…
 PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions test-luigi lint lint-python fmt check-house docs-check demo soak outage bench clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-14s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
 
 setup: $(STAMP) ## Make .venv with the pinned test tools
 
@@ -46,15 +50,18 @@ wheel: need-rust setup ## Build the release wheel of cauce: target/wheels, for P
 lint: need-rust check-house docs-check lint-python ## Check format, lints, types, house rules and links
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --features cauce-ingest/failpoints -- -D warnings
+	cargo fmt --manifest-path $(BENCHSERVER) --check
+	cargo clippy --manifest-path $(BENCHSERVER) --all-targets --locked --target-dir $(TARGET) -- -D warnings
 
 lint-python: setup
-	$(VENV)/bin/ruff format --quiet --check pybindings
-	$(VENV)/bin/ruff check --quiet pybindings
+	$(VENV)/bin/ruff format --quiet --check pybindings bench
+	$(VENV)/bin/ruff check --quiet pybindings bench
 	cd pybindings && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
+	cd bench && $(VENV)/bin/python -m mypy --strict --cache-dir ../target/mypy run.py harness generate.py
 
 fmt: need-rust setup ## Format the code
 	cargo fmt --all
-	$(VENV)/bin/ruff format --quiet pybindings
+	$(VENV)/bin/ruff format --quiet pybindings bench
 
 check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts
 	@$(PYTHON) scripts/check-house
@@ -71,6 +78,7 @@ else
 	@echo 'Go is not installed: the tests run without the second S3 server'
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 endif
+	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
 	@$(MAKE) --no-print-directory test-python test-luigi
 
 test-python: module ## Only the tests of the Python module
@@ -111,11 +119,18 @@ ifneq ($(GO),)
 endif
 	@INGEST=$(INGEST) S3_SERVER=$${S3_SERVER:-$(TESTBIN)/versitygw} $(PYTHON) scripts/proof/outage
 
-bench: need-rust need-python $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
-	cargo build --release --locked --package cauce-ingest --package cauce-bench-server
-	rm -rf $(BENCHVENV)/wheels && cd pybindings && $(BENCHVENV)/bin/maturin build --quiet --release --locked --interpreter $(BENCHVENV)/bin/python --out $(BENCHVENV)/wheels
-	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(BENCHVENV)/wheels/*.whl
-	@$(foreach name,BENCH BENCH_MB BENCH_S3_MB BENCH_ROUNDS BENCH_THREADS BENCH_DATA,$(if $($(name)),$(name)='$($(name))')) $(PYTHON) bench/run.py
+mutations: need-rust setup ## Take safeguards out one by one: the tests must notice each (an hour)
+ifneq ($(GO),)
+	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
+endif
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
+		$(PYTHON) scripts/proof/mutations
+
+bench: wheel $(BENCHVENV)/.from-requirements ## Cauce and its peers, measured in turn: docs/benchmarks.md (BENCH, BENCH_MB, BENCH_ROUNDS)
+	cargo build --release --locked --package cauce-ingest
+	cargo build --release --locked --manifest-path $(BENCHSERVER) --target-dir $(TARGET)
+	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(WHEELS) cauce
+	@$(PYTHON) bench/run.py
 
 # PySpark is measured only where Java is there.
 $(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark.txt | need-python
@@ -123,6 +138,16 @@ $(BENCHVENV)/.from-requirements: bench/requirements.txt bench/requirements-spark
 	@$(PYTHON) -m venv --clear $(BENCHVENV) || { echo 'no venv could be made: on Debian and Ubuntu, install python3-venv' >&2; exit 1; }
 	@$(BENCHVENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt $(if $(shell command -v java 2>/dev/null),-r bench/requirements-spark.txt)
 	@touch $@
+
+docker-test: need-python ## Build the images, bring the environment up, break it, count (needs a Docker engine)
+	@$(PYTHON) scripts/docker/test
+
+docker-test-quick: need-python ## The same with program and wheels built here instead of in the images
+	@if ! docker info >/dev/null 2>&1; then $(PYTHON) scripts/docker/test; else \
+		$(MAKE) build wheel && rm -rf $(PARTS) && mkdir -p $(PARTS) && cp $(INGEST) $(PARTS)/ && \
+		cp "$$(ls -t $(WHEELS)/cauce-*.whl | head -n 1)" $(PARTS)/ && \
+		$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(PARTS) ./luigi_tasks && \
+		DOCKER_TEST_PREBUILT=$(abspath $(PARTS)) $(PYTHON) scripts/docker/test; fi
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(TESTBIN) $(BENCHVENV) .demo .soak .outage bench/.data

@@ -11,6 +11,8 @@ pub mod catalogue;
 pub mod codec;
 pub mod hour;
 pub mod manifest;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod pattern;
 pub mod read;
 pub mod scan;

@@ -82,6 +82,8 @@ pub const MAX_REJECT_BYTES: usize = 64 << 10;
 /// A line that gave no row though it should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedLine {
+    /// Which of several lakes holds it, counted from 0.
+    pub lake: usize,
     /// Its object.
     pub key: Key,
     /// Its number in the object, counted from 1.

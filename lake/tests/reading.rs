@@ -327,7 +327,8 @@ async fn fifteen_hundred_hours_are_listed_in_pages_and_a_range_asks_for_its_page
     let before = store.count(Call::List, "_hours/");
     let listing = lake.hours(None).await.expect("listed");
     assert_eq!(listing.entries.iter().filter_map(HourEntry::hour).collect::<Vec<_>>(), all);
-    assert_eq!(store.count(Call::List, "_hours/") - before, 2);
+    // One in vain: nobody says that the lake ends on the second page.
+    assert_eq!(store.count(Call::List, "_hours/") - before, 3);
 
     let (calls, gets) = (store.calls().len(), store.count(Call::Get, ""));
     let day = HourRange { start: all[1400], end: all[1424] };

@@ -64,7 +64,8 @@ impl Wanted {
 /// # Errors
 /// `ValueError` for a column that is not there.
 pub(crate) fn projection(columns: Option<Vec<String>>, referenced: bool, raw: bool) -> PyResult<Projection> {
-    Projection::new(&TableOptions { columns, referenced, raw }).map_err(|error| PyValueError::new_err(error.to_string()))
+    Projection::new(&TableOptions { columns, referenced, raw })
+        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// What is to be read, and what the last reading of it came to.

@@ -101,9 +101,8 @@ impl<T> Drop for Owned<T> {
 #[pyfunction]
 fn before_fork() {
     let state = state();
-    let (state, _) = STARTED
-        .wait_timeout_while(state, PATIENCE, |state| state.starting > 0)
-        .unwrap_or_else(PoisonError::into_inner);
+    let (state, _) =
+        STARTED.wait_timeout_while(state, PATIENCE, |state| state.starting > 0).unwrap_or_else(PoisonError::into_inner);
     HELD.with(|held| *held.borrow_mut() = Some(state));
 }
 

@@ -203,13 +203,7 @@ impl Hour {
     }
 
     #[pyo3(signature = (fields=None, on_error="raise", *, late=false))]
-    fn records(
-        &self,
-        py: Python<'_>,
-        fields: Option<Vec<String>>,
-        on_error: &str,
-        late: bool,
-    ) -> PyResult<Records> {
+    fn records(&self, py: Python<'_>, fields: Option<Vec<String>>, on_error: &str, late: bool) -> PyResult<Records> {
         let on_error = OnError::parse(on_error)?;
         Ok(Records::new(py, self.source(py, late)?, fields, on_error))
     }

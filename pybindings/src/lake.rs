@@ -135,9 +135,8 @@ impl Lake {
     ) -> PyResult<Vec<Hour>> {
         let range = when::range(start, end)?;
         let (process, lakes) = self.opened(py)?;
-        let listing = process
-            .wait(py, async move { lakes.hours(range).await })?
-            .map_err(|error| errors::store(py, &error))?;
+        let listing =
+            process.wait(py, async move { lakes.hours(range).await })?.map_err(|error| errors::store(py, &error))?;
         for problem in &listing.problems {
             errors::warn(py, &format!("left out, because it cannot be trusted: {}", problem.error))?;
         }
@@ -157,9 +156,8 @@ impl Lake {
             .collect::<PyResult<_>>()?;
         let (process, lakes) = self.opened(py)?;
         let wanted: BTreeSet<LakeHour> = asked.iter().map(|(_, hour)| *hour).collect();
-        let closed = process
-            .wait(py, async move { lakes.closed(&wanted).await })?
-            .map_err(|error| errors::store(py, &error))?;
+        let closed =
+            process.wait(py, async move { lakes.closed(&wanted).await })?.map_err(|error| errors::store(py, &error))?;
         PySet::new(py, asked.into_iter().filter(|(_, hour)| closed.contains(hour)).map(|(item, _)| item))
     }
 
@@ -277,10 +275,7 @@ impl Lake {
     }
 }
 
-async fn look_up(
-    lakes: Arc<Lakes>,
-    hours: Vec<(usize, LakeHour)>,
-) -> Result<Vec<(usize, HourEntry)>, CatalogueError> {
+async fn look_up(lakes: Arc<Lakes>, hours: Vec<(usize, LakeHour)>) -> Result<Vec<(usize, HourEntry)>, CatalogueError> {
     stream::iter(hours)
         .map(|(at, hour)| {
             let lakes = Arc::clone(&lakes);

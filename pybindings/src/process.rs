@@ -44,7 +44,8 @@ pub(crate) fn current() -> PyResult<&'static Process> {
         return Ok(process);
     }
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("cauce").enable_all().build()?;
-    let process = Process { runtime, warm: AtomicBool::new(false), workers: Workers::default(), open: Mutex::default() };
+    let process =
+        Process { runtime, warm: AtomicBool::new(false), workers: Workers::default(), open: Mutex::default() };
     Ok(state.process.insert(Box::leak(Box::new(process))))
 }
 

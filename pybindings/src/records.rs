@@ -173,7 +173,11 @@ fn scan<'py>(py: Python<'py>, text: &str) -> PyResult<Result<Bound<'py, PyAny>, 
     };
     // In characters, while the text is in bytes; they agree on what is left exactly when nothing is.
     let end: usize = scanned.get_item(1)?.extract()?;
-    if end == text.chars().count() { Ok(Ok(scanned.get_item(0)?)) } else { Ok(Err("is no JSON: more follows the value".to_owned())) }
+    if end == text.chars().count() {
+        Ok(Ok(scanned.get_item(0)?))
+    } else {
+        Ok(Err("is no JSON: more follows the value".to_owned()))
+    }
 }
 
 /// JSON's white space, which is less than Unicode's.

@@ -32,7 +32,9 @@ pub(crate) fn hour(when: &Bound<'_, PyAny>) -> PyResult<LakeHour> {
         });
     }
     let kind = when.get_type().name()?;
-    Err(PyTypeError::new_err(format!("an hour is a datetime, a text such as 2026-11-22T05 or a cauce.Hour, not {kind}")))
+    Err(PyTypeError::new_err(format!(
+        "an hour is a datetime, a text such as 2026-11-22T05 or a cauce.Hour, not {kind}"
+    )))
 }
 
 /// The items of an iterable; one hour alone will do.

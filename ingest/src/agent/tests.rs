@@ -201,6 +201,10 @@ async fn an_agent_with_a_new_spool_does_not_touch_hours_that_the_lake_has_closed
     }
     assert_eq!(listed(&store)[&closing("2026-01-05T10")], [tweet(1, 1)]);
     assert_eq!(manifest(&store, ManifestName { hour: hour("2026-01-05T10"), late: Some(1) }).tweets, 1);
+    // Known to be late before it was written, it has a folder of its own.
+    let within = store.keys().into_iter().filter(|key| key.starts_with("01-05-10/tweets.")).count();
+    let late = store.keys().into_iter().filter(|key| key.starts_with("late/01-05-10/tweets.")).count();
+    assert_eq!((within, late), (1, 1));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use cauce_lake::catalogue::{CatalogueError, Listing};
 use cauce_lake::pattern::Granularity;
 use cauce_lake::read::ReadError;
-use cauce_lake::store::{self, ErrorKind as StoreErrorKind};
+use cauce_lake::store::{self, ErrorKind as StoreErrorKind, S3Options};
 use cauce_lake::verify::VerifyError;
 use cauce_lake::{Lake, LakeUrl, Lakes};
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -66,6 +66,11 @@ impl LakeArgs {
             lakes.push(Lake::new(store, settings.pattern));
         }
         Ok(Lakes::new(lakes))
+    }
+
+    /// How S3 is reached: the configuration's way, for what is read and what is written.
+    pub(super) fn s3(&self, outside: &Outside) -> Result<S3Options, Failure> {
+        Ok(config::load_lake(&self.request(self.lake.first()), outside)?.0.s3)
     }
 
     fn request(&self, url: Option<&String>) -> Request {
@@ -138,7 +143,7 @@ pub(super) fn tell_problems(listing: &Listing, err: &mut dyn Write) -> Step {
         .try_for_each(|problem| say(err, &format!("problem: {}\n", shown(&problem.error.to_string()))))
 }
 
-fn exit_for(kind: StoreErrorKind) -> Exit {
+pub(super) fn exit_for(kind: StoreErrorKind) -> Exit {
     match kind {
         StoreErrorKind::NotFound | StoreErrorKind::Corrupt => Exit::Failure,
         _ => Exit::Store,

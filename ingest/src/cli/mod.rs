@@ -6,6 +6,8 @@
 mod cat;
 mod check;
 mod config_args;
+mod convert;
+mod convert_report;
 mod flume_ng;
 pub mod health;
 mod hours;
@@ -56,6 +58,8 @@ enum Command {
     Cat(cat::Args),
     /// Read closed hours again and hold them against their manifests
     Verify(verify::Args),
+    /// Hours to Parquet, with a progress bar
+    Convert(convert::Args),
     /// Look into the spool: its files, their lines, a check, quarantined files back into the queue
     Spool(spool::Args),
     /// Ask a running agent whether it is ready
@@ -72,6 +76,7 @@ impl Command {
             Command::Hours(args) => hours::run(&args),
             Command::Cat(args) => cat::run(&args),
             Command::Verify(args) => verify::run(&args),
+            Command::Convert(args) => convert::run(&args),
             Command::Spool(args) => spool::run(&args),
             Command::Health(args) => Ok(runtime()?.block_on(health::run(args))?),
             Command::Simulate(args) => Ok(runtime()?.block_on(simulate::run(args)).map(|()| ExitCode::SUCCESS)?),

@@ -9,6 +9,7 @@ mod bad_machine;
 mod bad_store;
 mod case;
 mod command_line;
+mod convert;
 mod corpus;
 mod faults;
 mod files;

@@ -15,8 +15,10 @@ use crate::store::{ErrorKind, List, Store, StoreError};
 const CONCURRENCY: usize = 32;
 /// Hours whose manifests fill a page of a thousand names, with room for a few late ones.
 const HOURS_IN_PAGE: i64 = 990;
-/// Pages that are asked for at once, behind the first one.
+/// Most pages that are asked for at once, behind the first one.
 const PAGES: i64 = 8;
+/// The same to begin with where nobody says when the hours end; it doubles. Pages behind the end are asked for in vain.
+const FIRST_PAGES: i64 = 2;
 
 /// Whether the `arrivals` of objects are wanted: some 50 KB an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<
     };
     let mut all = Vec::new();
     let mut page = one_page(store, first, end).await?;
+    let mut pages = if range.is_some() { PAGES } else { FIRST_PAGES };
     // A full page says that the lake is dense here, so the next pages are asked for together, by the hours that they would
     // begin with. The last of them has no end of its own: it leaps over a time in which nothing was closed.
     while let Some(next) = page.next {
@@ -48,7 +51,7 @@ pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<
         all.append(&mut page.names);
         let borders: Vec<Hour> = last
             .iter()
-            .flat_map(|last| (1..PAGES).map(move |n| Hour::from_index(last + n * HOURS_IN_PAGE)))
+            .flat_map(|last| (1..pages).map(move |n| Hour::from_index(last + n * HOURS_IN_PAGE)))
             .take_while(|border| end.is_none_or(|end| *border < end))
             .collect();
         let starts = std::iter::once(next.clone()).chain(borders.iter().copied().map(before));
@@ -57,6 +60,7 @@ pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<
         let (pieces, open) = tokio::try_join!(try_join_all(pieces), one_page(store, open, end))?;
         all.extend(pieces.into_iter().flatten());
         page = open;
+        pages = (pages * 2).min(PAGES);
     }
     all.append(&mut page.names);
     // `late-10` is listed before `late-2`.
@@ -142,4 +146,57 @@ async fn fetch_one(
         }
     }
     Ok(Some((name, manifest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::fixture::put;
+    use crate::store::memory::{Call, MemoryStore};
+
+    /// Names over more than a page: dense ones, some with late manifests, a hole, and dense ones again.
+    fn many() -> Vec<ManifestName> {
+        let hours = (0..2600).chain(40_000..42_500).map(|n| Hour::from_index(480_000 + n));
+        let late = |hour: Hour| if hour.index() % 7 == 0 { 12 } else { 0 };
+        hours
+            .flat_map(|hour| (0..=late(hour)).map(move |n| ManifestName { hour, late: (n > 0).then_some(n) }))
+            .collect()
+    }
+
+    async fn lake_of(names: &[ManifestName]) -> MemoryStore {
+        let store = MemoryStore::new();
+        for name in names {
+            put(&store, name.key().as_str(), "").await;
+        }
+        for foreign in ["_hours/", "_hours/2024", "_hours/2024-10-01T00.json.bak", "_hours/x", "_hours/~"] {
+            put(&store, &format!("{foreign}z"), "").await;
+        }
+        store
+    }
+
+    #[tokio::test]
+    async fn pages_side_by_side_name_each_manifest_of_the_range_once_and_in_order() {
+        let all = many();
+        let store = lake_of(&all).await;
+        assert_eq!(list(&store, None).await.expect("listed"), all);
+        for (start, end) in
+            [(0, 2600), (5, 2000), (1000, 1001), (2590, 40_010), (0, 100_000), (3000, 3500), (41_000, 60_000)]
+        {
+            let [start, end] = [start, end].map(|n| Hour::from_index(480_000 + n));
+            let range = HourRange { start, end };
+            let wanted: Vec<_> = all.iter().copied().filter(|name| range.contains(name.hour)).collect();
+            assert_eq!(list(&store, Some(range)).await.expect("listed"), wanted, "{range}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_year_takes_its_nine_pages_and_no_more() {
+        let hours = (0..8760).map(|n| ManifestName::closing(Hour::from_index(490_896 + n)));
+        let all: Vec<_> = hours.collect();
+        let store = lake_of(&all).await;
+        let before = store.count(Call::List, "");
+        let range = HourRange { start: all[0].hour, end: all[8759].hour.next() };
+        assert_eq!(list(&store, Some(range)).await.expect("listed").len(), 8760);
+        assert_eq!(store.count(Call::List, "") - before, 9);
+    }
 }

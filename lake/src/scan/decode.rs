@@ -70,9 +70,9 @@ struct Decoding {
 
 impl Decoding {
     fn block(&mut self, Numbered { block, first_line }: &Numbered, source: &Source) {
-        let (path, arrivals) = match source {
-            Source::Object(_, object) => (object.path, &object.arrivals[..]),
-            Source::Unreadable { .. } => (None, &[][..]),
+        let (path, arrivals, lake) = match source {
+            Source::Object(_, object) => (object.path, &object.arrivals[..], object.lake),
+            Source::Unreadable { .. } => (None, &[][..], 0),
         };
         let mut cursor = ArrivalCursor::new(arrivals);
         for (number, (offset, line)) in (*first_line..).zip(block.lines_at()) {
@@ -95,6 +95,7 @@ impl Decoding {
                 Pushed::Reject(reason) => {
                     self.counts.rejects += 1;
                     self.rejects.push(RejectedLine {
+                        lake,
                         key: source.key().clone(),
                         line: number,
                         offset,

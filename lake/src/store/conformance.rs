@@ -37,7 +37,8 @@ macro_rules! store_conformance {
             a_put_if_match_replaces_only_what_was_seen
             racing_replacements_lose_no_update
             the_hash_given_at_a_put_comes_back
-            a_range_is_exact a_read_tells_when_the_content_is_another
+            a_range_is_exact
+            a_read_tells_when_the_content_is_another
             a_range_past_the_end_is_an_error
             a_large_object_reads_back_whole
             a_large_object_never_overwrites_if_absent
@@ -278,10 +279,7 @@ mod checks {
         for (start, end) in [(0, 1), (0, 300_000), (299_999, 300_000), (65_535, 200_001), (7, 7), (400_000, 400_000)] {
             let content = store.read(&key("r"), Some(start as u64..end as u64)).await.expect("it opens");
             let part: Vec<u8> = content.chunks.try_fold(Vec::new(), append).await.expect("it reads");
-            assert!(
-                content.bytes == Some(300_000) && part == whole.get(start..end).unwrap_or_default(),
-                "bytes {start}..{end} are others"
-            );
+            assert!(part == whole.get(start..end).unwrap_or_default(), "bytes {start}..{end} are others");
         }
     }
 
@@ -289,14 +287,13 @@ mod checks {
         all.extend_from_slice(&chunk);
         Ok(all)
     }
-
     pub async fn a_read_tells_when_the_content_is_another(store: Arc<dyn Store>) {
-        let tag = async |range| store.read(&key("r"), range).await.expect("it opens").etag;
+        let part = async |range| store.read(&key("r"), Some(range)).await.expect("it opens");
         create(&*store, "r", b"0123456789").await;
-        let before = tag(None).await;
-        assert_eq!((tag(Some(3..5)).await, tag(Some(9..10)).await), (before.clone(), before.clone()));
-        store.put(object("r", b"012345678x", Condition::Always)).await.expect("it is put");
-        assert_ne!(tag(Some(0..1)).await, before);
+        let before = part(3..5).await;
+        assert_eq!((&part(9..10).await.etag, before.bytes), (&before.etag, Some(10)));
+        store.put(object("r", b"another", Condition::Always)).await.expect("it is put");
+        assert_ne!(part(3..5).await.etag, before.etag);
     }
 
     pub async fn a_range_past_the_end_is_an_error(store: Arc<dyn Store>) {

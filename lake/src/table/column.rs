@@ -6,13 +6,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, BooleanBufferBuilder, ListArray, NullBufferBuilder,
-    PrimitiveArray, StringArray, StructArray,
+    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, BooleanBufferBuilder, ListArray, PrimitiveArray,
+    StringArray, StructArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
     DataType, FieldRef, Fields, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
+
+use super::validity::Validity;
 
 /// A column that does not fit any more: Arrow's offsets are 32 bits wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Column {
             Column::Bool(bools) => bools.push(None),
             Column::Text(texts) | Column::Binary(texts) => texts.push_null(),
             Column::Struct(structs) => {
-                structs.nulls.append_null();
+                structs.nulls.push_null();
                 structs.members.iter_mut().for_each(Column::push_null);
             }
             Column::List(lists) => lists.push_null(),
@@ -136,12 +138,12 @@ impl Column {
 #[derive(Debug)]
 pub(super) struct Numbers<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
-    nulls: NullBufferBuilder,
+    nulls: Validity,
 }
 
 impl<T: ArrowPrimitiveType> Default for Numbers<T> {
     fn default() -> Numbers<T> {
-        Numbers { values: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Numbers { values: Vec::new(), nulls: Validity::default() }
     }
 }
 
@@ -149,13 +151,13 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
     #[inline]
     pub(super) fn push(&mut self, value: T::Native) {
         self.values.push(value);
-        self.nulls.append_non_null();
+        self.nulls.push();
     }
 
     #[inline]
     fn push_null(&mut self) {
         self.values.push(T::Native::default());
-        self.nulls.append_null();
+        self.nulls.push_null();
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -178,19 +180,22 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
 #[derive(Debug)]
 pub(super) struct Bools {
     values: BooleanBufferBuilder,
-    nulls: NullBufferBuilder,
+    nulls: Validity,
 }
 
 impl Default for Bools {
     fn default() -> Bools {
-        Bools { values: BooleanBufferBuilder::new(0), nulls: NullBufferBuilder::new(0) }
+        Bools { values: BooleanBufferBuilder::new(0), nulls: Validity::default() }
     }
 }
 
 impl Bools {
     pub(super) fn push(&mut self, value: Option<bool>) {
         self.values.append(value.unwrap_or_default());
-        self.nulls.append(value.is_some());
+        match value {
+            Some(_) => self.nulls.push(),
+            None => self.nulls.push_null(),
+        }
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -205,12 +210,12 @@ pub(super) struct Texts {
     bytes: Vec<u8>,
     /// One more than there are rows.
     offsets: Vec<i32>,
-    nulls: NullBufferBuilder,
+    nulls: Validity,
 }
 
 impl Default for Texts {
     fn default() -> Texts {
-        Texts { bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) }
+        Texts { bytes: Vec::new(), offsets: vec![0], nulls: Validity::default() }
     }
 }
 
@@ -224,7 +229,7 @@ impl Texts {
         write(&mut self.bytes);
         let end = i32::try_from(self.bytes.len()).map_err(|_| Full)?;
         self.offsets.push(end);
-        self.nulls.append_non_null();
+        self.nulls.push();
         Ok(())
     }
 
@@ -232,7 +237,7 @@ impl Texts {
     fn push_null(&mut self) {
         let end = self.end();
         self.offsets.push(end);
-        self.nulls.append_null();
+        self.nulls.push_null();
     }
 
     #[inline]
@@ -273,13 +278,13 @@ impl Texts {
 pub(super) struct Structs {
     fields: Fields,
     pub(super) members: Vec<Column>,
-    pub(super) nulls: NullBufferBuilder,
+    pub(super) nulls: Validity,
 }
 
 impl Structs {
     fn new(fields: &Fields) -> Structs {
         let members = fields.iter().map(|field| Column::new(field.data_type())).collect();
-        Structs { fields: fields.clone(), members, nulls: NullBufferBuilder::new(0) }
+        Structs { fields: fields.clone(), members, nulls: Validity::default() }
     }
 }
 
@@ -291,7 +296,7 @@ pub(super) struct Lists {
     /// Items so far, those of the row that is being written too.
     pub(super) length: usize,
     offsets: Vec<i32>,
-    nulls: NullBufferBuilder,
+    nulls: Validity,
 }
 
 impl Lists {
@@ -301,7 +306,7 @@ impl Lists {
             items: Box::new(Column::new(item.data_type())),
             length: 0,
             offsets: vec![0],
-            nulls: NullBufferBuilder::new(0),
+            nulls: Validity::default(),
         }
     }
 
@@ -312,7 +317,7 @@ impl Lists {
     #[inline]
     pub(super) fn end_row(&mut self) -> Result<(), Full> {
         self.offsets.push(i32::try_from(self.length).map_err(|_| Full)?);
-        self.nulls.append_non_null();
+        self.nulls.push();
         Ok(())
     }
 
@@ -320,7 +325,7 @@ impl Lists {
     fn push_null(&mut self) {
         let end = *self.offsets.last().expect("offsets begin with 0");
         self.offsets.push(end);
-        self.nulls.append_null();
+        self.nulls.push_null();
     }
 
     fn truncate(&mut self, rows: usize) {

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::column::Column;
 use super::fill::{Refused, Row, wrong};
-use super::plan::{Pick, RowPlan};
+use super::plan::{Pick, Plan, Referenced, RowPlan};
 use super::projection::Projection;
 use super::record::{LONGEST, Records};
 use super::reject::RejectReason;
@@ -55,23 +55,24 @@ pub struct Rows {
 #[derive(Debug)]
 pub struct Decoder {
     projection: Projection,
+    records: Records,
+    batch: Batch,
+}
+
+/// The rows so far.
+#[derive(Debug)]
+struct Batch {
     columns: Vec<Column>,
     ids: Vec<i64>,
     matched: Vec<bool>,
-    records: Records,
 }
 
 impl Decoder {
     /// An empty one.
     pub fn new(projection: &Projection) -> Decoder {
         let columns = projection.schema().fields().iter().map(|field| Column::new(field.data_type())).collect();
-        Decoder {
-            projection: projection.clone(),
-            columns,
-            ids: Vec::new(),
-            matched: Vec::new(),
-            records: Records::default(),
-        }
+        let batch = Batch { columns, ids: Vec::new(), matched: Vec::new() };
+        Decoder { projection: projection.clone(), records: Records::default(), batch }
     }
 
     /// Takes a line, without its line end. A line that is refused leaves nothing in the rows.
@@ -79,87 +80,99 @@ impl Decoder {
         if line.len() > LONGEST {
             return Pushed::Reject(RejectReason::TooLarge);
         }
-        match self.read(line) {
-            Some(api) => self.add(line, origin, api),
-            None => self.no_tweet(line),
-        }
-    }
-
-    /// Keeps a line's wanted values, and says which form of a tweet it is, if it is one.
-    fn read(&mut self, line: &[u8]) -> Option<Api> {
-        simdutf8::basic::from_utf8(line).ok()?;
-        let mut walker = Walker::new(line);
-        if walker.peek_token() != b'{' {
-            return None;
-        }
         let plan = &self.projection.0.plan;
-        self.records.read(&mut walker, &plan.line).ok()?;
-        let (head, get) = (&plan.head, |slot| self.records.get(0, slot));
-        let data = get(head.data);
-        if !data.is_none() {
-            let is_tweet = data.is_object(line) && !(get(head.data_id.slot).is_none() && get(head.data_text).is_none());
-            return is_tweet.then_some(Api::V2);
-        }
-        let is_text = |slot| value::is_text(get(slot), line);
-        (is_text(head.text) || is_text(head.full_text)).then_some(Api::V1)
-    }
-
-    /// Says what a line is that is no tweet, by the judgement that decided what was stored.
-    #[cold]
-    fn no_tweet(&self, line: &[u8]) -> Pushed {
-        match tweet::scan(line) {
-            LineKind::Blank => Pushed::Blank,
-            LineKind::Message(message) => Pushed::Message(message),
-            LineKind::Control(_) => Pushed::Control,
-            LineKind::Reject(reason) => Pushed::Reject(RejectReason::Line(reason)),
-            LineKind::Tweet(head) => unreachable!("the walk takes what the scan takes, tweet {}", head.id),
-        }
-    }
-
-    fn add(&mut self, line: &[u8], origin: &Origin, api: Api) -> Pushed {
-        let before = self.ids.len();
-        match self.add_rows(line, origin, api) {
-            Ok(()) => Pushed::Tweet { rows: (self.ids.len() - before) as u32 },
+        let Some(api) = read(line, plan, &mut self.records) else { return no_tweet(line) };
+        let row = Row { line, records: &self.records, plan, origin, api, id: 0, matched: true };
+        let before = self.batch.ids.len();
+        match self.batch.add(row) {
+            Ok(()) => Pushed::Tweet { rows: (self.batch.ids.len() - before) as u32 },
             Err(reason) => {
-                self.columns.iter_mut().for_each(|column| column.truncate(before));
-                self.ids.truncate(before);
-                self.matched.truncate(before);
+                self.batch.truncate(before);
                 Pushed::Reject(*reason)
             }
         }
     }
 
-    fn add_rows(&mut self, line: &[u8], origin: &Origin, api: Api) -> Result<(), Refused> {
-        let projection = self.projection.clone();
-        let plan = &projection.0.plan;
-        let ids = if api == Api::V1 { &plan.head.ids[..] } else { std::slice::from_ref(&plan.head.data_id) };
-        let records = std::mem::take(&mut self.records);
-        let mut row = Row { line, records: &records, plan, origin, api, id: 0, matched: true };
-        let added = (|| {
-            row.id = own_id(&row, ids, 0)?.ok_or_else(|| Box::new(RejectReason::Line(tweet::RejectReason::NoId)))?;
-            self.add_row(&row, if api == Api::V1 { &plan.v1 } else { &plan.v2 }, 0)?;
-            let matched = row.id;
-            row.matched = false;
-            match (api, &plan.v2_referenced) {
-                (Api::V1, _) => {
-                    for (object, ids, fills) in &plan.v1_referenced {
-                        if row.first(std::slice::from_ref(object), 0)?.is_some() {
-                            self.add_referenced(row, ids, fills, 0, matched)?;
-                        }
+    /// Rows since the last batch.
+    pub fn rows(&self) -> usize {
+        self.batch.ids.len()
+    }
+
+    /// Bytes that these rows take.
+    pub fn bytes(&self) -> usize {
+        self.batch.columns.iter().map(Column::bytes).sum::<usize>() + self.rows() * 9
+    }
+
+    /// The rows since the last batch; the decoder begins anew.
+    pub fn finish(&mut self) -> Rows {
+        let Batch { columns, ids, matched } = &mut self.batch;
+        let columns = columns.iter_mut().map(Column::finish).collect();
+        let batch = RecordBatch::try_new(self.projection.schema(), columns)
+            .expect("every column has one value a row, of the type the schema tells");
+        Rows { batch, ids: std::mem::take(ids), matched: std::mem::take(matched) }
+    }
+}
+
+/// Keeps a line's wanted values, and says which form of a tweet it is, if it is one.
+fn read(line: &[u8], plan: &Plan, records: &mut Records) -> Option<Api> {
+    simdutf8::basic::from_utf8(line).ok()?;
+    let mut walker = Walker::new(line);
+    if walker.peek_token() != b'{' {
+        return None;
+    }
+    records.read(&mut walker, &plan.line).ok()?;
+    let (head, get) = (&plan.head, |slot| records.get(0, slot));
+    let data = get(head.data);
+    if !data.is_none() {
+        let is_tweet = data.is_object(line) && !(get(head.data_id.slot).is_none() && get(head.data_text).is_none());
+        return is_tweet.then_some(Api::V2);
+    }
+    let is_text = |slot| value::is_text(get(slot), line);
+    (is_text(head.text) || is_text(head.full_text)).then_some(Api::V1)
+}
+
+/// Says what a line is that is no tweet, by the judgement that decided what was stored.
+#[cold]
+fn no_tweet(line: &[u8]) -> Pushed {
+    match tweet::scan(line) {
+        LineKind::Blank => Pushed::Blank,
+        LineKind::Message(message) => Pushed::Message(message),
+        LineKind::Control(_) => Pushed::Control,
+        LineKind::Reject(reason) => Pushed::Reject(RejectReason::Line(reason)),
+        LineKind::Tweet(head) => unreachable!("the walk takes what the scan takes, tweet {}", head.id),
+    }
+}
+
+impl Batch {
+    /// Adds the rows of a line.
+    fn add(&mut self, mut row: Row<'_>) -> Result<(), Refused> {
+        let plan = row.plan;
+        let (ids, fills) = match row.api {
+            Api::V1 => (&plan.head.ids[..], &plan.v1),
+            Api::V2 => (std::slice::from_ref(&plan.head.data_id), &plan.v2),
+        };
+        let no_id = || Box::new(RejectReason::Line(tweet::RejectReason::NoId));
+        row.id = own_id(&row, ids, 0)?.ok_or_else(no_id)?;
+        self.add_row(&row, fills, 0)?;
+        let matched = row.id;
+        row.matched = false;
+        match (row.api, &plan.v2_referenced) {
+            (Api::V1, _) => {
+                for Referenced { object, ids, fills } in &plan.v1_referenced {
+                    if row.first(std::slice::from_ref(object), 0)?.is_some() {
+                        self.add_referenced(row, ids, fills, 0, matched)?;
                     }
                 }
-                (Api::V2, Some(fills)) => {
-                    let id = std::slice::from_ref(plan.includes.post_id());
-                    for post in plan.includes.posts.each(&row)? {
-                        self.add_referenced(row, id, fills, post, matched)?;
-                    }
-                }
-                (Api::V2, None) => {}
             }
-            Ok(())
-        })();
-        self.records = records;
-        added
+            (Api::V2, Some(fills)) => {
+                let id = std::slice::from_ref(plan.includes.post_id());
+                for post in plan.includes.posts.each(&row)? {
+                    self.add_referenced(row, id, fills, post, matched)?;
+                }
+            }
+            (Api::V2, None) => {}
+        }
+        Ok(())
     }
 
     /// Adds the row of a post that the line only refers to: not of the matched one once more.
@@ -171,8 +184,7 @@ impl Decoder {
         base: usize,
         matched: i64,
     ) -> Result<(), Refused> {
-        let missing = || wrong(&ids[0].path, "an id");
-        row.id = own_id(&row, ids, base)?.ok_or_else(missing)?;
+        row.id = own_id(&row, ids, base)?.ok_or_else(|| wrong(&ids[0].path, "an id"))?;
         if row.id == matched {
             return Ok(());
         }
@@ -186,22 +198,11 @@ impl Decoder {
         Ok(())
     }
 
-    /// Rows since the last batch.
-    pub fn rows(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Bytes that these rows take.
-    pub fn bytes(&self) -> usize {
-        self.columns.iter().map(Column::bytes).sum::<usize>() + self.ids.len() * 9
-    }
-
-    /// The rows since the last batch; the decoder begins anew.
-    pub fn finish(&mut self) -> Rows {
-        let columns = self.columns.iter_mut().map(Column::finish).collect();
-        let batch = RecordBatch::try_new(self.projection.schema(), columns)
-            .expect("every column has one value a row, of the type the schema tells");
-        Rows { batch, ids: std::mem::take(&mut self.ids), matched: std::mem::take(&mut self.matched) }
+    /// Takes back all rows behind the first `rows`.
+    fn truncate(&mut self, rows: usize) {
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
+        self.ids.truncate(rows);
+        self.matched.truncate(rows);
     }
 }
 

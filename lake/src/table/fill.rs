@@ -68,6 +68,7 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     pub(super) fn get(&self, base: usize, slot: u16) -> Slot {
         self.records.get(base, slot)
     }
@@ -91,7 +92,7 @@ impl<'a> Row<'a> {
             return Ok(slot);
         }
         if slot.is_misplaced() {
-            return Err(wrong(&pick.path, "inside of an object"));
+            return Err(wrong(&pick.path, "where it belongs: what should hold it is no object"));
         }
         if pick.null_word && slot.bytes(self.line) == b"\"null\"" {
             return Ok(Slot::NONE);
@@ -104,17 +105,25 @@ impl<'a> Row<'a> {
 
     #[inline]
     pub(super) fn value(&self, picks: &[Pick], column: &mut Column, base: usize) -> Result<(), Refused> {
-        match self.first(picks, base)? {
-            Some((pick, slot)) => self.push(pick, slot, column),
-            None => {
-                column.push_null();
-                Ok(())
+        for pick in picks {
+            let slot = self.get(base, pick.slot);
+            if slot.is_none() {
+                continue;
+            }
+            if pick.is_plain && !slot.is_misplaced() {
+                return self.push(pick, slot, column);
+            }
+            let slot = self.picked(pick, base)?;
+            if !slot.is_none() {
+                return self.push(pick, slot, column);
             }
         }
+        column.push_null();
+        Ok(())
     }
 
     /// Adds a value that is there.
-    #[inline]
+    #[inline(always)]
     fn push(&self, pick: &Pick, slot: Slot, column: &mut Column) -> Result<(), Refused> {
         let line = self.line;
         match column {
@@ -187,7 +196,7 @@ impl<'a> Row<'a> {
 
     pub(super) fn fill_struct(&self, members: &[Fill], column: &mut Column, base: usize) -> Result<(), Refused> {
         let Column::Struct(structs) = column else { unreachable!("the plan is made of the schema") };
-        structs.nulls.append_non_null();
+        structs.nulls.push();
         members.iter().zip(&mut structs.members).try_for_each(|(fill, member)| self.fill(fill, member, base))
     }
 

@@ -1,7 +1,7 @@
 //! Lines → Arrow: the table of tweets, one fixed schema for v1.1 and v2, filled straight from the bytes.
 //!
 //! One walk checks a line's grammar and keeps where the wanted values stand ([`record`]); then each column takes its own
-//! ([`fill`]). No document is built, and what no column asks for is only skipped. `schema` is the whole mapping as data,
+//! ([`fill`]). No document is built, and what no column asks for is only skipped. `mapping` is the whole mapping as data,
 //! `projection` and `plan` compile it, `v1` and `v2` hold the columns with rules of their own.
 //!
 //! Pure: no I/O, no threads. A line is a tweet here exactly where [`crate::tweet::scan`] says so, so that counts agree with
@@ -12,6 +12,7 @@ mod column;
 mod decoder;
 mod fill;
 mod includes;
+mod mapping;
 mod plan;
 mod projection;
 mod record;
@@ -20,6 +21,7 @@ mod schema;
 mod shape;
 mod v1;
 mod v2;
+mod validity;
 mod value;
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub(super) struct Pick {
     pub(super) slot: u16,
     /// Not the value but this element of it.
     pub(super) element: Option<u8>,
+    /// Whether the value is that in the slot as it is.
+    pub(super) is_plain: bool,
     pub(super) is_ms: bool,
     /// The text `"null"` stands for null.
     pub(super) null_word: bool,
@@ -76,8 +78,17 @@ pub(super) struct Plan {
     pub(super) v2: RowPlan,
     pub(super) includes: Includes,
     /// For posts that are only referred to; empty where they are not asked for.
-    pub(super) v1_referenced: Box<[(Pick, Box<[Pick]>, RowPlan)]>,
+    pub(super) v1_referenced: Box<[Referenced]>,
     pub(super) v2_referenced: Option<RowPlan>,
+}
+
+/// A status within a v1.1 status.
+#[derive(Debug)]
+pub(super) struct Referenced {
+    pub(super) object: Pick,
+    /// Its `id_str` and `id`.
+    pub(super) ids: Box<[Pick]>,
+    pub(super) fills: RowPlan,
 }
 
 /// What makes a line a tweet.
@@ -112,7 +123,8 @@ impl Plan {
             for (object, prefix) in [("retweeted_status", "retweeted_status."), ("quoted_status", "quoted_status.")] {
                 scope.prefix = prefix;
                 let ids = picks(&mut line, prefix, &["id_str", "id"]);
-                v1_referenced.push((pick(&mut line, "", object), ids, scope.rows(columns, &mut line)));
+                let (object, fills) = (pick(&mut line, "", object), scope.rows(columns, &mut line));
+                v1_referenced.push(Referenced { object, ids, fills });
             }
         }
         (scope.api, scope.prefix) = (Api::V2, "data.");
@@ -179,7 +191,8 @@ impl Scope<'_> {
             (Wire::At(paths), Kind::List(_)) => {
                 let arrays = paths.iter().map(|path| {
                     let (array, elements) = self.list(draft, path);
-                    (array, self.item(&column.members[0], elements))
+                    let item = self.item(&column.members[0], elements, &array.pick.path);
+                    (array, item)
                 });
                 Fill::List(arrays.collect())
             }
@@ -206,13 +219,14 @@ impl Scope<'_> {
         }
     }
 
-    /// The item of a list, in the record of an element.
-    pub(super) fn item(&mut self, item: &Selected, element: &mut Draft) -> Fill {
-        match item.column.kind {
-            Kind::Struct(_) => {
-                Fill::Struct(There::Object(self.at("").pick(element, "")), self.at("").members(item, element))
-            }
-            _ => self.at("").column(item, element),
+    /// The item of the list at `path`, in the record of an element.
+    pub(super) fn item(&mut self, item: &Selected, element: &mut Draft, path: &str) -> Fill {
+        let mut scope = self.at("");
+        let own = Pick { path: path.into(), ..scope.pick(element, "") };
+        match (&item.column.kind, scope.wire(item.column)) {
+            (Kind::Struct(_), _) => Fill::Struct(There::Object(own), scope.members(item, element)),
+            (_, Wire::At([""])) => Fill::Value(Box::new([own])),
+            _ => scope.column(item, element),
         }
     }
 
@@ -239,7 +253,7 @@ pub(super) fn picks(draft: &mut Draft, prefix: &str, paths: &[&str]) -> Box<[Pic
     paths.iter().map(|path| pick(draft, prefix, path)).collect()
 }
 
-/// Reads a path of [`super::schema`] and asks for its value.
+/// Reads a path of [`super::mapping`] and asks for its value.
 pub(super) fn pick(draft: &mut Draft, prefix: &str, path: &str) -> Pick {
     let (path, null_word) = path.strip_suffix('?').map_or((path, false), |path| (path, true));
     let path = path.strip_prefix('/').map_or_else(|| format!("{prefix}{path}"), str::to_owned);
@@ -247,5 +261,6 @@ pub(super) fn pick(draft: &mut Draft, prefix: &str, path: &str) -> Pick {
         Some((array, element)) => (array.to_owned(), Some(element.parse().expect("our own paths hold numbers"))),
         None => (path, None),
     };
-    Pick { slot: draft.value(&path), element, is_ms: path.ends_with("_ms"), null_word, path: path.into() }
+    let is_plain = element.is_none() && !null_word;
+    Pick { slot: draft.value(&path), element, is_plain, is_ms: path.ends_with("_ms"), null_word, path: path.into() }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::TableOptions;
+use super::mapping::{COLUMNS, RAW};
 use super::plan::Plan;
-use super::schema::{COLUMNS, Column, Kind, RAW, with_version};
+use super::schema::{Column, Kind, with_version};
 
 /// A column that the table does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -121,11 +121,20 @@ impl Records {
         })
     }
 
+    #[inline(always)]
     fn member(&mut self, walker: &mut Walker<'_>, member: &Member, base: usize, depth: u32) -> Result<(), Fault> {
+        if let Inside::Nothing = member.inside {
+            self.slots[base + usize::from(member.slot)] = value(walker, depth)?;
+            return Ok(());
+        }
+        self.nested(walker, member, base, depth)
+    }
+
+    fn nested(&mut self, walker: &mut Walker<'_>, member: &Member, base: usize, depth: u32) -> Result<(), Fault> {
         let place = base + usize::from(member.slot);
         let first_byte = walker.peek_token();
         match &member.inside {
-            Inside::Nothing => self.slots[place] = value(walker, depth)?,
+            Inside::Nothing => unreachable!("a plain value is taken at once"),
             Inside::Object(object, slots) => {
                 if !self.slots[place].is_none() {
                     // The same name again: only the last one counts.

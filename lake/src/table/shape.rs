@@ -121,14 +121,14 @@ impl Object {
         let names: Vec<u32> = drafts.iter().map(|draft| digest(draft.name.as_bytes())).collect();
         let bits = (drafts.len() * 4).next_power_of_two().trailing_zeros().max(2);
         let shift = u32::BITS - bits;
-        // The factor under which the fewest names share a place; for our names there is soon one where none do.
-        let shared = |factor: &u32| {
+        // A factor under which no two names share a place: there is soon one. Without one, names share and are chained.
+        let is_apart = |factor: &u32| {
             let mut places: Vec<u32> = names.iter().map(|name| name.wrapping_mul(*factor) >> shift).collect();
             places.sort_unstable();
-            places.windows(2).filter(|pair| pair[0] == pair[1]).count()
+            places.windows(2).all(|pair| pair[0] != pair[1])
         };
-        let factors = (1..200u32).map(|n| n.wrapping_mul(0x9e37_79b1) | 1);
-        let factor = factors.min_by_key(shared).expect("there are factors");
+        const GOLDEN: u32 = 0x9e37_79b1;
+        let factor = (1..1000u32).map(|n| n.wrapping_mul(GOLDEN) | 1).find(is_apart).unwrap_or(GOLDEN);
         let mut first = vec![0; 1 << bits].into_boxed_slice();
         let mut members = Vec::with_capacity(drafts.len());
         for (draft, name) in drafts.iter().zip(names) {
@@ -153,7 +153,7 @@ impl Object {
         let mut index = self.first[(digest(name).wrapping_mul(self.factor) >> self.shift) as usize];
         while index > 0 {
             let member = &self.members[usize::from(index) - 1];
-            if *member.name == *name {
+            if is_same(&member.name, name) {
                 return Some(member);
             }
             index = member.next;
@@ -203,4 +203,18 @@ impl DraftMember {
 fn digest(name: &[u8]) -> u32 {
     let byte = |index: usize| u32::from(name[index]);
     byte(0) | byte(name.len() / 2) << 8 | byte(name.len() - 1) << 16 | (name.len() as u32) << 24
+}
+
+/// Whether two names are equal. Names are short, so that comparing them in place is faster than a call.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some((first, rest)), Some((other, _))) = (a.split_first_chunk::<8>(), b.split_first_chunk::<8>()) {
+        // Whole words, the last one up to the end: it may overlap the one before.
+        let words = rest.chunks_exact(8).zip(b[8..].chunks_exact(8)).all(|(a, b)| a == b);
+        return first == other && words && a.last_chunk::<8>() == b.last_chunk::<8>();
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
 }

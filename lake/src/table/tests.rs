@@ -1,12 +1,18 @@
 //! What rows lines become: lines that were written by hand, each for one case of the mapping.
 //!
-//! Whole lines of every kind are held against a second reading elsewhere.
+//! [`dom`] is a second, plain reading of whole lines; [`against_dom`] holds real, random and broken lines against it.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value, json};
 
 use super::*;
+
+mod against_dom;
+mod dom;
+mod edge_cases;
+mod lines;
+mod mapping;
 
 fn options(columns: &[&str]) -> TableOptions {
     TableOptions { columns: Some(columns.iter().map(|&name| name.to_owned()).collect()), ..TableOptions::default() }

@@ -256,7 +256,7 @@ impl Members {
             return row.fill_struct(&self.fills, column, found);
         }
         let Column::Struct(structs) = column else { unreachable!("the plan is made of the schema") };
-        structs.nulls.append_non_null();
+        structs.nulls.push();
         for (index, member) in structs.members.iter_mut().enumerate() {
             if self.id == Some(index) {
                 row.value(std::slice::from_ref(key), member, base)?;

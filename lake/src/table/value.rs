@@ -6,6 +6,7 @@
 use super::record::Slot;
 use crate::tweet::text::{SHORT, Text};
 use crate::tweet::time;
+use crate::tweet::walk::{Walker, are_digits};
 
 /// The text of a slot that holds one.
 #[inline(always)]
@@ -103,11 +104,10 @@ fn long(digits: &[u8]) -> Option<u64> {
 /// fours to eight.
 #[inline(always)]
 fn eight_digits(word: u64) -> Option<u64> {
-    let digits = word.wrapping_sub(0x3030_3030_3030_3030);
-    // A byte above 9 shows in the sum, one below '0' in the difference.
-    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+    if !are_digits(word) {
         return None;
     }
+    let digits = word & 0x0f0f_0f0f_0f0f_0f0f;
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
@@ -115,14 +115,19 @@ fn eight_digits(word: u64) -> Option<u64> {
 
 /// A number; one beyond the range of a 64-bit float is none.
 pub(super) fn float(slot: Slot, line: &[u8]) -> Option<f64> {
-    let number = |text: &[u8]| {
-        // Rust's own reading takes `inf`, `nan` and `+1` too; JSON does not.
-        if !matches!(text.first()?, b'-' | b'0'..=b'9') {
+    plain(slot, line, |text| {
+        // Rust's own reading takes `inf`, `+1` and `1.` too; JSON does not.
+        if !is_number(text) {
             return None;
         }
         std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
-    };
-    plain(slot, line, number)
+    })
+}
+
+/// Whether this is what JSON calls a number, and nothing more.
+fn is_number(text: &[u8]) -> bool {
+    let mut walker = Walker::new(text);
+    matches!(text.first(), Some(b'-' | b'0'..=b'9')) && walker.skip(0).is_ok() && walker.at() == text.len()
 }
 
 pub(super) fn boolean(slot: Slot, line: &[u8]) -> Option<bool> {

@@ -7,6 +7,7 @@
 
 mod classify;
 mod control;
+mod plain;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod walk;

@@ -107,7 +107,7 @@ fn hex4(rest: &[u8]) -> (u32, &[u8]) {
     let (digits, rest) = rest.split_at(4);
     let number = digits.iter().fold(0, |number, digit| {
         // Letters, of either case, are 9 above their low half.
-        number << 4 | u32::from(digit & 0xf) + if *digit > b'9' { 9 } else { 0 }
+        (number << 4) | (u32::from(digit & 0xf) + if *digit > b'9' { 9 } else { 0 })
     });
     (number, rest)
 }

@@ -3,6 +3,7 @@
 //! It is the inner loop of the way of a tweet: every byte is looked at once, nested values are skipped with a bit stack
 //! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
 
+use super::plain::plain_end;
 use super::text::{SHORT, Text};
 
 /// Deepest nesting that is accepted: what `serde_json` reads by default, so that no stored line is unreadable later.
@@ -101,14 +102,15 @@ impl<'a> Walker<'a> {
         }
         loop {
             let name = self.name()?;
-            if name.escaped {
-                let mut buffer = [0; SHORT];
+            let mut buffer = [0; SHORT];
+            let name = if name.escaped {
                 // A name too long for the buffer is none we look for, and its raw form holds a backslash, as none of
                 // ours does.
-                each(self, name.unescape_short(&mut buffer).unwrap_or(name.raw))?;
+                name.unescape_short(&mut buffer).unwrap_or(name.raw)
             } else {
-                each(self, name.raw)?;
-            }
+                name.raw
+            };
+            each(self, name)?;
             match self.peek_token() {
                 b',' => {
                     self.at += 1;
@@ -191,7 +193,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Skips the value that comes next, inside `outer` open objects and arrays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip(&mut self, outer: u32) -> Result<(), Fault> {
         match self.peek() {
             b'"' => self.text().map(|_| ()),
@@ -205,7 +207,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Skips the text whose opening quote comes next, and says whether it holds escapes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip_text(&mut self) -> Result<bool, Fault> {
         Ok(self.text()?.escaped)
     }
@@ -351,6 +353,12 @@ impl<'a> Walker<'a> {
         if !self.peek().is_ascii_digit() {
             return self.fault("a digit");
         }
+        // Ids are long: eight digits at a time.
+        while let Some(eight) = self.line[self.at..].first_chunk::<8>()
+            && are_digits(u64::from_le_bytes(*eight))
+        {
+            self.at += 8;
+        }
         while self.peek().is_ascii_digit() {
             self.at += 1;
         }
@@ -367,28 +375,11 @@ impl<'a> Walker<'a> {
     }
 }
 
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-
-/// Index of the first byte from `at` that does not simply belong to a text: a quote, a backslash, a control character, or
-/// the end. Eight bytes at a time: for each of them the highest bit of `hit` is set where it is one of the three. A borrow
-/// can set wrong bits only above a right one, and only the lowest is used.
+/// Whether eight bytes are all digits: each has the high half 3, and still has it with 6 added, which takes what is above 9
+/// over the edge.
 #[inline(always)]
-fn plain_end(line: &[u8], at: usize) -> usize {
-    let mut rest = &line[at..];
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        let hit = (word.wrapping_sub(ONES * 0x20) & !word
-            | quote.wrapping_sub(ONES) & !quote
-            | backslash.wrapping_sub(ONES) & !backslash)
-            & HIGH;
-        if hit != 0 {
-            return line.len() - rest.len() + hit.trailing_zeros() as usize / 8;
-        }
-        rest = tail;
-    }
-    let plain = rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count();
-    line.len() - rest.len() + plain
+pub(crate) fn are_digits(word: u64) -> bool {
+    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    word & HIGH_HALVES == THREES && word.wrapping_add(0x0606_0606_0606_0606) & HIGH_HALVES == THREES
 }

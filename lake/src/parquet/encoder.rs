@@ -1,0 +1,337 @@
+//! One Parquet file in the making: batches in, columns encoded in parallel, row groups written as they are whole.
+//!
+//! Each column is a lane of its own. A lane's work is done in order by one worker at a time, and different lanes by as many
+//! workers as there are; so the bytes do not depend on how many there are. What is on its way is bounded: [`Encoder::push`]
+//! waits where more than a few chunks are. A row group that is ending and the next one may be under way at the same time.
+//!
+//! Memory: a few chunks, an unfinished page a column, and the compressed pages of a row group or two.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use ::parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::KeyValue;
+use ::parquet::file::writer::SerializedFileWriter;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{FieldRef, SchemaRef};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::chunks::{Chunk, Cutter};
+use super::columns;
+use super::options::Compression;
+use super::spill::{Spill, Spilled};
+use crate::work::Workers;
+
+/// Chunks on their way at most.
+const CHUNKS: usize = 3;
+/// A row group of more bytes than this (see [`Chunk::bytes`]) ends, however few its rows are.
+const GROUP_BYTES: u64 = 256 << 20;
+
+/// The pages of one lane in one row group.
+type Pages = Vec<ArrowColumnChunk>;
+
+/// What a lane has to do next.
+enum Step {
+    /// A row group begins.
+    Open(Vec<ArrowColumnWriter>),
+    /// Rows of it; the chunk is on its way as long as one lane has them.
+    Write(Vec<ArrayRef>, Arc<OnItsWay>),
+    /// It ends.
+    Close,
+}
+
+/// Stands for a chunk of which not every lane is done; how many there are says the count of what is inside.
+struct OnItsWay {
+    _counted: Arc<()>,
+}
+
+/// A column: steps that wait, and its writers where no worker has them.
+struct Lane {
+    field: FieldRef,
+    steps: VecDeque<Step>,
+    writers: Option<Vec<ArrowColumnWriter>>,
+}
+
+/// What a worker gives back.
+enum Done {
+    Lane { lane: usize, writers: Vec<ArrowColumnWriter>, closed: Vec<Pages> },
+    Written(Box<SerializedFileWriter<Spill>>),
+}
+
+/// A row group whose lanes are ending.
+struct Group {
+    pages: Vec<Option<Pages>>,
+    missing: usize,
+}
+
+/// A file in the making.
+pub(super) struct Encoder {
+    workers: Workers,
+    /// `None` while a worker writes a row group.
+    file: Option<Box<SerializedFileWriter<Spill>>>,
+    factory: ArrowRowGroupWriterFactory,
+    cutter: Cutter,
+    lanes: Vec<Lane>,
+    /// Tasks of their own: work that a worker is free for must not wait until somebody looks here.
+    running: FuturesUnordered<AbortOnDropHandle<Result<Done, ParquetError>>>,
+    /// Row groups that were begun and are not yet written, the oldest first.
+    groups: VecDeque<Group>,
+    /// How many row groups each lane has ended, less those that are written.
+    ended: Vec<usize>,
+    token: Arc<()>,
+    group_rows: usize,
+    open_rows: usize,
+    open_bytes: u64,
+    rows: u64,
+}
+
+impl Encoder {
+    /// Begins a file.
+    pub(super) fn new(
+        schema: &SchemaRef,
+        compression: Compression,
+        group_rows: usize,
+        folder: &Path,
+        workers: &Workers,
+    ) -> Result<Encoder, ParquetError> {
+        let descriptor = ArrowSchemaConverter::new().schema_root("tweets").convert(schema)?;
+        let mut properties = columns::properties(&descriptor, compression);
+        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+        let spill = Spill::new(folder)?;
+        let file = SerializedFileWriter::new(spill, descriptor.root_schema_ptr(), Arc::new(properties))?;
+        let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(schema));
+        let lane =
+            |field: &FieldRef| Lane { field: Arc::clone(field), steps: VecDeque::new(), writers: Some(Vec::new()) };
+        let lanes: Vec<Lane> = schema.fields().iter().map(lane).collect();
+        Ok(Encoder {
+            workers: workers.clone(),
+            file: Some(Box::new(file)),
+            factory,
+            cutter: Cutter::new(schema),
+            ended: vec![0; lanes.len()],
+            lanes,
+            running: FuturesUnordered::new(),
+            groups: VecDeque::new(),
+            token: Arc::new(()),
+            group_rows: group_rows.max(1),
+            open_rows: 0,
+            open_bytes: 0,
+            rows: 0,
+        })
+    }
+
+    /// Takes rows; waits where enough of them are on their way.
+    pub(super) async fn push(&mut self, batch: RecordBatch) -> Result<(), ParquetError> {
+        self.rows += batch.num_rows() as u64;
+        self.cutter.push(batch);
+        while let Some(chunk) = self.cutter.next(self.group_rows - self.open_rows) {
+            self.send(chunk).await?;
+        }
+        // Lanes that are done meanwhile get what has come for them since.
+        while let Some(Some(done)) = self.running.next().now_or_never() {
+            self.take(ended(done)?);
+        }
+        Ok(())
+    }
+
+    /// Whether there are rows whose row group has not ended: memory is held for them.
+    pub(super) fn is_open(&self) -> bool {
+        self.open_rows > 0 || !self.cutter.is_empty()
+    }
+
+    /// Ends the row group that is open, with all rows that came, and waits until it is written.
+    pub(super) async fn rest(&mut self) -> Result<(), ParquetError> {
+        while let Some(chunk) = self.cutter.rest(self.group_rows - self.open_rows) {
+            self.send(chunk).await?;
+        }
+        self.close_group();
+        while self.step().await? {}
+        Ok(())
+    }
+
+    /// Rows taken so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Ends the file.
+    pub(super) async fn finish(mut self, entries: Vec<KeyValue>) -> Result<Spilled, ParquetError> {
+        self.rest().await?;
+        let mut file = self.file.take().expect("nothing is under way");
+        for entry in entries {
+            file.append_key_value_metadata(entry);
+        }
+        let done = self.workers.run(move || -> Result<Spilled, ParquetError> { Ok(file.into_inner()?.finish()?) });
+        done.await
+    }
+
+    async fn send(&mut self, chunk: Chunk) -> Result<(), ParquetError> {
+        // One is held here.
+        while Arc::strong_count(&self.token) > CHUNKS {
+            if !self.step().await? {
+                break;
+            }
+        }
+        if self.open_rows == 0 {
+            self.open_group()?;
+        }
+        self.open_rows += chunk.rows;
+        self.open_bytes += chunk.bytes();
+        let token = Arc::new(OnItsWay { _counted: Arc::clone(&self.token) });
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            let column = chunk.pieces.iter().map(|piece| Arc::clone(piece.column(number))).collect();
+            lane.steps.push_back(Step::Write(column, Arc::clone(&token)));
+        }
+        if self.open_rows >= self.group_rows || self.open_bytes >= GROUP_BYTES {
+            self.close_group();
+        } else {
+            self.start_lanes();
+        }
+        Ok(())
+    }
+
+    fn open_group(&mut self) -> Result<(), ParquetError> {
+        let mut writers = self.factory.create_column_writers(self.groups.len())?.into_iter();
+        for lane in &mut self.lanes {
+            let own = writers.by_ref().take(leaves(&lane.field)).collect();
+            lane.steps.push_back(Step::Open(own));
+        }
+        self.groups.push_back(Group { pages: self.lanes.iter().map(|_| None).collect(), missing: self.lanes.len() });
+        Ok(())
+    }
+
+    fn close_group(&mut self) {
+        if self.open_rows > 0 {
+            self.lanes.iter_mut().for_each(|lane| lane.steps.push_back(Step::Close));
+            (self.open_rows, self.open_bytes) = (0, 0);
+        }
+        self.start_lanes();
+    }
+
+    /// Gives every lane that has something to do and is not at it to the workers.
+    fn start_lanes(&mut self) {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.steps.is_empty() {
+                continue;
+            }
+            let Some(writers) = lane.writers.take() else { continue };
+            let (field, steps) = (Arc::clone(&lane.field), mem::take(&mut lane.steps));
+            let work = self.workers.run(move || run_lane(number, &field, writers, steps));
+            self.running.push(AbortOnDropHandle::new(tokio::spawn(work)));
+        }
+    }
+
+    /// Waits for the next piece of work to be done, and goes on from there; false when there is none.
+    async fn step(&mut self) -> Result<bool, ParquetError> {
+        let Some(done) = self.running.next().await else { return Ok(false) };
+        self.take(ended(done)?);
+        Ok(true)
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Written(file) => self.file = Some(file),
+            Done::Lane { lane, writers, closed } => {
+                self.lanes[lane].writers = Some(writers);
+                for pages in closed {
+                    let group = &mut self.groups[self.ended[lane]];
+                    group.pages[lane] = Some(pages);
+                    group.missing -= 1;
+                    self.ended[lane] += 1;
+                }
+            }
+        }
+        self.start_lanes();
+        self.write_group();
+    }
+
+    /// Gives the oldest row group to a worker, if it is whole and the file is here.
+    fn write_group(&mut self) {
+        if self.groups.front().is_none_or(|group| group.missing > 0) {
+            return;
+        }
+        let Some(mut file) = self.file.take() else { return };
+        let group = self.groups.pop_front().expect("it was just looked at");
+        self.ended.iter_mut().for_each(|ended| *ended -= 1);
+        let work = self.workers.run(move || {
+            let mut writer = file.next_row_group()?;
+            for pages in group.pages.into_iter().flatten().flatten() {
+                pages.append_to_row_group(&mut writer)?;
+            }
+            writer.close()?;
+            Ok(Done::Written(file))
+        });
+        self.running.push(AbortOnDropHandle::new(tokio::spawn(work)));
+    }
+}
+
+/// What a task came to.
+fn ended(task: Result<Result<Done, ParquetError>, JoinError>) -> Result<Done, ParquetError> {
+    match task {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(ParquetError::General("the run time is shutting down".to_owned())),
+    }
+}
+
+/// How many columns of the file a field is.
+fn leaves(field: &FieldRef) -> usize {
+    use arrow::datatypes::DataType::{List, Struct};
+    match field.data_type() {
+        Struct(members) => members.iter().map(leaves).sum(),
+        List(item) => leaves(item),
+        _ => 1,
+    }
+}
+
+fn run_lane(
+    lane: usize,
+    field: &FieldRef,
+    mut writers: Vec<ArrowColumnWriter>,
+    steps: VecDeque<Step>,
+) -> Result<Done, ParquetError> {
+    let mut closed = Vec::new();
+    for step in steps {
+        match step {
+            Step::Open(opened) => writers = opened,
+            Step::Write(pieces, _token) => {
+                let column = whole(&pieces)?;
+                for (leaf, writer) in compute_leaves(field, &column)?.iter().zip(&mut writers) {
+                    writer.write(leaf)?;
+                }
+            }
+            Step::Close => {
+                let pages: Result<Pages, _> =
+                    mem::take(&mut writers).into_iter().map(ArrowColumnWriter::close).collect();
+                closed.push(pages?);
+            }
+        }
+    }
+    Ok(Done::Lane { lane, writers, closed })
+}
+
+fn whole(pieces: &[ArrayRef]) -> Result<ArrayRef, ParquetError> {
+    match pieces {
+        [one] => Ok(Arc::clone(one)),
+        many => {
+            let many: Vec<&dyn arrow::array::Array> = many.iter().map(AsRef::as_ref).collect();
+            Ok(arrow::compute::concat(&many)?)
+        }
+    }
+}
+
+/// Whether a failure is one of the disk.
+pub(super) fn disk_failure(error: &ParquetError) -> Option<&io::Error> {
+    match error {
+        ParquetError::External(source) => source.downcast_ref(),
+        _ => None,
+    }
+}

@@ -1,0 +1,176 @@
+//! Hours to Parquet: the last step of a tweet's way inside this crate.
+//!
+//! An hour's lines are decoded by [`scan`](crate::scan), encoded column by column in parallel (`encoder`) into a file on local
+//! disk (`spill`), and put whole, once, under a name that says its hour (`layout`, `put`). What the file says of its own making
+//! (`stamp`) tells a rerun that there is nothing to do (`decide`). A conversion that fails or is killed leaves nothing that a
+//! reader could take for data.
+//!
+//! It reads closed hours as their manifests list them, and on request what is open (`split` for folders that are no hours). It
+//! never changes a lake.
+
+mod chunks;
+mod columns;
+mod decide;
+mod deletes;
+mod encoder;
+mod error;
+mod hour;
+mod ids;
+mod layout;
+mod options;
+mod plan;
+mod progress;
+mod put;
+mod rejects;
+mod source;
+mod spill;
+mod split;
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use futures_util::{StreamExt, stream};
+
+use crate::catalogue::Lakes;
+use crate::hour::HourRange;
+use crate::store::Store;
+use crate::table::{self, Projection, TableOptions};
+use crate::work::Workers;
+use hour::{Common, Making};
+use plan::{Job, What};
+use progress::Watch;
+
+pub use error::ConvertError;
+pub use options::{Compression, CompressionError, ConvertOptions};
+pub use progress::{Callback, HourReport, Outcome, Progress, Summary};
+
+/// Converts hours of lakes to Parquet in a target.
+///
+/// `ranges` names the hours: of a range of one the hour must be there, of a longer one those that are there are taken; without
+/// any range, all hours that are closed and not yet converted. `progress` is told how far it is, at most ten times a second and
+/// after each hour, and may ask for an end.
+///
+/// An hour that fails for a reason of its own is told in [`Summary::failed`] and does not keep the others from being
+/// converted.
+///
+/// # Errors
+/// [`ConvertError::SharedRoot`] and [`ConvertError::Columns`] before anything is read; a store or a disk that fails; and
+/// [`ConvertError::Stopped`]. Hours that were done by then stay.
+pub async fn convert_hours(
+    lakes: &Lakes,
+    ranges: &[HourRange],
+    target: Arc<dyn Store>,
+    options: &ConvertOptions,
+    workers: &Workers,
+    progress: &mut Callback<'_>,
+) -> Result<Summary, ConvertError> {
+    for lake in lakes.lakes() {
+        layout::refuse_shared_root(&lake.store().location(), &target.location())?;
+    }
+    let schema = Projection::new(&options.table)?.schema();
+    let temp_dir = options.temp_dir.clone().unwrap_or_else(spill::default_folder);
+    spill::remove_left_behind(&temp_dir);
+    let mut common = Common {
+        lakes,
+        options,
+        projection: Projection::new(&with_time(options, &schema))?,
+        schema,
+        workers,
+        temp_dir,
+        deleted: None,
+        watch: Mutex::new(Watch::new(progress)),
+    };
+    let target = target.as_ref();
+    let plan = plan::make(&common, ranges, target).await?;
+    common.watch().add_work(plan.jobs.len() as u64, plan.jobs.iter().map(|job| job.source.bytes).sum());
+    common.deleted = match plan.first_hour().filter(|_| options.without_deleted) {
+        Some(first) => Some(deletes::read(lakes, plan::closed_since(&common, first).await?).await?),
+        None => None,
+    };
+    let mut summary = Summary { failed: plan.failed, hours: plan.up_to_date, ..Summary::default() };
+    let mut done = stream::iter(&plan.jobs).map(|job| convert(&common, job, target)).buffered(options.jobs.max(1));
+    while let Some((job, result)) = done.next().await {
+        match result {
+            Ok(reports) => summary.hours.extend(reports),
+            Err(error) if error.is_of_one_hour() => summary.failed.push((job.name(), error)),
+            Err(error) => return Err(error),
+        }
+    }
+    drop(done);
+    summary.hours.sort_by_key(|report| report.hour);
+    summary.elapsed = common.watch().elapsed();
+    Ok(summary)
+}
+
+/// Where folders are split by the time of their tweets, this is decoded too, wanted or not.
+fn with_time(options: &ConvertOptions, schema: &SchemaRef) -> TableOptions {
+    let mut table = options.table.clone();
+    if let Some(columns) = table.columns.as_mut().filter(|_| options.open && !has_time(schema)) {
+        columns.push(split::TIME.to_owned());
+    }
+    table
+}
+
+fn has_time(schema: &Schema) -> bool {
+    schema.column_with_name(split::TIME).is_some()
+}
+
+/// The version of the tweets table that is written.
+fn schema_version() -> String {
+    table::SCHEMA_VERSION.to_owned()
+}
+
+/// One job from its lines to the target.
+async fn convert<'j>(
+    common: &Common<'_>,
+    job: &'j Job,
+    target: &dyn Store,
+) -> (&'j Job, Result<Vec<HourReport>, ConvertError>) {
+    (job, try_convert(common, job, target).await)
+}
+
+async fn try_convert(common: &Common<'_>, job: &Job, target: &dyn Store) -> Result<Vec<HourReport>, ConvertError> {
+    let fetched;
+    let (entry, split) = match &job.what {
+        // With the times of arrival, which the plan of many hours would not hold in memory.
+        What::Hour(hour) => {
+            fetched = common.lakes.hour(*hour).await?;
+            (&fetched, None)
+        }
+        What::Folder(entry, range) => (entry.as_ref(), Some(*range)),
+    };
+    let mut making = Making::new(common, entry, split);
+    making.read().await?;
+    let made = making.finish(&job.stamp).await?;
+    let mut reports = Vec::with_capacity(made.hours.len());
+    for (whole, counted) in &made.hours {
+        let there = plan::there(common, job, whole.hour, target).await?;
+        let mut putting = std::pin::pin!(put::put(target, whole, there.present, there.replace));
+        let mut ticks = tokio::time::interval(progress::INTERVAL);
+        // What is being put is let finish, whoever asks for an end.
+        let mut stopped = Ok(());
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut putting => break done?,
+                _ = ticks.tick() => stopped = stopped.and(common.watch().tick()),
+            }
+        }
+        reports.push(HourReport {
+            hour: whole.hour,
+            outcome: Outcome::Made,
+            rows: counted.rows,
+            rejects: counted.rejects,
+            duplicates: counted.duplicates,
+            deleted: counted.deleted,
+            bytes_in: if reports.is_empty() { made.bytes_in } else { 0 },
+            bytes_out: whole.tweets.body.len(),
+        });
+        stopped?;
+    }
+    common.watch().done(&reports);
+    Ok(reports)
+}

@@ -1,0 +1,167 @@
+//! The decoder held against the plain reading: real tweets where `../shared/data` is there, random and broken lines always.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::lines::{broken, tweet_line};
+use super::*;
+use crate::tweet::{LineKind, scan};
+
+static WITH_REFERENCED: LazyLock<Projection> = LazyLock::new(|| {
+    Projection::new(&TableOptions { referenced: true, raw: false, columns: None }).expect("the whole table")
+});
+
+/// Holds one line against the plain reading; gives the number of its rows.
+fn compare(line: &[u8]) -> Result<usize, TestCaseError> {
+    let mut decoder = Decoder::new(&WITH_REFERENCED);
+    let pushed = decoder.push(line, &Origin::default());
+    let rows = rows_json(&decoder.finish());
+    let shown = String::from_utf8_lossy(line);
+    let scanned = scan(line);
+    if !matches!(scanned, LineKind::Tweet(_)) {
+        let same = match (scanned, &pushed) {
+            (LineKind::Blank, Pushed::Blank) | (LineKind::Control(_), Pushed::Control) => true,
+            (LineKind::Message(expected), Pushed::Message(message)) => expected == *message,
+            (LineKind::Reject(expected), Pushed::Reject(RejectReason::Line(reason))) => expected == *reason,
+            _ => false,
+        };
+        prop_assert!(same && rows.is_empty(), "{pushed:?} of {shown}");
+        return Ok(0);
+    }
+    let Some((api, document)) = dom::document(line) else { return Ok(0) };
+    match dom::rows(api, &document) {
+        Ok(expected) => {
+            prop_assert_eq!(&pushed, &Pushed::Tweet { rows: expected.len() as u32 }, "{}", shown);
+            for (row, expected) in rows.iter().zip(&expected) {
+                for (name, value) in expected.as_object().expect("a row") {
+                    prop_assert!(same(&row[name], value), "column {name} is {}, not {value}, of {shown}", row[name]);
+                }
+                prop_assert_eq!(row.as_object().map(|row| row.len()), expected.as_object().map(|row| row.len()));
+            }
+        }
+        Err(_) => {
+            let is_reject =
+                matches!(pushed, Pushed::Reject(RejectReason::WrongType { .. } | RejectReason::IdTooLarge { .. }));
+            prop_assert!(is_reject, "{pushed:?} of {shown}");
+            prop_assert!(rows.is_empty());
+        }
+    }
+    Ok(rows.len())
+}
+
+/// Whether two values are equal; `serde_json` may be off by the last bit of a float.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, value)| same(value, b.get(name).unwrap_or(&Value::Null)))
+        }
+        (Value::Number(a), Value::Number(b)) if a.is_f64() && b.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= a.abs() * 1e-15
+        }
+        _ => a == b,
+    }
+}
+
+/// `../shared/data` beside the workspace; the tests that use it pass where it is absent.
+fn shared_data() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
+    let data = workspace.ancestors().skip(1).map(|above| above.join("shared/data")).find(|data| data.is_dir());
+    data.filter(|data| data.join("twitter.json").is_file())
+}
+
+#[test]
+fn real_v1_tweets_read_as_by_hand() {
+    let Some(data) = shared_data() else { return };
+    let page: Value =
+        serde_json::from_slice(&std::fs::read(data.join("twitter.json")).expect("readable")).expect("JSON");
+    let statuses = page["statuses"].as_array().expect("statuses");
+    let mut rows = 0;
+    for status in statuses {
+        rows += compare(status.to_string().as_bytes()).expect("the same rows");
+        let pretty = serde_json::to_string_pretty(status).expect("JSON");
+        assert!(compare(pretty.as_bytes()).expect("the same rows") > 0);
+    }
+    let retweets = statuses.iter().filter(|status| !status["retweeted_status"].is_null()).count();
+    assert_eq!(rows, statuses.len() + retweets);
+}
+
+#[test]
+fn real_v2_tweets_read_as_by_hand() {
+    let Some(data) = shared_data() else { return };
+    let mut tweets = 0;
+    for entry in std::fs::read_dir(data.join("v2")).expect("readable") {
+        let text = std::fs::read_to_string(entry.expect("readable").path()).expect("UTF-8");
+        // Some of the pages are broken on purpose.
+        for page in text.lines().filter_map(|page| serde_json::from_str::<Value>(page).ok()) {
+            let data = match &page["data"] {
+                Value::Array(tweets) => tweets.clone(),
+                tweet => vec![tweet.clone()],
+            };
+            for (index, tweet) in data.into_iter().filter(Value::is_object).enumerate() {
+                tweets += 1;
+                // A whole page's includes belong to each of its tweets; all of them each time would take minutes.
+                let mut includes = page["includes"].clone();
+                for list in includes.as_object_mut().into_iter().flat_map(|includes| includes.values_mut()) {
+                    let list = list.as_array_mut().expect("includes are lists");
+                    list.drain(..index.min(list.len()));
+                    list.truncate(if index == 0 { 200 } else { 20 });
+                }
+                for line in [
+                    json!({"data": tweet, "includes": includes, "matching_rules": [{"id": 7, "tag": null}]}),
+                    json!({"aaa": [], "includes": includes, "zzz": tweet}),
+                ] {
+                    // `serde_json` sorts members: `zzz` puts the post behind its includes.
+                    let line = line.to_string().replace("\"zzz\":", "\"data\":");
+                    assert!(compare(line.as_bytes()).expect("the same rows") > 0, "{line}");
+                }
+            }
+        }
+    }
+    assert!(tweets > 400, "only {tweets} tweets");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn random_tweets_read_as_by_hand(line in tweet_line()) {
+        compare(line.as_bytes())?;
+    }
+
+    #[test]
+    fn broken_lines_read_as_by_hand(line in broken()) {
+        compare(&line)?;
+    }
+
+    #[test]
+    fn a_refused_line_leaves_no_trace(lines in prop::collection::vec(tweet_line(), 1..8)) {
+        let (mut decoder, mut expected) = (Decoder::new(&WITH_REFERENCED), Vec::new());
+        for line in &lines {
+            decoder.push(line.as_bytes(), &Origin::default());
+            let mut alone = Decoder::new(&WITH_REFERENCED);
+            alone.push(line.as_bytes(), &Origin::default());
+            expected.extend(rows_json(&alone.finish()));
+        }
+        prop_assert_eq!(decoder.rows(), expected.len());
+        prop_assert_eq!(rows_json(&decoder.finish()), expected);
+        prop_assert_eq!(decoder.rows(), 0);
+    }
+
+    #[test]
+    fn a_projection_has_what_the_whole_table_has(line in tweet_line(), picked in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
+        let schema = schema();
+        let names: Vec<&str> = picked.iter().map(|index| schema.field(index.index(schema.fields().len())).name().as_str()).collect();
+        let (pushed, whole) = decode(&TableOptions::default(), line.as_bytes());
+        if matches!(pushed, Pushed::Tweet { .. }) {
+            let (_, rows) = decode(&options(&names), line.as_bytes());
+            for (name, value) in rows[0].as_object().expect("a row") {
+                prop_assert_eq!(value, &whole[0][name]);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The inner loop of the walk: where the plain bytes of a text end. Every byte of a line's texts passes here once.
+//!
+//! Sixteen bytes at a time with what every x86-64 processor has (most texts are shorter than 32 bytes, so that wider
+//! registers gain little), eight at a time elsewhere and at the end of a line. It knows nothing of JSON but the three kinds of
+//! bytes that a text cannot simply hold.
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Index of the first byte from `at` that does not simply belong to a text: a quote, a backslash, a control character, or
+/// the end.
+#[inline(always)]
+pub(super) fn plain_end(line: &[u8], at: usize) -> usize {
+    let mut rest = &line[at..];
+    #[cfg(target_arch = "x86_64")]
+    while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
+        let hit = special_of_16(chunk);
+        if hit != 0 {
+            return line.len() - rest.len() + hit.trailing_zeros() as usize;
+        }
+        rest = tail;
+    }
+    by_eight(line, rest)
+}
+
+/// One bit for each byte, the lowest for the first one: whether it is one of the three.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "one load and six instructions in place of forty: a quarter of the whole walk")]
+#[inline(always)]
+fn special_of_16(chunk: &[u8; 16]) -> u32 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of every x86-64 processor, and the load takes the sixteen bytes of the array, aligned or not.
+    unsafe {
+        let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        let controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls)) as u32
+    }
+}
+
+/// For each of eight bytes the highest bit of `hit` is set where it is one of the three. A borrow can set wrong bits only
+/// above a right one, and only the lowest is used.
+#[inline]
+fn by_eight(line: &[u8], mut rest: &[u8]) -> usize {
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let hit = (word.wrapping_sub(ONES * 0x20) & !word
+            | quote.wrapping_sub(ONES) & !quote
+            | backslash.wrapping_sub(ONES) & !backslash)
+            & HIGH;
+        if hit != 0 {
+            return line.len() - rest.len() + hit.trailing_zeros() as usize / 8;
+        }
+        rest = tail;
+    }
+    let plain = rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count();
+    line.len() - rest.len() + plain
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_special_byte_is_found(
+            bytes in prop::collection::vec(prop_oneof![20 => 0x20u8.., 1 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\')], 0..80),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let at = at.index(bytes.len() + 1);
+            let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
+            let expected = at + bytes[at..].iter().take_while(|byte| plain(byte)).count();
+            prop_assert_eq!(plain_end(&bytes, at), expected);
+            prop_assert_eq!(by_eight(&bytes, &bytes[at..]), expected);
+        }
+    }
+}
