@@ -21,12 +21,15 @@ use super::stamp::{Counted, Stamp};
 use super::{ConvertError, ConvertOptions};
 use crate::catalogue::{HourEntry, Lakes};
 use crate::hour::{Hour, HourRange};
+use crate::read::ReadOptions;
 use crate::scan::{Counts, ScanOptions, Scanned, scan};
 use crate::table::Projection;
 use crate::work::Workers;
 
 /// Rows that come at once, at least. As many as a share of lines gives need not be put together, only to be cut again.
 const BATCH_ROWS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
+/// Bytes that are read and decoded ahead.
+const AHEAD_BYTES: usize = 32 << 20;
 /// Row groups that are open at once: of a folder that is split, the hours that its tweets are of at the moment.
 const OPEN_GROUPS: usize = 3;
 /// Hours of one folder that are written at once: each is an open file.
@@ -159,7 +162,10 @@ impl<'c, 'a> Making<'c, 'a> {
         for late in [Some(false), late].into_iter().flatten() {
             let common = self.common;
             let sources = common.lakes.sources(self.entry, late);
-            let options = ScanOptions { batch_rows: BATCH_ROWS, ..ScanOptions::default() };
+            let options = ScanOptions {
+                batch_rows: BATCH_ROWS,
+                read: ReadOptions { max_memory_bytes: AHEAD_BYTES, ..ReadOptions::default() },
+            };
             let mut scanned = pin!(scan(sources, &common.projection, common.workers, &options));
             let mut ticks = tokio::time::interval(INTERVAL);
             loop {

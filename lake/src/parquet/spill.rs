@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
@@ -13,7 +14,9 @@ use tempfile::{Builder, NamedTempFile};
 use crate::store::Body;
 
 const PREFIX: &str = "cauce-convert-";
-const BUFFER_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 64 << 10;
+/// Longer than any file is without its lock after it was made.
+const UNLOCKED: Duration = Duration::from_secs(60);
 
 /// A file that grows; it is removed when it is dropped.
 pub(super) struct Spill {
@@ -81,8 +84,9 @@ pub(super) fn remove_left_behind(folder: &Path) {
             continue;
         }
         let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
-        // Between its making and its lock a file of a living process can be taken for a dead one's: it is empty then.
-        if file.try_lock().is_ok() && file.metadata().is_ok_and(|meta| meta.len() > 0) {
+        // Between its making and its lock a file of a living process could be taken for a dead one's: it is empty then, and new.
+        let old = |meta: &fs::Metadata| meta.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > UNLOCKED));
+        if file.try_lock().is_ok() && file.metadata().is_ok_and(|meta| meta.len() > 0 || old(&meta)) {
             let _ = fs::remove_file(entry.path());
         }
     }
