@@ -146,7 +146,7 @@ def test_ctrl_c_ends_a_conversion_and_leaves_nothing_half_made(tmp_path: Path) -
     builder = Builder()
     body = joined(tweets(2000))
     for hour in hours_from(START, 24):
-        builder.hour(hour, body * 4)
+        builder.hour(hour, body * 2)
     lake, target = builder.to_folder(tmp_path / "lake"), tmp_path / "parquet"
     arguments = [sys.executable, "-c", PROGRAM, str(lake), str(target)]
     program = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
