@@ -8,6 +8,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := $(abspath .venv)
 STAMP := $(VENV)/.from-requirements
+LUIGI := $(VENV)/.luigi-tasks
 TESTBIN := $(abspath .testbin)
 BENCHVENV := $(abspath .venv-bench)
 BENCHSERVER := bench/server/Cargo.toml
@@ -23,7 +24,7 @@ PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -78,10 +79,22 @@ else
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 endif
 	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
-	@$(MAKE) --no-print-directory test-python
+	@$(MAKE) --no-print-directory test-python test-luigi
 
 test-python: module ## Only the tests of the Python module
 	cd pybindings && $(VENV)/bin/python -m pytest -q
+
+test-luigi: module $(LUIGI) ## Only the checks and tests of luigi_tasks, with a real luigid and S3 server
+	cargo build --locked --package cauce-ingest
+	cd luigi_tasks && $(VENV)/bin/ruff format --quiet --check . && $(VENV)/bin/ruff check --quiet .
+	cd luigi_tasks && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
+	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q
+
+$(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
+	@echo 'adding luigi_tasks to .venv'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r luigi_tasks/requirements-test.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable luigi_tasks
+	@touch $@
 
 test-python-versions: wheel ## Its tests with the one wheel on other Pythons (PYTHONS)
 	@for python in $(PYTHONS); do \
@@ -93,8 +106,9 @@ test-python-versions: wheel ## Its tests with the one wheel on other Pythons (PY
 		(cd pybindings && ../target/python-$$version/bin/python -m pytest -q); \
 	done
 
-demo: need-python build ## Simulator to local lake: three hours in half a minute
-	@INGEST=$(INGEST) $(PYTHON) scripts/demo
+demo: build wheel $(LUIGI) ## Simulator to lake, Luigi, Parquet and report: three hours in two minutes
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(WHEELS) cauce
+	@INGEST=$(INGEST) LUIGI_BIN=$(VENV)/bin $(PYTHON) scripts/demo
 
 soak: need-python build ## Half an hour of random kills, then the oracle (SOAK_MINUTES, SOAK_SEED)
 	@INGEST=$(INGEST) $(PYTHON) scripts/proof/soak

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use cauce_lake::table::{Decoder, Origin, Projection, Pushed, TableOptions};
+use cauce_lake::tweet::{self, LineKind};
 
 const BENCHMARK: &[&str] = &[
     "tweet_id",
@@ -72,13 +73,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let speed = bytes.len() as f64 / time.as_secs_f64() / 1e6;
         println!("{name:10} {speed:7.0} MB/s  {lines} lines  {rows} rows  {rejects} rejects");
     }
-    if only.is_none() || only.as_deref() == Some("scan") {
-        let start = Clock::start();
-        let lines = bytes
-            .split(|&byte| byte == b'\n')
-            .filter(|line| matches!(cauce_lake::tweet::scan(line), cauce_lake::tweet::LineKind::Tweet(_)));
-        let lines = lines.count();
-        println!("scan       {:7.0} MB/s  {lines} tweets", bytes.len() as f64 / start.elapsed().as_secs_f64() / 1e6);
+    if only.as_ref().is_none_or(|only| only == "scan") {
+        let mut rounds: Vec<_> = (0..ROUNDS).map(|_| scan(&bytes)).collect();
+        rounds.sort_unstable();
+        let (time, tweets) = rounds[ROUNDS / 2];
+        println!("{:10} {:7.0} MB/s  {tweets} tweets", "scan", bytes.len() as f64 / time.as_secs_f64() / 1e6);
     }
     Ok(())
 }
@@ -109,11 +108,7 @@ impl Clock {
 fn decode(decoder: &mut Decoder, bytes: &[u8]) -> (Duration, [u64; 3]) {
     let (mut lines, mut rows, mut rejects, mut batch) = (0, 0, 0, 0);
     let start = Clock::start();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let line = &rest[..end];
-        rest = rest.get(end + 1..).unwrap_or_default();
+    for line in self::lines(bytes) {
         match decoder.push(line, &Origin::default()) {
             Pushed::Tweet { rows: added } => rows += u64::from(added),
             Pushed::Reject(_) => rejects += 1,
@@ -128,4 +123,20 @@ fn decode(decoder: &mut Decoder, bytes: &[u8]) -> (Duration, [u64; 3]) {
     }
     std::hint::black_box(decoder.finish());
     (start.elapsed(), [lines, rows, rejects])
+}
+
+/// One round of telling lines apart, which the decoder does too: how long it took, and tweets.
+fn scan(bytes: &[u8]) -> (Duration, usize) {
+    let start = Clock::start();
+    let tweets = lines(bytes).filter(|line| matches!(tweet::scan(line), LineKind::Tweet(_))).count();
+    (start.elapsed(), tweets)
+}
+
+fn lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+        let is_end = rest.is_empty();
+        rest = rest.get(line.len() + 1..).unwrap_or_default();
+        (!is_end).then_some(line)
+    })
 }

@@ -18,7 +18,7 @@ import psutil
 
 BIN = pathlib.Path(sys.executable).parent
 # Seconds after which something that should happen is taken for never happening; it is no measure of speed.
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 LUIGID = """\
 [scheduler]
@@ -60,7 +60,11 @@ class Server:
                 env={**os.environ, **(environment or {})},
                 cwd=self.log.parent,
             )
-        self.port = until(f"{command[0]} listens", self._listening)
+        try:
+            self.port = until(f"{command[0]} listens", self._listening)
+        except BaseException:
+            self.stop()
+            raise
 
     def _listening(self) -> int:
         assert self._process is not None

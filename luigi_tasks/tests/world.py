@@ -107,6 +107,7 @@ class World:
             process.wait(PATIENCE)
         finally:
             process.kill()
+            process.wait()
         return process.returncode, self.said()
 
 

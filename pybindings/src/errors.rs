@@ -3,9 +3,10 @@
 
 use cauce_lake::StoreError;
 use cauce_lake::catalogue::CatalogueError;
+use cauce_lake::parquet::ConvertError;
 use cauce_lake::read::ReadError;
 use cauce_lake::store::ErrorKind;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use std::path::Path;
@@ -62,6 +63,27 @@ pub(crate) fn catalogue(py: Python<'_>, error: &CatalogueError) -> PyErr {
 /// An hour that is not there.
 pub(crate) fn no_hour(py: Python<'_>, name: &str, location: &str) -> PyErr {
     make(py, "HourNotFound", &format!("there is no hour {name} in {location}"), Place::default())
+}
+
+/// A conversion, or that of one hour, that came to nothing.
+pub(crate) fn convert(py: Python<'_>, error: &ConvertError) -> PyErr {
+    let class = match error {
+        ConvertError::Catalogue(error) => return catalogue(py, error),
+        ConvertError::Store(error) => return store(py, error),
+        ConvertError::Columns(error) => return PyValueError::new_err(error.to_string()),
+        ConvertError::Read { name, source } => {
+            let place = Place { key: Some(source.key().as_str()), offset: Some(source.offset()), line: None };
+            return make(py, class_of(source.kind()), &format!("cannot convert {name}: {}", text(source)), place);
+        }
+        ConvertError::NotClosed(_) => "HourNotClosed",
+        ConvertError::Different { .. } => "AlreadyThere",
+        other => class_of(other.kind()),
+    };
+    let mut message = error.to_string();
+    if let Some(source) = std::error::Error::source(error) {
+        message = format!("{message}: {source}");
+    }
+    make(py, class, &message, Place::default())
 }
 
 /// An object that could not be read.

@@ -19,14 +19,10 @@ const UNITS: u32 = 4096;
 const THINGS: usize = 256;
 
 /// Something on its way.
-enum Parcel<T> {
-    Thing {
-        thing: T,
-        /// The memory it takes, given back when it is dropped.
-        _room: OwnedSemaphorePermit,
-    },
-    /// The stream ended. Without it the task was lost, and the end would look like that of the data.
-    End,
+struct Parcel<T> {
+    thing: T,
+    /// The memory it takes, given back when it is dropped.
+    _room: OwnedSemaphorePermit,
 }
 
 /// The receiving end of a stream that a task reads. Several threads may share it.
@@ -34,7 +30,10 @@ pub(crate) struct Feed<T> {
     process: &'static Process,
     parcels: Mutex<mpsc::Receiver<Parcel<T>>>,
     task: Task<()>,
-    over: AtomicBool,
+    /// Whether nothing is to come after what is under way: the stream has ended, or the reading was closed. Without it the
+    /// task was lost, and the end would look like that of the data.
+    over: Arc<AtomicBool>,
+    closed: AtomicBool,
 }
 
 impl<T: Send + 'static> Feed<T> {
@@ -46,22 +45,24 @@ impl<T: Send + 'static> Feed<T> {
     ) -> Feed<T> {
         let (sender, parcels) = mpsc::channel(THINGS);
         let free = Arc::new(Semaphore::new(UNITS as usize));
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
         let starting = process.starting();
         let task = process.spawn(async move {
-            let mut first = things.next().await;
+            let mut next = things.next().await;
             process.started(starting);
-            while let Some(thing) = first.take() {
+            while let Some(thing) = next.take() {
                 let units = u32::try_from(weight(&thing) / UNIT + 1).map_or(UNITS, |units| units.min(UNITS));
                 let room = Arc::clone(&free).acquire_many_owned(units).await.expect("it is never closed");
-                if sender.send(Parcel::Thing { thing, _room: room }).await.is_err() {
+                if sender.send(Parcel { thing, _room: room }).await.is_err() {
                     return;
                 }
-                first = things.next().await;
+                next = things.next().await;
             }
-            // Nobody is left to hear it where this fails.
-            let _ = sender.send(Parcel::End).await;
+            // Before the sender is dropped, which is what tells the end.
+            ended.store(true, Ordering::Release);
         });
-        Feed { process, parcels: Mutex::new(parcels), task, over: AtomicBool::new(false) }
+        Feed { process, parcels: Mutex::new(parcels), task, over, closed: AtomicBool::new(false) }
     }
 
     /// The next thing; `None` at the end, and after [`close`](Self::close).
@@ -87,7 +88,7 @@ impl<T: Send + 'static> Feed<T> {
 
     /// What is there, without waiting; `None` where nothing is.
     pub(crate) fn try_next(&self) -> Option<PyResult<Option<T>>> {
-        if self.over.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::Relaxed) {
             return Some(Ok(None));
         }
         let parcel = self.parcels.try_lock().ok()?.try_recv().ok()?;
@@ -96,20 +97,16 @@ impl<T: Send + 'static> Feed<T> {
 
     fn open(&self, parcel: Option<Parcel<T>>) -> PyResult<Option<T>> {
         match parcel {
-            Some(Parcel::Thing { thing, .. }) => Ok(Some(thing)),
-            Some(Parcel::End) => {
-                self.over.store(true, Ordering::Relaxed);
-                Ok(None)
-            }
-            // Closed meanwhile, or another thread has met the end.
-            None if self.over.load(Ordering::Relaxed) => Ok(None),
+            Some(parcel) => Ok(Some(parcel.thing)),
+            None if self.over.load(Ordering::Acquire) => Ok(None),
             None => Err(errors::broken_off()),
         }
     }
 
     /// Ends the reading and its requests.
     pub(crate) fn close(&self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.over.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::Relaxed);
         self.task.abort();
     }
 }

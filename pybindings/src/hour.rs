@@ -74,6 +74,12 @@ impl Hour {
         Some(LakeHour::containing(start_ms))
     }
 
+    /// The hours that it spans; `None` where its name tells no time.
+    pub(crate) fn range(&self) -> Option<HourRange> {
+        let (start_ms, end_ms) = self.span_ms?;
+        Some(HourRange { start: LakeHour::containing(start_ms), end: LakeHour::containing(end_ms - 1).next() })
+    }
+
     pub(crate) fn is_of(&self, settings: &Settings) -> bool {
         self.settings.same_lake(settings)
     }
@@ -109,10 +115,7 @@ impl Hour {
         let entry = if let Some(hour) = self.hour() {
             process.wait(py, async move { lakes.hour(hour).await })?.map_err(|error| errors::catalogue(py, &error))?
         } else {
-            let range = self.span_ms.map(|(start_ms, end_ms)| HourRange {
-                start: LakeHour::containing(start_ms),
-                end: LakeHour::containing(end_ms - 1).next(),
-            });
+            let range = self.range();
             let location = lakes.location();
             let listing = process
                 .wait(py, async move { lakes.hours(range).await })?

@@ -36,20 +36,19 @@ pub(crate) struct Lake {
 /// A URL, a path, or several of either.
 fn urls(given: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
     let Some(given) = given else { return Ok(Vec::new()) };
+    if given.is_instance_of::<PyString>() || given.hasattr("__fspath__")? {
+        return Ok(vec![url_text(given)?]);
+    }
+    given.try_iter()?.map(|item| url_text(&item?)).collect()
+}
+
+/// A URL or a path as text.
+pub(crate) fn url_text(given: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = given.cast::<PyString>() {
-        return Ok(vec![text.to_str()?.to_owned()]);
+        return Ok(text.to_str()?.to_owned());
     }
-    let one = |given: &Bound<'_, PyAny>| -> PyResult<String> {
-        if let Ok(text) = given.cast::<PyString>() {
-            return Ok(text.to_str()?.to_owned());
-        }
-        let path: PathBuf = given.extract()?;
-        path.into_os_string().into_string().map_err(|_| PyTypeError::new_err("a lake's path must be text"))
-    };
-    if given.hasattr("__fspath__")? {
-        return Ok(vec![one(given)?]);
-    }
-    given.try_iter()?.map(|item| one(&item?)).collect()
+    let path: PathBuf = given.extract()?;
+    path.into_os_string().into_string().map_err(|_| PyTypeError::new_err("a path must be text"))
 }
 
 #[pymethods]

@@ -7,6 +7,7 @@
 
 mod batches;
 mod capsules;
+mod convert;
 mod errors;
 mod feed;
 mod file;
@@ -40,5 +41,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capsules::Schema>()?;
     module.add_class::<file::Blocks>()?;
     module.add_function(wrap_pyfunction!(batches::schema, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::convert, module)?)?;
     module.add_function(wrap_pyfunction!(hour::restore, module)?)
 }

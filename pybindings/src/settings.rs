@@ -159,7 +159,7 @@ fn read_options(
 }
 
 /// A folder is made absolute: it stays the same when the program changes its own.
-fn url(text: &str) -> Result<LakeUrl, String> {
+pub(crate) fn url(text: &str) -> Result<LakeUrl, String> {
     // What stands in the bucket's place may be a key, so it is not repeated.
     let lower = text.to_ascii_lowercase();
     if ["s3:", "s3a:", "s3n:"].iter().any(|scheme| lower.starts_with(scheme)) && !lower.contains("://") {

@@ -47,7 +47,7 @@ impl Validity {
     #[cold]
     fn begin(&mut self) {
         self.bits.resize(self.rows / 8, 0xff);
-        if self.rows % 8 > 0 {
+        if !self.rows.is_multiple_of(8) {
             self.bits.push((1 << (self.rows % 8)) - 1);
         }
     }
@@ -59,7 +59,7 @@ impl Validity {
         }
         self.rows = rows;
         self.bits.truncate(rows.div_ceil(8));
-        if rows % 8 > 0
+        if !rows.is_multiple_of(8)
             && let Some(last) = self.bits.last_mut()
         {
             *last &= (1 << (rows % 8)) - 1;

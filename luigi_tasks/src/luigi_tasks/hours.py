@@ -52,7 +52,9 @@ def lake() -> cauce.Lake:
 
 @functools.lru_cache(maxsize=16)
 def _open_lake(urls: tuple[str, ...], pattern: str | None, time_zone: str | None, escapes: str | None, s3: S3) -> cauce.Lake:
-    return cauce.Lake(list(urls), pattern=pattern, time_zone=time_zone, flume_escapes=escapes, **s3_arguments(s3))
+    # The module itself says which escapes there are.
+    arguments = {"flume_escapes": escapes, **s3_arguments(s3)}
+    return cauce.Lake(list(urls), pattern=pattern, time_zone=time_zone, **arguments)
 
 
 def s3_arguments(s3: S3) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import cauce
 import luigi
 
 from luigi_tasks import settings
-from luigi_tasks.hours import HourParameter, TweetHour, complete_among, hour_text, lake, naive_utc, s3_arguments
+from luigi_tasks.hours import HourParameter, TweetHour, complete_among, hour_text, lake, naive_utc
 from luigi_tasks.places import Place
 from luigi_tasks.progress import Progress, ProgressTask
 
@@ -93,8 +93,9 @@ class ParquetHour(ProgressTask):
         with self.progress() as progress:
             progress.link(tracking_url(self.hour, place, now.tracking_url))
             teller = _Teller(progress)
-            done = cauce.convert(lake(), [self.hour.replace(tzinfo=dt.UTC)], place.url, progress=teller, **s3_arguments(now.s3))
-            progress.at(100, f"{done.rows:,} tweets in {teller.seconds():.1f} s")
+            done = cauce.convert(lake(), [self.hour.replace(tzinfo=dt.UTC)], place.url, progress=teller)
+            rejects = f", {done.rejects:,} rejects" if done.rejects else ""
+            progress.at(100, f"{done.rows:,} tweets in {teller.seconds():.1f} s{rejects}")
         self.statistics = {"tweets": done.rows, "bytes": done.bytes_out}
 
 

@@ -1,5 +1,9 @@
 """The errors of cauce. Each is a `cauce.Error` and the built-in error that fits, so that both habits catch it."""
 
+TYPE_CHECKING = False  # an import of typing would cost more than all of this
+if TYPE_CHECKING:
+    from cauce._convert import Summary
+
 
 class Error(Exception):
     """What everything that cauce raises has in common.
@@ -50,6 +54,24 @@ class CorruptRecord(Error, ValueError):
 
 class CorruptObject(Error, ValueError):
     """An object or a manifest is damaged or cut off; `key` and `offset` say where what can be read ends."""
+
+
+class HourNotClosed(Error, RuntimeError):
+    """The hour may still change, so it is not converted unless that is asked for."""
+
+
+class AlreadyThere(Error, FileExistsError):
+    """Parquet of another source, or made with other options, is there already."""
+
+
+class ConvertFailed(Error, RuntimeError):
+    """Some hours were not converted; `__cause__` is the error of the first of them.
+
+    Attributes:
+        summary: What became of all of them.
+    """
+
+    summary: "Summary"
 
 
 class StoreError(Error, OSError):

@@ -1,13 +1,15 @@
 """The compiled part of cauce. Import these names from `cauce`."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 
 from _typeshed import WriteableBuffer
+
+from cauce._convert import Progress, Summary
 
 __all__ = [
     "Batch",
@@ -23,6 +25,7 @@ __all__ = [
     "Schema",
     "__version__",
     "_restore_hour",
+    "convert",
     "schema",
 ]
 
@@ -181,7 +184,8 @@ class Lake:
 class Hour:
     """An hour of a lake, or a folder that is none, as it was when it was looked up.
 
-    Of a closed hour nothing changes any more. A pickle carries its lake and its name, so whoever opens it looks it up anew when it is first used.
+    Of a closed hour nothing changes any more. A pickle carries its lake and its name, so whoever opens it looks it up
+    anew when it is first used.
     """
 
     @property
@@ -446,6 +450,54 @@ def schema(columns: Sequence[str] | None = None, *, raw: bool = False) -> Schema
     Raises:
         ValueError: There is no such column.
 
+    """
+
+def convert(
+    lake: Lake,
+    hours: Iterable[_When] | _When | None,
+    url: str | PathLike[str],
+    *,
+    progress: Callable[[Progress], object] | None = None,
+    columns: Sequence[str] | None = None,
+    referenced: bool = False,
+    raw: bool = False,
+    compression: str = "zstd",
+    row_group_rows: int = 122_880,
+    open: bool = False,
+    late: bool = False,
+    replace: bool = False,
+    without_deleted: bool = False,
+    messages_until: _When | None = None,
+    jobs: int = 2,
+    threads: int | None = None,
+    temp_dir: str | PathLike[str] | None = None,
+) -> Summary:
+    """Convert hours to Parquet, one object an hour: `date=YYYY-MM-DD/hour=HH/tweets.parquet` under `url`.
+
+    What is there already, of the same source and options, is left as it is. What the callback raises, or Ctrl-C, ends
+    the conversion; hours that are not done leave nothing behind.
+
+    Args:
+        lake: The lake.
+        hours: Which hours; `None` is every closed one that is not converted yet.
+        url: `s3://bucket/prefix` or a folder, outside the lake; reached as the lake is.
+        progress: Told how far it is, at most ten times a second and after each hour, in the thread that called.
+        columns: Only these columns, members of structs with a dot.
+        referenced: Rows also for the posts that a line brings along.
+        raw: A last column `raw` with the line itself.
+        compression: `zstd`, `zstd:1` to `zstd:22`, or `none`.
+        row_group_rows: Most rows in a row group.
+        open: Open hours too, and folders that are no hours, split by the time of their tweets.
+        late: Late tweets too.
+        replace: Make anew what is there already.
+        without_deleted: Leave out tweets that were deleted.
+        messages_until: The last hour whose deletes are considered.
+        jobs: Hours on their way at once; each takes memory of its own.
+        threads: Threads that decode and encode; as many as there are processors where it is not given.
+        temp_dir: Where a file grows before it is put.
+
+    Raises:
+        ConvertFailed: Some hours failed; `summary` tells what became of each.
     """
 
 @final

@@ -180,3 +180,20 @@ fn an_unknown_column_is_refused_with_the_nearest_name() {
     }
     assert_eq!(Projection::new(&options(&[])).expect_err("none"), ColumnError::None);
 }
+
+#[test]
+fn the_page_on_the_table_names_every_column() {
+    let page = include_str!("../../../../docs/tweets-table.md");
+    let mut left: Vec<(String, DataType)> =
+        super::super::schema().fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+    while let Some((name, data_type)) = left.pop() {
+        assert!(name == "item" || page.contains(&format!("`{name}`")), "{name} is not in docs/tweets-table.md");
+        match data_type {
+            DataType::Struct(fields) => {
+                left.extend(fields.iter().map(|field| (field.name().clone(), field.data_type().clone())));
+            }
+            DataType::List(item) => left.push((item.name().clone(), item.data_type().clone())),
+            _ => {}
+        }
+    }
+}

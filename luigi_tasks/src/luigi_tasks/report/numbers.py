@@ -165,7 +165,7 @@ def count(
     """
     spans = list(hours)
     # What is needed is in DuckDB's own package: nothing is fetched.
-    config = {"temp_directory": str(scratch / "spill"), "autoinstall_known_extensions": "false"}
+    config: dict[str, Any] = {"temp_directory": str(scratch / "spill"), "autoinstall_known_extensions": False}
     with duckdb.connect(str(scratch / "report.duckdb"), config=config) as database:
         database.execute(_TABLE)
         for number, (hour, gap) in enumerate(spans, 1):

@@ -9,7 +9,7 @@ import functools
 import json
 import pathlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +134,7 @@ class SummaryReport(ProgressTask):
         return replace(numbers, problem="This range holds no hour: its end is not after its start.")
 
 
-def lost_seconds(hour: dt.datetime, gaps: Iterable[dict[str, Any]]) -> float:
+def lost_seconds(hour: dt.datetime, gaps: Iterable[Mapping[str, Any]]) -> float:
     """The seconds of a closed hour without a connection, as its manifest's gaps say; what a repair brought back is not lost."""
     begin = hour.replace(tzinfo=dt.UTC)
     end = begin + dt.timedelta(hours=1)
