@@ -282,7 +282,7 @@ fn it_is_the_same_on_real_servers() {
         let target = Lake::bucket(server, &bucket);
         assert_eq!(target.keys(), [""; 0]);
         place.done(&line);
-        assert_eq!(target.keys(), [REJECTS, SUCCESS, TWEETS]);
+        assert_eq!(target.keys(), [SUCCESS, REJECTS, TWEETS]);
         assert!(target.bytes(TWEETS) == wanted, "other bytes than in a folder");
         let again = place.done(&format!("convert {HOUR} --to s3://{bucket}"));
         assert!(again.out.contains("0 made, 1 up to date"), "{}", again.out);
