@@ -37,6 +37,9 @@ pub struct ScanOptions {
     /// About so many rows a batch, default 10,000: at least as many, but for the last one, as long as they fit into the
     /// memory, and not many more. More rows a batch cost memory and delay the first of them; fewer cost time.
     pub batch_rows: NonZeroUsize,
+    /// Give the rows of each share of lines as they are, some hundreds or thousands of them, for a reader that puts them
+    /// together by itself; default false. `batch_rows` is then the most, not the least.
+    pub as_decoded: bool,
     /// How the lines are read. The scan keeps to `max_memory_bytes` with what is read ahead and what is being decoded; a
     /// batch that is being put together may be half as large again.
     pub read: ReadOptions,
@@ -44,7 +47,11 @@ pub struct ScanOptions {
 
 impl Default for ScanOptions {
     fn default() -> ScanOptions {
-        ScanOptions { batch_rows: NonZeroUsize::new(10_000).expect("it is not zero"), read: ReadOptions::default() }
+        ScanOptions {
+            batch_rows: NonZeroUsize::new(10_000).expect("it is not zero"),
+            as_decoded: false,
+            read: ReadOptions::default(),
+        }
     }
 }
 
@@ -168,7 +175,7 @@ impl Scan {
             running_bytes: 0,
             // What is in the hands of the workers, and as much again that waits for them.
             most_running_bytes: half.min(2 * workers.threads() * units::UNIT_BYTES),
-            merge: Merge::new(&projection, options.batch_rows.get(), half),
+            merge: Merge::new(&projection, if options.as_decoded { 0 } else { options.batch_rows.get() }, half),
             decoders: Arc::new(Decoders::new(projection, options.batch_rows.get())),
             workers,
         }

@@ -99,7 +99,11 @@ impl BatchStream {
     fn feed(&self, process: &'static Process, lakes: &Lakes) -> Feed<Result<Scanned, ReadError>> {
         let late = self.wanted.late;
         let sources: Vec<Source> = self.entries.iter().flat_map(|entry| lakes.sources(entry, late)).collect();
-        let options = ScanOptions { batch_rows: self.wanted.batch_rows, read: self.settings.read.clone() };
+        let options = ScanOptions {
+            batch_rows: self.wanted.batch_rows,
+            read: self.settings.read.clone(),
+            ..ScanOptions::default()
+        };
         let batches = scan(sources, &self.wanted.projection, &process.workers, &options);
         // A scan keeps to its memory and has a batch ready; a second one would only take more.
         Feed::start(process, batches, |_| usize::MAX)

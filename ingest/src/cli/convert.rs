@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::convert_report::{Shown, summary};
 use super::lake_args::{LakeArgs, Step, ends_quietly, exit_for, say, shown, write_failure};
-use super::{Exit, Failure, Outcome};
+use super::{Exit, Failure, Outcome, arenas};
 use crate::config::Outside;
 
 /// Arguments of `ingest convert`.
@@ -93,6 +93,7 @@ impl Args {
 pub(super) fn run(args: &Args) -> Outcome {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let bar = err.is_terminal();
+    arenas::keep_to_few();
     ends_quietly(super::runtime()?.block_on(async {
         let stopped = stopped_by_signals().map_err(anyhow::Error::from)?;
         convert(args, &Outside::of_process(), &stopped, bar, &mut out, &mut err).await

@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store.
 
+mod arenas;
 mod cat;
 mod check;
 mod config_args;

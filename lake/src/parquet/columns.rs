@@ -25,6 +25,11 @@ const STATISTICS_BYTES: usize = 64;
 /// Columns of texts that hardly ever come twice.
 const TEXTS: [&str; 2] = ["text", "text_as_sent"];
 
+/// Whether a column is most of a file by itself.
+pub(super) fn is_long(path: &str) -> bool {
+    TEXTS.contains(&path) || path == "raw"
+}
+
 /// What the last part of a column's name says.
 fn is_unique(path: &str) -> bool {
     let name = path.rsplit('.').find(|part| !matches!(*part, "item" | "element" | "list")).unwrap_or(path);
@@ -53,7 +58,7 @@ pub(super) fn properties(schema: &SchemaDescriptor, compression: Compression) ->
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path.clone(), Encoding::PLAIN);
         }
-        if TEXTS.contains(&name.as_str()) || name == "raw" {
+        if is_long(&name) {
             properties = properties.set_column_data_page_size_limit(path.clone(), TEXT_PAGE_BYTES);
         }
     }

@@ -1,6 +1,6 @@
 //! One Parquet file in the making: batches in, columns encoded in parallel, row groups written as they are whole.
 //!
-//! Each column is a lane of its own. A lane's work is done in order by one worker at a time, and different lanes by as many
+//! A column, or a few narrow ones side by side, are a lane. A lane's work is done in order by one worker at a time, and different lanes by as many
 //! workers as there are; so the bytes do not depend on how many there are. What is on its way is bounded: [`Encoder::push`]
 //! waits where more than a few chunks are. A row group that is ending and the next one may be under way at the same time.
 //!
@@ -17,8 +17,9 @@ use ::parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadat
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::writer::SerializedFileWriter;
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, FieldRef, Fields, SchemaRef};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::task::JoinError;
@@ -30,6 +31,8 @@ use super::options::Compression;
 use super::spill::{Spill, Spilled};
 use crate::work::Workers;
 
+/// What the columns of a lane may cost together, see [`weight`].
+const LANE_WEIGHT: usize = 8;
 /// Chunks on their way at most.
 const CHUNKS: usize = 3;
 /// A row group of more bytes than this (see [`Chunk::bytes`]) ends, however few its rows are.
@@ -42,8 +45,9 @@ type Pages = Vec<ArrowColumnChunk>;
 enum Step {
     /// A row group begins.
     Open(Vec<ArrowColumnWriter>),
-    /// Rows of it; the chunk is on its way as long as one lane has them.
-    Write(Vec<ArrayRef>, Arc<OnItsWay>),
+    /// Rows of it, the lane's columns in pieces that follow each other; the chunk is on its way as long as one lane has
+    /// them.
+    Write(Vec<Vec<ArrayRef>>, Arc<OnItsWay>),
     /// It ends.
     Close,
 }
@@ -53,9 +57,11 @@ struct OnItsWay {
     _counted: Arc<()>,
 }
 
-/// A column: steps that wait, and its writers where no worker has them.
+/// Some columns: steps that wait, and their writers where no worker has them.
 struct Lane {
-    field: FieldRef,
+    fields: Arc<[FieldRef]>,
+    /// The number of its first column among all.
+    first: usize,
     steps: VecDeque<Step>,
     writers: Option<Vec<ArrowColumnWriter>>,
 }
@@ -108,9 +114,7 @@ impl Encoder {
         let spill = Spill::new(folder)?;
         let file = SerializedFileWriter::new(spill, descriptor.root_schema_ptr(), Arc::new(properties))?;
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(schema));
-        let lane =
-            |field: &FieldRef| Lane { field: Arc::clone(field), steps: VecDeque::new(), writers: Some(Vec::new()) };
-        let lanes: Vec<Lane> = schema.fields().iter().map(lane).collect();
+        let lanes = lanes(schema.fields());
         Ok(Encoder {
             workers: workers.clone(),
             file: Some(Box::new(file)),
@@ -186,9 +190,10 @@ impl Encoder {
         self.open_rows += chunk.rows;
         self.open_bytes += chunk.bytes();
         let token = Arc::new(OnItsWay { _counted: Arc::clone(&self.token) });
-        for (number, lane) in self.lanes.iter_mut().enumerate() {
-            let column = chunk.pieces.iter().map(|piece| Arc::clone(piece.column(number))).collect();
-            lane.steps.push_back(Step::Write(column, Arc::clone(&token)));
+        for lane in &mut self.lanes {
+            let own = lane.first..lane.first + lane.fields.len();
+            let pieces = chunk.pieces.iter().map(|piece| piece.columns()[own.clone()].to_vec()).collect();
+            lane.steps.push_back(Step::Write(pieces, Arc::clone(&token)));
         }
         if self.open_rows >= self.group_rows || self.open_bytes >= GROUP_BYTES {
             self.close_group();
@@ -201,7 +206,7 @@ impl Encoder {
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let mut writers = self.factory.create_column_writers(self.groups.len())?.into_iter();
         for lane in &mut self.lanes {
-            let own = writers.by_ref().take(leaves(&lane.field)).collect();
+            let own = writers.by_ref().take(lane.fields.iter().map(leaves).sum()).collect();
             lane.steps.push_back(Step::Open(own));
         }
         self.groups.push_back(Group { pages: self.lanes.iter().map(|_| None).collect(), missing: self.lanes.len() });
@@ -223,8 +228,8 @@ impl Encoder {
                 continue;
             }
             let Some(writers) = lane.writers.take() else { continue };
-            let (field, steps) = (Arc::clone(&lane.field), mem::take(&mut lane.steps));
-            let work = self.workers.run(move || run_lane(number, &field, writers, steps));
+            let (fields, steps) = (Arc::clone(&lane.fields), mem::take(&mut lane.steps));
+            let work = self.workers.run(move || run_lane(number, &fields, writers, steps));
             self.running.push(AbortOnDropHandle::new(tokio::spawn(work)));
         }
     }
@@ -282,19 +287,51 @@ fn ended(task: Result<Result<Done, ParquetError>, JoinError>) -> Result<Done, Pa
     }
 }
 
+/// Shares columns out: neighbours together until they are enough for a hand-over to be worth its while.
+fn lanes(fields: &Fields) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    let (mut own, mut first, mut weight) = (Vec::new(), 0, 0);
+    for (number, field) in fields.iter().enumerate() {
+        if !own.is_empty() && weight + self::weight(field) > LANE_WEIGHT {
+            lanes.push(Lane::new(mem::take(&mut own), first));
+            (first, weight) = (number, 0);
+        }
+        own.push(Arc::clone(field));
+        weight += self::weight(field);
+    }
+    lanes.extend((!own.is_empty()).then(|| Lane::new(own, first)));
+    lanes
+}
+
+impl Lane {
+    fn new(fields: Vec<FieldRef>, first: usize) -> Lane {
+        Lane { fields: fields.into(), first, steps: VecDeque::new(), writers: Some(Vec::new()) }
+    }
+}
+
+/// What a column costs, about: a number is 1.
+fn weight(field: &FieldRef) -> usize {
+    match field.data_type() {
+        _ if columns::is_long(field.name()) => LANE_WEIGHT,
+        DataType::Struct(members) => members.iter().map(weight).sum(),
+        DataType::List(item) => 1 + weight(item),
+        DataType::Utf8 | DataType::Binary => 2,
+        _ => 1,
+    }
+}
+
 /// How many columns of the file a field is.
 fn leaves(field: &FieldRef) -> usize {
-    use arrow::datatypes::DataType::{List, Struct};
     match field.data_type() {
-        Struct(members) => members.iter().map(leaves).sum(),
-        List(item) => leaves(item),
+        DataType::Struct(members) => members.iter().map(leaves).sum(),
+        DataType::List(item) => leaves(item),
         _ => 1,
     }
 }
 
 fn run_lane(
     lane: usize,
-    field: &FieldRef,
+    fields: &[FieldRef],
     mut writers: Vec<ArrowColumnWriter>,
     steps: VecDeque<Step>,
 ) -> Result<Done, ParquetError> {
@@ -303,9 +340,11 @@ fn run_lane(
         match step {
             Step::Open(opened) => writers = opened,
             Step::Write(pieces, _token) => {
-                let column = whole(&pieces)?;
-                for (leaf, writer) in compute_leaves(field, &column)?.iter().zip(&mut writers) {
-                    writer.write(leaf)?;
+                let mut writers = writers.iter_mut();
+                for (number, field) in fields.iter().enumerate() {
+                    for leaf in compute_leaves(field, &whole(&pieces, number)?)? {
+                        writers.next().expect("there is one for each leaf").write(&leaf)?;
+                    }
                 }
             }
             Step::Close => {
@@ -318,12 +357,13 @@ fn run_lane(
     Ok(Done::Lane { lane, writers, closed })
 }
 
-fn whole(pieces: &[ArrayRef]) -> Result<ArrayRef, ParquetError> {
+/// One of the columns, in one piece.
+fn whole(pieces: &[Vec<ArrayRef>], number: usize) -> Result<ArrayRef, ParquetError> {
     match pieces {
-        [one] => Ok(Arc::clone(one)),
+        [one] => Ok(Arc::clone(&one[number])),
         many => {
-            let many: Vec<&dyn arrow::array::Array> = many.iter().map(AsRef::as_ref).collect();
-            Ok(arrow::compute::concat(&many)?)
+            let many: Vec<&dyn Array> = many.iter().map(|columns| columns[number].as_ref()).collect();
+            Ok(concat(&many)?)
         }
     }
 }

@@ -2,7 +2,6 @@
 //! Nothing here touches the target.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,8 +25,6 @@ use crate::scan::{Counts, ScanOptions, Scanned, scan};
 use crate::table::Projection;
 use crate::work::Workers;
 
-/// Rows that come at once, at least. As many as a share of lines gives need not be put together, only to be cut again.
-const BATCH_ROWS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
 /// Bytes that are read and decoded ahead.
 const AHEAD_BYTES: usize = 32 << 20;
 /// Row groups that are open at once: of a folder that is split, the hours that its tweets are of at the moment.
@@ -162,10 +159,9 @@ impl<'c, 'a> Making<'c, 'a> {
         for late in [Some(false), late].into_iter().flatten() {
             let common = self.common;
             let sources = common.lakes.sources(self.entry, late);
-            let options = ScanOptions {
-                batch_rows: BATCH_ROWS,
-                read: ReadOptions { max_memory_bytes: AHEAD_BYTES, ..ReadOptions::default() },
-            };
+            let ahead = ReadOptions { max_memory_bytes: AHEAD_BYTES, ..ReadOptions::default() };
+            // The encoder puts rows together itself.
+            let options = ScanOptions { as_decoded: true, read: ahead, ..ScanOptions::default() };
             let mut scanned = pin!(scan(sources, &common.projection, common.workers, &options));
             let mut ticks = tokio::time::interval(INTERVAL);
             loop {
