@@ -3,24 +3,34 @@
 use std::sync::mpsc;
 
 use cauce_lake::hour::HOUR_MS;
-use cauce_lake::manifest::{Guarantee, Manifest};
+use cauce_lake::manifest::{Codec, Guarantee, Manifest};
 
 use super::*;
 use crate::config::settings::PartitionBy;
 use crate::spool::Options;
+use crate::spool::entry::Target;
+use crate::spool::inspect::View;
+use crate::spool::state::{Stage, State};
 
 /// A writer whose live source names hours by arrival, what it hands out, and the way to tell it something.
 struct Started {
     tell: mpsc::Sender<Event>,
     todo: tokio::sync::mpsc::UnboundedReceiver<Work>,
     running: std::thread::JoinHandle<Result<u64, SpoolError>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+}
+
+fn spool_in(folder: &tempfile::TempDir) -> Spool {
+    let options = Options { dir: folder.path().to_owned(), durable: true, dedupe_window_ms: 86_400_000 };
+    Spool::open(&options).expect("the spool opens").0
 }
 
 fn start() -> Started {
-    let folder = tempfile::tempdir().expect("a folder");
-    let options = Options { dir: folder.path().to_owned(), durable: true, dedupe_window_ms: 86_400_000 };
-    let (spool, _) = Spool::open(&options).expect("the spool opens");
+    start_in(tempfile::tempdir().expect("a folder"), Duration::from_millis(1))
+}
+
+fn start_in(folder: tempfile::TempDir, fsync_interval: Duration) -> Started {
+    let spool = spool_in(&folder);
     let (tell, events) = mpsc::channel();
     let (work, todo) = tokio::sync::mpsc::unbounded_channel();
     let lake = LakeSettings { partition_by: PartitionBy::ReceivedAt, ..LakeSettings::for_tests("%m-%d-%h") };
@@ -30,12 +40,12 @@ fn start() -> Started {
         work,
         lake,
         live: true,
-        fsync_interval: Duration::from_millis(1),
+        fsync_interval,
         spool_max_bytes: 1 << 30,
         author: Author { agent: "agent".into(), epoch: 1, guarantee: Guarantee::ExactlyOnce },
         metrics: Arc::new(Metrics::default()),
     });
-    Started { tell, todo, running: std::thread::spawn(move || writer.run()), _folder: folder }
+    Started { tell, todo, running: std::thread::spawn(move || writer.run()), folder }
 }
 
 impl Started {
@@ -43,11 +53,17 @@ impl Started {
         self.tell.send(event).expect("the writer runs");
     }
 
+    /// What the journal says of the spool, for whoever reads it now.
+    fn journalled(&self) -> State {
+        View::open(self.folder.path()).expect("the journal is readable").state
+    }
+
     /// Takes the next manifest, which is to be that of this hour, as stored.
     fn closes(&mut self, hour: Hour) -> Manifest {
         let Some(Work::Manifest { name, bytes, .. }) = self.todo.blocking_recv() else {
             panic!("no manifest for {hour}")
         };
+        assert_eq!(self.journalled().plans.get(&name).map(|plan| &plan.bytes), Some(&bytes), "{hour}");
         assert_eq!(name, ManifestName::closing(hour));
         self.tell(Event::Inner(Inner::ManifestStored { name }));
         Manifest::from_bytes(&name.key(), &bytes).expect("a good manifest")
@@ -99,5 +115,39 @@ fn a_broken_connection_is_a_gap_in_the_manifests_of_the_hours_it_overlaps() {
         assert_eq!(gaps[0].cause, "reset");
     }
     assert_eq!(writer.closes(first.next().next()).gaps, []);
+    writer.end();
+}
+
+#[test]
+fn what_is_handed_out_stands_in_the_journal_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let hour = Hour::containing(now_ms);
+    let target =
+        Target { folder: "x".into(), hour: Some(hour), role: Role::Tweets, late: false, path: IngestPath::Stream };
+    let key = Key::new(format!("x/tweets.{}.json", hour.start_ms() + 1)).expect("valid key");
+    // What an agent leaves that was killed while it wrote the file.
+    let mut spool = spool_in(&folder);
+    spool.stage(Entry::Started { at_ms: now_ms });
+    spool.stage(Entry::LiveFrom { hour });
+    spool.create(FileHead { id: 0, target, key, codec: Codec::None, created_ms: now_ms }).expect("made");
+    spool.append(0, b"{}", now_ms, None);
+    spool.commit().expect("committed");
+    drop(spool);
+
+    // A group takes its time here, so that whatever does not wait for it comes visibly before.
+    let mut writer = start_in(folder, Duration::from_millis(300));
+    let Some(Work::Seal { id, task }) = writer.todo.blocking_recv() else { panic!("nothing to seal") };
+    let (bytes, sha256) = seal::seal(&task).expect("sealed");
+    let sealed = Stage::Sealed { bytes, sha256: sha256.clone() };
+    writer.tell(Event::Inner(Inner::Sealed { id, bytes, sha256 }));
+    let Some(Work::Upload { object, .. }) = writer.todo.blocking_recv() else { panic!("nothing to upload") };
+    assert_eq!(writer.journalled().files[&id].stage, sealed);
+    assert!(object.exists());
+    writer.tell(Event::Inner(Inner::Stored { id }));
+    writer.tell(Event::Tick { now_ms: hour.end_ms() });
+    let manifest = writer.closes(hour);
+    assert_eq!((manifest.tweets, manifest.objects.len()), (1, 1));
+    assert!(!object.exists(), "it is stored, and the journal said so");
     writer.end();
 }
