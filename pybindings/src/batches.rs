@@ -273,14 +273,15 @@ fn external(text: &str) -> ArrowError {
 
 /// The consumer raises an error of its own kind; an interrupt of the user's must come through all the same, right after it.
 fn interrupted(error: PyErr) -> ArrowError {
-    let text = Python::attach(|py| {
+    Python::attach(|py| {
+        // Before the signal is raised again: making a text looks for signals, and would swallow it.
+        let text = error.to_string();
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
             // Where that fails the consumer's error is all there is.
             let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
         }
-        error.to_string()
-    });
-    external(&text)
+        external(&text)
+    })
 }
 
 impl Iterator for Reading {
