@@ -146,7 +146,7 @@ docker-test-quick: need-python ## The same with program and wheels built here in
 	@if ! docker info >/dev/null 2>&1; then $(PYTHON) scripts/docker/test; else \
 		$(MAKE) build wheel && rm -rf $(PARTS) && mkdir -p $(PARTS) && cp $(INGEST) $(PARTS)/ && \
 		cp "$$(ls -t $(WHEELS)/cauce-*.whl | head -n 1)" $(PARTS)/ && \
-		$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(PARTS) ./luigi_tasks && \
+		rm -rf luigi_tasks/build && $(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(PARTS) ./luigi_tasks && rm -rf luigi_tasks/build && \
 		DOCKER_TEST_PREBUILT=$(abspath $(PARTS)) $(PYTHON) scripts/docker/test; fi
 
 clean: ## Remove what the targets made

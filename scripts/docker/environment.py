@@ -12,6 +12,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = "ambiente"
 WORKER = "ambiente_luigi_worker_1"
 LASTING = ["ingest", "s3", "x_simulator", "luigi_server", "luigi_worker", "master", "worker"]
+# A secret of the user's own, which no image may hold.
+GIVEN = "x_bearer_token"
+LOGS = {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
 # Seconds: a busy machine may be slow, a hanging one must not hang the test.
 PATIENCE = 600
 OLD_PACKAGES = "com.amazonaws:aws-java-sdk-pom:1.10.34,org.apache.hadoop:hadoop-aws:2.6.0"
@@ -150,6 +153,14 @@ def look_from_outside(there: Environment) -> None:
         for port, hosts in (told["HostConfig"]["PortBindings"] or {}).items():
             if any(host["HostIp"] != "127.0.0.1" for host in hosts):
                 raise Failed(f"{service}: port {port} is published beyond loopback")
+        if told["HostConfig"]["LogConfig"] != LOGS:
+            raise Failed(f"{service}: its log is kept as {told['HostConfig']['LogConfig']}")
+    for image in {there.inspected(service)["Image"] for service in LASTING}:
+        layers = there.run("docker", "history", "--no-trunc", image)
+        # The copy holds such a file, which must not have come into an image.
+        names = there.run("docker", "run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", f"find / -xdev -name {GIVEN} 2>/dev/null || true")
+        if any(secret in layers for secret in secrets) or names.strip():
+            raise Failed(f"image {image} holds a secret {names}")
     for service in LASTING:
         if there.inside(service, "id", "-u").strip() == "0":
             raise Failed(f"{service} runs as root")
@@ -159,7 +170,7 @@ def look_from_outside(there: Environment) -> None:
             raise Failed(f"{service} has a secret in its environment")
     for port, page in {9108: "metrics", 8080: "json/", 8081: "json/", 8082: "static/visualiser/index.html"}.items():
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/{page}", timeout=30).read()
-    say("no root, no secret to be inspected, ports on loopback alone, all pages answer")
+    say("no root, no secret in images, environments or what inspect tells, ports on loopback alone, logs bounded, all pages answer")
 
 
 def commands(there: Environment) -> None:
