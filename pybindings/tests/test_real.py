@@ -1,6 +1,6 @@
-"""Real tweets, held against an independent reading of the same lines: the plain loop of the orjson contender of `bench/`.
+"""Real tweets, held against an independent reading of the same lines: the plain loop of a contender of `bench/`.
 
-They lie in `../shared/data` beside the repository, and files of your own in what `CAUCE_TEST_LINES` names: stream lines,
+They lie in `../shared/data` beside the repository, and files of your own in what `CAUCE_TEST_LINES` names: lines,
 v1.1 where the name begins with `v1`, else v2, of any size. Where neither is there, nothing is tested.
 """
 
