@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV := $(abspath .venv)
 STAMP := $(VENV)/.from-requirements
 LUIGI := $(VENV)/.luigi-tasks
+SPARK := $(VENV)/.spark
 TESTBIN := $(abspath .testbin)
 BENCHVENV := $(abspath .venv-bench)
 BENCHSERVER := bench/server/Cargo.toml
@@ -21,10 +22,12 @@ PARTS := $(or $(CARGO_TARGET_DIR),target)/docker
 WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
 # Interpreters that `make test-python-versions` tries the wheel with; name others: make PYTHONS=…
 PYTHONS ?= $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))
+# Empty where there is no Java: the tests with Spark are then left out, and say so.
+JAVA := $(shell command -v java 2>/dev/null)
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions test-luigi lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -79,7 +82,7 @@ else
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 endif
 	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
-	@$(MAKE) --no-print-directory test-python test-luigi
+	@$(MAKE) --no-print-directory test-python test-luigi test-spark
 
 test-python: module ## Only the tests of the Python module
 	cargo build --locked --package cauce-ingest
@@ -95,6 +98,20 @@ $(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
 	@echo 'adding luigi_tasks to .venv'
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r luigi_tasks/requirements-test.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable luigi_tasks
+	@touch $@
+
+test-spark: module $(SPARK) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
+ifneq ($(JAVA),)
+	cd pybindings && $(VENV)/bin/python -m pytest -q tests_spark
+else
+	@echo 'Java is not installed: the tests with Spark are left out'
+endif
+
+$(SPARK): requirements-spark.txt $(STAMP)
+ifneq ($(JAVA),)
+	@echo 'adding pyspark to .venv'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-spark.txt
+endif
 	@touch $@
 
 test-python-versions: wheel ## Its tests with the one wheel on other Pythons (PYTHONS)
@@ -147,7 +164,7 @@ docker-test-quick: need-python ## The same with program and wheels built here in
 	@if ! docker info >/dev/null 2>&1; then $(PYTHON) scripts/docker/test; else \
 		$(MAKE) build wheel && rm -rf $(PARTS) && mkdir -p $(PARTS) && cp $(INGEST) $(PARTS)/ && \
 		cp "$$(ls -t $(WHEELS)/cauce-*.whl | head -n 1)" $(PARTS)/ && \
-		$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(PARTS) ./luigi_tasks && \
+		rm -rf luigi_tasks/build && $(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(PARTS) ./luigi_tasks && rm -rf luigi_tasks/build && \
 		DOCKER_TEST_PREBUILT=$(abspath $(PARTS)) $(PYTHON) scripts/docker/test; fi
 
 clean: ## Remove what the targets made

@@ -19,6 +19,7 @@ use crate::errors;
 use crate::file::Blocks;
 use crate::lake::Lake;
 use crate::lines::Lines;
+use crate::part;
 use crate::process::{self, Process};
 use crate::records::{OnError, Records};
 use crate::settings::Settings;
@@ -128,8 +129,8 @@ impl Hour {
         Ok(entry)
     }
 
-    fn source(&self, py: Python<'_>, late: bool) -> PyResult<LineSource> {
-        let entry = self.entry(py, false)?;
+    fn source(&self, py: Python<'_>, objects: Option<&[String]>, late: bool) -> PyResult<LineSource> {
+        let entry = part::of(&self.settings, self.entry(py, false)?, objects, late)?;
         let (process, lakes) = self.opened(py)?;
         Ok(LineSource::open(process, &lakes, &[entry], late, &self.settings.read))
     }
@@ -200,18 +201,20 @@ impl Hour {
         from_json(py, &serde_json::to_string(manifest).expect("a manifest is plain data")).map(Some)
     }
 
-    #[pyo3(signature = (*, late=false))]
-    fn lines(&self, py: Python<'_>, late: bool) -> PyResult<Lines> {
-        Ok(Lines::new(self.source(py, late)?))
+    #[pyo3(signature = (*, objects=None, late=false))]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's sequences become vectors")]
+    fn lines(&self, py: Python<'_>, objects: Option<Vec<String>>, late: bool) -> PyResult<Lines> {
+        Ok(Lines::new(self.source(py, objects.as_deref(), late)?))
     }
 
     #[pyo3(signature = (fields=None, on_error="raise", *, late=false))]
     fn records(&self, py: Python<'_>, fields: Option<Vec<String>>, on_error: &str, late: bool) -> PyResult<Records> {
         let on_error = OnError::parse(on_error)?;
-        Ok(Records::new(py, self.source(py, late)?, fields, on_error))
+        Ok(Records::new(py, self.source(py, None, late)?, fields, on_error))
     }
 
-    #[pyo3(signature = (columns=None, batch_rows=10_000, referenced=false, *, raw=false, late=false))]
+    #[pyo3(signature = (columns=None, batch_rows=10_000, referenced=false, *, raw=false, objects=None, late=false))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn batches(
         &self,
         py: Python<'_>,
@@ -219,16 +222,18 @@ impl Hour {
         batch_rows: usize,
         referenced: bool,
         raw: bool,
+        objects: Option<Vec<String>>,
         late: bool,
     ) -> PyResult<BatchStream> {
         let wanted = Wanted::new(columns, batch_rows, referenced, raw, late)?;
         let entry = self.entry(py, wanted.needs_arrivals())?;
+        let entry = part::of(&self.settings, entry, objects.as_deref(), late)?;
         Ok(BatchStream::new(&self.settings, vec![entry], wanted))
     }
 
     #[pyo3(signature = (*, late=false))]
     fn open<'py>(&self, py: Python<'py>, late: bool) -> PyResult<Bound<'py, PyAny>> {
-        let blocks = Blocks::new(self.source(py, late)?);
+        let blocks = Blocks::new(self.source(py, None, late)?);
         py.import("cauce._file")?.getattr("open_blocks")?.call1((blocks, &self.name))
     }
 
@@ -307,7 +312,7 @@ impl Object {
     fn new(settings: &Settings, object: &cauce_lake::catalogue::ObjectRef) -> Object {
         Object {
             key: object.key.to_string(),
-            url: format!("{}/{}", settings.urls[object.lake].to_string().trim_end_matches('/'), object.key),
+            url: part::url(settings, object),
             bytes: object.bytes,
             codec: match object.codec {
                 Codec::None => "none",

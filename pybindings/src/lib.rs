@@ -15,6 +15,7 @@ mod fork;
 mod hour;
 mod lake;
 mod lines;
+mod part;
 mod process;
 mod records;
 mod reject;

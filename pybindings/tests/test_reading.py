@@ -214,3 +214,31 @@ def test_truncated_gzip_ends_with_the_place_where_it_was_cut(tmp_path: Path) -> 
     assert read == tweets(500)[: len(read)]
     assert isinstance(caught.value, ValueError)
     assert (caught.value.key, caught.value.offset) == (key, len(joined(read)))
+
+
+def test_a_part_of_an_hour_is_read_by_the_keys_of_its_objects(hour: cauce.Hour) -> None:
+    first, second = (item.key for item in hour.objects)
+    assert list(hour.lines(objects=[second])) == tweets(20)[12:]
+    assert list(hour.lines(objects=[second, first])) == tweets(20)
+    assert list(hour.lines(objects=[hour.objects[0].url])) == tweets(12)
+    assert list(hour.lines(objects=[])) == []
+    assert sum(len(batch) for batch in hour.batches(["tweet_id"], objects=[second])) == 8
+    assert sum(len(batch) for batch in hour.batches(["received_at"], objects=[first, first])) == 12
+
+
+def test_an_object_that_the_hour_does_not_have_is_refused_by_its_name(hour: cauce.Hour) -> None:
+    with pytest.raises(ValueError, match=r"hour 2026-11-22T05 has no object 11-22-05/tweets\.1\.json"):
+        hour.lines(objects=["11-22-05/tweets.1.json"])
+    with pytest.raises(ValueError, match="no late object"):
+        hour.batches(objects=[hour.objects[0].key], late=True)
+
+
+def test_a_key_that_several_lakes_have_must_be_told_by_its_url(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        builder = Builder()
+        builder.hour(START, joined(tweets(3)))
+        builder.to_folder(tmp_path / name)
+    hour = cauce.Lake([tmp_path / "one", tmp_path / "other"]).hour(HOUR)
+    with pytest.raises(ValueError, match="several lakes"):
+        hour.lines(objects=[hour.objects[0].key])
+    assert len(list(hour.lines(objects=[hour.objects[1].url]))) == 3

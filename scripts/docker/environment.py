@@ -12,6 +12,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = "ambiente"
 WORKER = "ambiente_luigi_worker_1"
 LASTING = ["ingest", "s3", "x_simulator", "luigi_server", "luigi_worker", "master", "worker"]
+# A secret of the user's own, which no image may hold.
+GIVEN = "x_bearer_token"
+LOGS = {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
+# A tweet that the simulator wrote into a connection is accepted when the agent has it on disk; a kill cuts off what lies between. More
+# seconds of the stream than these cannot lie there, so that a longer end would be accepted tweets that are gone.
+CUT_S = 5
+SPEEDUP = 120
 # Seconds: a busy machine may be slow, a hanging one must not hang the test.
 PATIENCE = 600
 OLD_PACKAGES = "com.amazonaws:aws-java-sdk-pom:1.10.34,org.apache.hadoop:hadoop-aws:2.6.0"
@@ -42,7 +49,8 @@ class Environment:
     def __init__(self, folder: pathlib.Path, compose: list[str]):
         self.folder, self._compose = folder, compose
         # Lateness is short, so that the last hours close soon after the stream's end; TRUTH notes what is sent.
-        self.variables = {"TRUTH": "1", "ALLOWED_LATENESS": "60s", "HOURLY_EVERY": "10", "COMPOSE_HTTP_TIMEOUT": "300"}
+        self.variables = {"TRUTH": "1", "RATE": "300", "SPEEDUP": str(SPEEDUP)}
+        self.variables |= {"ALLOWED_LATENESS": "60s", "HOURLY_EVERY": "10", "COMPOSE_HTTP_TIMEOUT": "300"}
         if os.environ.get("DOCKER_TEST_PREBUILT"):
             self.variables |= {"PREBUILT": "1", "BUILDER": "dpa/base"}
 
@@ -150,6 +158,14 @@ def look_from_outside(there: Environment) -> None:
         for port, hosts in (told["HostConfig"]["PortBindings"] or {}).items():
             if any(host["HostIp"] != "127.0.0.1" for host in hosts):
                 raise Failed(f"{service}: port {port} is published beyond loopback")
+        if told["HostConfig"]["LogConfig"] != LOGS:
+            raise Failed(f"{service}: its log is kept as {told['HostConfig']['LogConfig']}")
+    for image in {there.inspected(service)["Image"] for service in LASTING}:
+        layers = there.run("docker", "history", "--no-trunc", image)
+        # The copy holds such a file, which must not have come into an image.
+        names = there.run("docker", "run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", f"find / -xdev -name {GIVEN} 2>/dev/null || true")
+        if any(secret in layers for secret in secrets) or names.strip():
+            raise Failed(f"image {image} holds a secret {names}")
     for service in LASTING:
         if there.inside(service, "id", "-u").strip() == "0":
             raise Failed(f"{service} runs as root")
@@ -159,7 +175,7 @@ def look_from_outside(there: Environment) -> None:
             raise Failed(f"{service} has a secret in its environment")
     for port, page in {9108: "metrics", 8080: "json/", 8081: "json/", 8082: "static/visualiser/index.html"}.items():
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/{page}", timeout=30).read()
-    say("no root, no secret to be inspected, ports on loopback alone, all pages answer")
+    say("no root, no secret in images, environments or what inspect tells, ports on loopback alone, logs bounded, all pages answer")
 
 
 def commands(there: Environment) -> None:
@@ -203,12 +219,12 @@ def faults(there: Environment) -> None:
         say(f"{service}: killed with KILL and `up`, healthy after {healed:.0f} s; its process killed, by itself after {itself:.0f} s")
 
 
-def truth(there: Environment) -> dict[str, list[int]]:
-    """The ids that were handed to each connection, in order."""
+def truth(there: Environment) -> dict[str, list[tuple[int, float]]]:
+    """The ids that were handed to each connection, in order, each with the simulator's clock in seconds of ours."""
     text = there.run("docker", "run", "--rm", "--network", "none", "-v", f"{PROJECT}_simulator:/s:ro", "--entrypoint", "sh", "dpa/ingest", "-c", "cat /s/truth-*.tsv")
-    sent: dict[str, list[int]] = {}
-    for id, _, connection in (line.split("\t") for line in text.splitlines()):
-        sent.setdefault(connection, []).append(int(id))
+    sent: dict[str, list[tuple[int, float]]] = {}
+    for id, created_ms, connection in (line.split("\t") for line in text.splitlines()):
+        sent.setdefault(connection, []).append((int(id), int(created_ms) / 1000 / SPEEDUP))
     return sent
 
 
@@ -216,23 +232,31 @@ def count(there: Environment) -> None:
     """Ends the stream, waits until all of it is in closed hours and Parquet, and holds that against what was sent."""
     there.compose("stop", "x_simulator")
     folder = "/var/lib/cauce/spool/cauce-spool"
-    idle = lambda: not json.loads(there.inside("ingest", "ingest", "spool", "ls", "--json", "--spool-dir", folder))["files"]  # noqa: E731
-    wait("an empty spool", idle)
+
+    def held() -> list[str]:
+        return [file["key"] for file in json.loads(there.inside("ingest", "ingest", "spool", "ls", "--json", "--spool-dir", folder))["files"]]
+
+    wait("nothing but late tweets in the spool", lambda: all(key.startswith("late/") for key in held()))
     wait("every hour closed", lambda: there.oracle("manifests")["open"] == 0)
+    # An agent that is asked to stop puts and lists what it still holds; late tweets would wait for roll_interval.
+    there.compose("restart", "--timeout", "40", "ingest")
+    wait("an empty spool", lambda: not held())
     listed, sent = there.oracle("manifests", "ids"), truth(there)
     stored = set(listed["ids"])
-    known = {id for ids in sent.values() for id in ids}
+    known = {id for tweets in sent.values() for id, _ in tweets}
     if len(stored) != len(listed["ids"]):
         raise Failed(f"{len(listed['ids']) - len(stored)} tweets are stored twice")
     if stored - known:
         raise Failed(f"{len(stored - known)} tweets were never sent")
     missing = 0
-    for connection, ids in sent.items():
-        there_are = [id in stored for id in ids]
-        last = max((place for place, is_there in enumerate(there_are) if is_there), default=-1)
-        if not all(there_are[: last + 1]):
+    for connection, tweets in sent.items():
+        last = max((place for place, (id, _) in enumerate(tweets) if id in stored), default=-1)
+        if not all(id in stored for id, _ in tweets[: last + 1]):
             raise Failed(f"connection {connection} has a hole: a tweet is missing that came before one that is stored")
-        missing += len(ids) - last - 1
+        cut = tweets[last + 1 :]
+        if cut and (before_the_end := tweets[-1][1] - cut[0][1]) > CUT_S:
+            raise Failed(f"connection {connection}: what is missing begins {before_the_end:.0f} s before its end")
+        missing += len(cut)
     say(f"{len(known)} tweets sent over {len(sent)} connections: {len(stored)} listed, none twice, {missing} cut off at a connection's end")
     wait("every hour's Parquet", lambda: there.oracle("parquet")["hours"] == there.oracle("manifests")["hours"])
     rows = there.oracle("parquet")["rows"]

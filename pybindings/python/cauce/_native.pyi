@@ -239,10 +239,15 @@ class Hour:
         Of several lakes read as one it is the first one's.
         """
 
-    def lines(self, *, late: bool = False) -> Lines:
+    def lines(self, *, objects: Sequence[str] | None = None, late: bool = False) -> Lines:
         """Read its lines as `bytes` without the newline, decompressed, in constant memory.
 
-        Lines are split at the line feed alone. With `late` those of its late tweets instead.
+        Lines are split at the line feed alone. With `objects` only those of the objects with these keys or URLs; with
+        `late` those of its late tweets instead.
+
+        Raises:
+            ValueError: It has no such object.
+
         """
 
     def records(
@@ -266,6 +271,7 @@ class Hour:
         referenced: bool = False,
         *,
         raw: bool = False,
+        objects: Sequence[str] | None = None,
         late: bool = False,
     ) -> BatchStream:
         """Read its tweets as an Arrow stream, which pyarrow, polars, duckdb and pandas take.
@@ -275,10 +281,11 @@ class Hour:
             batch_rows: About so many rows a batch.
             referenced: Rows also for the posts that a line brings along: retweeted, quoted, answered.
             raw: A last column `raw` with the line itself.
+            objects: Only the objects with these keys or URLs, in the hour's order.
             late: The late tweets instead.
 
         Raises:
-            ValueError: There is no such column.
+            ValueError: There is no such column, or it has no such object.
 
         """
 

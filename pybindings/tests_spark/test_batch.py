@@ -1,0 +1,227 @@
+"""`spark.read.format("cauce")` against what `cauce` itself reads."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import cauce
+import duckdb
+import pyarrow as pa
+import pytest
+from lakes import HOUR, START, Builder, S3Server, hours_from, joined, tweets
+from pyspark.errors import PySparkException
+from pyspark.sql.pandas.types import from_arrow_schema
+
+FIRST_ID = 2**53
+
+
+def ids(frame: Any) -> list[int]:
+    return sorted(row.tweet_id - FIRST_ID for row in frame.select("tweet_id").collect())
+
+
+def read(spark: Any, place: object, schema: str = "tweet_id long", **options: object) -> Any:
+    reader = spark.read.format("cauce").schema(schema)
+    for name, value in options.items():
+        reader = reader.option(name, value)
+    return reader.load(str(place))
+
+
+def plain(value: Any) -> Any:
+    """Spark's rows as what pyarrow gives."""
+    if isinstance(value, tuple) and hasattr(value, "asDict"):
+        return {name: plain(member) for name, member in value.asDict().items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC)
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
+def test_a_lake_is_read_whole_with_all_columns_and_no_register_call(spark: Any, folder: Path) -> None:
+    frame = spark.read.format("cauce").load(str(folder))
+    assert frame.schema == from_arrow_schema(pa.schema(cauce.schema()))
+    lake = cauce.Lake(folder)
+    wanted = pa.table(lake.batches(lake.hours(closed=True))).sort_by("tweet_id").to_pylist()
+    assert [plain(row) for row in frame.orderBy("tweet_id").collect()] == wanted
+    assert len(wanted) == 60
+
+
+def test_without_options_the_lake_is_that_of_the_variables(spark: Any) -> None:
+    assert spark.read.format("cauce").schema("tweet_id long").load().count() == 60
+
+
+def test_a_lake_on_s3_gives_what_duckdb_counts_over_the_same_stream(spark: Any, s3: S3Server) -> None:
+    builder = Builder()
+    for number, hour in enumerate(hours_from(START, 4)):
+        codec = "gzip" if number % 2 else "none"
+        builder.hour(hour, *(joined(tweets(500, number * 2000 + part * 500)) for part in range(4)), codec=codec)
+    url = builder.to_bucket(s3, "spark", "deep/er/")
+    lake = cauce.Lake(url, endpoint_url=s3.url)
+    stream = lake.batches(lake.hours())  # noqa: F841, duckdb finds it by its name
+    query = "select author.username, count(*), sum(metrics.retweets), min(text) from {} group by 1"
+    wanted = duckdb.execute(query.format("stream")).fetchall()
+    columns = "text string, author struct<username: string>, metrics struct<retweets: long>"
+    frame = read(spark, url, columns, endpointUrl=s3.url, region="us-east-1", splitBytes=100_000)
+    assert frame.rdd.getNumPartitions() > 4
+    frame.createOrReplaceTempView("on_s3")
+    assert [tuple(row) for row in spark.sql(query.format("on_s3")).collect()] == wanted
+    assert wanted[0][1] == 8000
+
+
+def test_a_lake_is_a_view_of_sql(spark: Any, folder: Path) -> None:
+    spark.sql(f"create temporary view lake using cauce options (path '{folder}', start '2026-11-22T06')")
+    rows = spark.sql("select count(*), min(tweet_id), max(author.username) from lake").collect()
+    assert [tuple(row) for row in rows] == [(40, FIRST_ID + 20, "ana")]
+
+
+def test_a_schema_is_a_projection_in_its_own_order_down_to_members(spark: Any, folder: Path) -> None:
+    schema = (
+        "text string, author struct<name: string, username: string>, "
+        "mentions array<struct<username: string, user_id: long>>, tweet_id long, received_at timestamp"
+    )
+    (row,) = read(spark, folder, schema).where("text like '%ñandú 7 %'").collect()
+    assert row.asDict() == {
+        "text": "ñandú 7 🐦",
+        "author": ("Ana", "ana"),
+        "mentions": row.mentions,
+        "tweet_id": FIRST_ID + 7,
+        "received_at": row.received_at,
+    }
+    assert row.received_at.astimezone(dt.UTC) == START + dt.timedelta(seconds=1)
+
+
+def test_members_of_lists_come_in_the_order_of_the_schema(spark: Any, tmp_path: Path) -> None:
+    line = json.loads(tweets(1)[0])
+    found = [{"start": 0, "end": 2, "username": "ana", "id": "7"}, {"start": 3, "end": 5, "username": "luz", "id": "8"}]
+    line["data"]["entities"] = {"mentions": found}
+    builder = Builder()
+    builder.hour(START, joined([*tweets(2, 1), json.dumps(line).encode(), *tweets(1, 5)]))
+    frame = read(
+        spark, builder.to_folder(tmp_path), "mentions array<struct<username: string, user_id: long, start: int>>"
+    )
+    rows = [row.mentions for row in frame.collect()]
+    assert [row for row in rows if row] == [[("ana", 7, 0), ("luz", 8, 3)]]
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("tweetid long", "tweet_id"),
+        ("tweet_id string", "column tweet_id is bigint and not string"),
+        ("author struct<username: long>", "column author.username is string and not bigint"),
+        ("author struct<nickname: string>", "nickname"),
+        ("tweet_id long not null", "column tweet_id may be null"),
+    ],
+)
+def test_a_schema_that_the_table_cannot_give_is_refused_by_its_column(
+    spark: Any, folder: Path, schema: str, message: str
+) -> None:
+    with pytest.raises(PySparkException, match=message):
+        read(spark, folder, schema).collect()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("startt", "2026-11-22", "did you mean start"),
+        ("start", "yesterday", "'yesterday' is no hour"),
+        ("splitBytes", "many", "option splitBytes: 'many' must be a whole number"),
+        ("closedOnly", "yes", "option closedOnly: 'yes' must be true or false"),
+        ("onReject", "ignore", "must be skip or fail"),
+        ("timeZone", "Mars/Olympus", "Mars/Olympus"),
+        ("secretAccessKey", "hush", "is no option, because Spark shows options"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_by_its_name(
+    spark: Any, folder: Path, option: str, value: str, message: str
+) -> None:
+    with pytest.raises(PySparkException, match=message) as caught:
+        spark.read.format("cauce").option(option, value).load(str(folder)).collect()
+    assert "hush" not in str(caught.value)
+
+
+def test_hours_are_chosen_by_start_and_end(spark: Any, folder: Path) -> None:
+    assert ids(read(spark, folder, start="2026-11-22T06", end="2026-11-22T07")) == list(range(20, 40))
+    assert ids(read(spark, folder, end="2026-11-22T05:00:00Z")) == []
+    assert ids(read(spark, folder, start="2026-11-22", end="2026-11-23")) == list(range(60))
+
+
+def test_open_hours_and_late_tweets_come_on_request(spark: Any, folder: Path) -> None:
+    assert ids(read(spark, folder, closedOnly="false")) == list(range(65))
+    assert ids(read(spark, folder, late="true")) == [*range(60), 100, 101, 102]
+    assert ids(read(spark, folder, late="true", start="2026-11-22T06")) == list(range(20, 60))
+
+
+def test_the_raw_line_comes_as_option_or_as_column(spark: Any, folder: Path) -> None:
+    frame = spark.read.format("cauce").option("raw", "true").load(str(folder))
+    assert frame.schema.names[-1] == "raw"
+    both = (
+        frame.where(f"tweet_id = {FIRST_ID}")
+        .select("raw")
+        .union(read(spark, folder, "raw binary, tweet_id long").orderBy("tweet_id").limit(1).select("raw"))
+    )
+    assert [bytes(row.raw) for row in both.collect()] == [tweets(1)[0]] * 2
+
+
+def test_objects_are_shared_out_to_as_many_tasks_as_their_bytes_want(spark: Any, folder: Path) -> None:
+    for split, tasks in ((1, 6), (10**9, 1)):
+        frame = read(spark, folder, splitBytes=split, batchRows=5)
+        assert frame.rdd.getNumPartitions() == tasks
+        assert ids(frame) == list(range(60))
+
+
+def test_lines_that_give_no_row_are_passed_by_unless_that_is_to_fail(spark: Any, tmp_path: Path) -> None:
+    builder = Builder()
+    builder.hour(START, joined([*tweets(3), b"nonsense", *tweets(2, 3)]))
+    lake = builder.to_folder(tmp_path)
+    assert ids(read(spark, lake)) == list(range(5))
+    with pytest.raises(PySparkException, match=r"line 4 of 11-22-05/tweets\.\d+\.json gives no row"):
+        read(spark, lake, onReject="fail").collect()
+
+
+def test_an_hour_whose_manifest_is_damaged_is_not_left_out_unseen(spark: Any, folder: Path) -> None:
+    (folder / f"_hours/{HOUR}.json").write_text("{")
+    with pytest.raises(PySparkException, match=r"_hours/2026-11-22T05\.json"):
+        read(spark, folder).collect()
+    assert ids(read(spark, folder, start="2026-11-22T06")) == list(range(20, 60))
+
+
+def test_a_lake_that_is_not_there_is_named(spark: Any, tmp_path: Path) -> None:
+    with pytest.raises(PySparkException, match="there is no folder"):
+        read(spark, tmp_path / "nowhere").collect()
+
+
+def test_an_object_that_is_gone_fails_the_query_and_is_named(spark: Any, folder: Path) -> None:
+    gone = Path(cauce.Lake(folder).hour(HOUR).objects[1].url)
+    gone.unlink()
+    with pytest.raises(PySparkException, match=gone.name):
+        read(spark, folder).collect()
+
+
+def test_a_filter_of_received_at_passes_by_whole_objects_and_no_row(spark: Any, tmp_path: Path) -> None:
+    builder = Builder()
+    for number, hour in enumerate(hours_from(START, 3)):
+        entries = builder.open_hour(hour, *(joined(tweets(10, number * 20 + part * 10)) for part in range(2)))
+        for minute, entry in enumerate(entries):
+            begin = int(hour.timestamp()) + minute * 1800
+            entry["arrivals"] = [[begin, 4], [begin + 60, 10]]
+        builder.close(hour, entries)
+    lake = builder.to_folder(tmp_path)
+    columns = "tweet_id long, received_at timestamp"
+
+    def asked(condition: str) -> list[int]:
+        found = ids(read(spark, lake, columns, pushdown="true").where(condition))
+        assert found == ids(read(spark, lake, columns).where(condition))
+        return found
+
+    assert asked("received_at >= '2026-11-22T06:31:00Z'") == [*range(34, 40), *range(40, 60)]
+    assert asked("received_at > '2026-11-22T06:31:00Z'") == [*range(40, 60)]
+    assert asked("received_at = '2026-11-22T05:00:00Z'") == [0, 1, 2, 3]
+    assert asked("received_at < '2026-11-22T05:00:00Z'") == []
+    assert asked("received_at is null") == []
+    # What was passed by is not read: an object that is gone is not missed.
+    Path(cauce.Lake(lake).hour(HOUR).objects[0].url).unlink()
+    later = read(spark, lake, columns, pushdown="true").where("received_at >= '2026-11-22T05:30:00Z'")
+    assert ids(later) == list(range(10, 60))
