@@ -85,7 +85,8 @@ endif
 	@$(MAKE) --no-print-directory test-python test-luigi test-spark
 
 test-python: module ## Only the tests of the Python module
-	cd pybindings && $(VENV)/bin/python -m pytest -q
+	cargo build --locked --package cauce-ingest
+	cd pybindings && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q
 
 test-luigi: module $(LUIGI) ## Only the checks and tests of luigi_tasks, with a real luigid and S3 server
 	cargo build --locked --package cauce-ingest

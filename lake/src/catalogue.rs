@@ -105,7 +105,7 @@ impl Lake {
     /// When the store fails.
     pub async fn hours(&self, range: Option<HourRange>) -> Result<Listing, StoreError> {
         let store = self.store.as_ref();
-        let names = manifests::list(store, range).await?;
+        let names = manifests::list(&self.store, range).await?;
         let closed: BTreeSet<Hour> = names.iter().filter(|name| name.late.is_none()).map(|name| name.hour).collect();
         let patterns: Vec<&Pattern> = std::iter::once(&self.pattern).chain(&self.flume).collect();
         let (fetched, found) = tokio::try_join!(
@@ -166,7 +166,7 @@ impl Lake {
     /// # Errors
     /// When the store fails.
     pub async fn closed_in(&self, range: Option<HourRange>) -> Result<BTreeSet<Hour>, StoreError> {
-        let names = manifests::list(self.store.as_ref(), range).await?;
+        let names = manifests::list(&self.store, range).await?;
         Ok(names.into_iter().filter(|name| name.late.is_none()).map(|name| name.hour).collect())
     }
 
@@ -207,7 +207,7 @@ impl Lake {
 
     /// The manifests of one hour, whole, its own before its late ones.
     pub(crate) async fn fetch(&self, hour: Hour) -> Result<Vec<Fetched>, StoreError> {
-        let names = manifests::list(self.store.as_ref(), Some(HourRange::single(hour))).await?;
+        let names = manifests::list(&self.store, Some(HourRange::single(hour))).await?;
         manifests::fetch(&self.store, names, Arrivals::Kept).await
     }
 

@@ -74,6 +74,13 @@ impl Hour {
         (at.year(), at.month(), at.day(), at.hour())
     }
 
+    /// The hour of a UTC date and hour of day, or `None` where the calendar has none such.
+    pub fn from_civil(year: i16, month: i8, day: i8, hour: i8) -> Option<Hour> {
+        let at = DateTime::new(year, month, day, hour, 0, 0, 0).ok()?;
+        let seconds = TimeZone::UTC.to_timestamp(at).ok()?.as_second();
+        Some(Hour(seconds.div_euclid(3600)))
+    }
+
     fn date_time(self) -> DateTime {
         // Hours outside jiff's range (years −9999 to 9999) can only come from arithmetic on absurd input; they are
         // clamped, because a name for them is never used as a key.
@@ -124,10 +131,7 @@ impl FromStr for Hour {
         }
         let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().map_err(|_| wrong());
         let small = |range| number(range).and_then(|n| i8::try_from(n).map_err(|_| wrong()));
-        let at =
-            DateTime::new(number(0..4)?, small(5..7)?, small(8..10)?, small(11..13)?, 0, 0, 0).map_err(|_| wrong())?;
-        let seconds = TimeZone::UTC.to_timestamp(at).map_err(|_| wrong())?.as_second();
-        Ok(Hour(seconds.div_euclid(3600)))
+        Hour::from_civil(number(0..4)?, small(5..7)?, small(8..10)?, small(11..13)?).ok_or_else(wrong)
     }
 }
 

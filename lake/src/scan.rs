@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::read::{self, ReadError, ReadOptions, Source};
 use crate::store::Key;
 use crate::table::{Projection, RejectReason, Rows};
-use crate::work::Workers;
+use crate::work::{Workers, Working};
 use decode::{Decoders, Part};
 use merge::Merge;
 use units::{Unit, Units};
@@ -156,7 +156,7 @@ struct Scan {
     sources: Arc<[Source]>,
     units: Units,
     /// Shares that are being decoded, in order, and the bytes in them.
-    running: FuturesOrdered<AbortOnDropHandle<(Unit, Vec<Part>)>>,
+    running: FuturesOrdered<Working<(Unit, Vec<Part>)>>,
     running_bytes: usize,
     most_running_bytes: usize,
     merge: Merge,
@@ -187,13 +187,7 @@ impl Scan {
             let has_room = self.running.is_empty() || self.running_bytes < self.most_running_bytes;
             tokio::select! {
                 biased;
-                Some(done) = self.running.next(), if !self.running.is_empty() => {
-                    let (unit, parts) = match done {
-                        Ok(done) => done,
-                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                        // Only a run time that is shutting down ends it otherwise, and this task with it.
-                        Err(_) => return,
-                    };
+                Some((unit, parts)) = self.running.next(), if !self.running.is_empty() => {
                     self.running_bytes -= unit.bytes();
                     drop(unit);
                     for part in parts {
@@ -226,10 +220,9 @@ impl Scan {
     fn decode(&mut self, unit: Unit) {
         self.running_bytes += unit.bytes();
         let (decoders, sources) = (Arc::clone(&self.decoders), Arc::clone(&self.sources));
-        let work = self.workers.run(move || {
+        self.running.push_back(self.workers.start(move || {
             let parts = decoders.decode(&unit, &sources);
             (unit, parts)
-        });
-        self.running.push_back(AbortOnDropHandle::new(tokio::spawn(work)));
+        }));
     }
 }

@@ -1,23 +1,47 @@
 //! Processor work away from the threads that drive sockets: decoding and encoding, as many closures at once as there are
 //! processors.
 //!
-//! The closures run on the blocking threads of the run time they are awaited in. So there is no thread before the first one,
+//! The closures run on the blocking threads of the run time they are started in. So there is no thread before the first one,
 //! none outlives the run time, and a process that forks needs nothing but the new run time that it needs anyway. Nothing
 //! here is global.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::thread;
 
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
-/// A number of processors to work on, shared by all who hold a clone.
+/// A number of processors to work on, shared by all who hold a clone, for one run time.
 ///
 /// The run time must allow more blocking threads than that (tokio's own limit is 512): reading files and decompressing take
 /// theirs besides.
 #[derive(Debug, Clone)]
-pub struct Workers {
-    free: Arc<Semaphore>,
+pub struct Workers(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     threads: usize,
+    state: Mutex<State>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct State {
+    /// What waits for a thread, first come, first served.
+    jobs: VecDeque<Job>,
+    /// Threads that take jobs until there are none.
+    at_work: usize,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("jobs", &self.jobs.len()).field("at_work", &self.at_work).finish()
+    }
 }
 
 impl Default for Workers {
@@ -29,18 +53,44 @@ impl Default for Workers {
 impl Workers {
     /// So many closures at once; `None` is as many as the process has processors. More than that only costs memory.
     pub fn new(threads: Option<NonZeroUsize>) -> Workers {
-        let threads = threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let threads = threads.min(Semaphore::MAX_PERMITS);
-        Workers { free: Arc::new(Semaphore::new(threads)), threads }
+        let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        Workers(Arc::new(Shared { threads, state: Mutex::default() }))
     }
 
     /// How many closures run at once.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.0.threads
     }
 
-    /// Runs a closure as soon as a processor is free, first come, first served. Nothing happens before the future is polled;
-    /// a closure that has begun runs to its end, whether anybody waits for it or not.
+    /// Runs a closure as soon as a processor is free, first come, first served, and whether anybody polls for it or not. One
+    /// whose [`Working`] is dropped before it begins never does; one that has begun runs to its end.
+    ///
+    /// # Panics
+    /// Outside of a tokio run time.
+    pub fn start<T, F>(&self, work: F) -> Working<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (sender, done) = oneshot::channel();
+        let job = move || {
+            if !sender.is_closed() {
+                // Nobody who waits any more is no failure.
+                let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+            }
+        };
+        let mut state = self.0.state();
+        state.jobs.push_back(Box::new(job));
+        if state.at_work < self.0.threads {
+            state.at_work += 1;
+            drop(state);
+            let mut shift = Shift { shared: Arc::clone(&self.0), has_begun: false };
+            tokio::task::spawn_blocking(move || shift.work());
+        }
+        Working { done }
+    }
+
+    /// As [`start`](Self::start), but nothing happens before the future is polled.
     ///
     /// # Panics
     /// When the closure does, and when the run time is shut down meanwhile.
@@ -49,19 +99,70 @@ impl Workers {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let free = Arc::clone(&self.free);
-        async move {
-            let permit = free.acquire_owned().await.expect("the semaphore is never closed");
-            let work = move || {
-                let done = work();
-                drop(permit);
-                done
+        let workers = self.clone();
+        async move { workers.start(work).await }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic is done under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A closure that runs or will run. Its outcome comes of awaiting it.
+///
+/// # Panics
+/// When the closure does, and when the run time is shut down meanwhile.
+#[derive(Debug)]
+#[must_use = "dropped before it begins, it never does"]
+pub struct Working<T> {
+    done: oneshot::Receiver<thread::Result<T>>,
+}
+
+impl<T> Future for Working<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        Poll::Ready(match ready!(Pin::new(&mut self.done).poll(context)) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => panic!("the run time was shut down while work was waiting"),
+        })
+    }
+}
+
+/// A thread's time at work: one job after the other, without a pause in which it would have to be woken again.
+struct Shift {
+    shared: Arc<Shared>,
+    has_begun: bool,
+}
+
+impl Shift {
+    fn work(&mut self) {
+        self.has_begun = true;
+        loop {
+            let mut state = self.shared.state();
+            let Some(job) = state.jobs.pop_front() else {
+                state.at_work -= 1;
+                return;
             };
-            match tokio::task::spawn_blocking(work).await {
-                Ok(done) => done,
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => panic!("the run time was shut down while work was waiting"),
-            }
+            drop(state);
+            job();
+        }
+    }
+}
+
+impl Drop for Shift {
+    fn drop(&mut self) {
+        if !self.has_begun {
+            // The run time is shutting down, and took no thread for it: who waits must hear of it.
+            let mut state = self.shared.state();
+            state.at_work -= 1;
+            let jobs = std::mem::take(&mut state.jobs);
+            drop(state);
+            drop(jobs);
         }
     }
 }
@@ -108,6 +209,19 @@ mod tests {
         let failed = tokio::spawn(workers.run(|| panic!("once"))).await;
         assert!(failed.is_err());
         assert_eq!(tokio::time::timeout(Duration::from_secs(60), workers.run(|| 7)).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_does_not_begin() {
+        let workers = Workers::new(NonZeroUsize::new(1));
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let first = workers.start(move || held.recv().is_ok());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        drop(workers.start(move || sender.send(())));
+        hold.send(()).expect("it waits");
+        assert!(first.await);
+        workers.run(|| ()).await;
+        assert!(receiver.try_recv().is_err());
     }
 
     #[tokio::test]

@@ -91,8 +91,9 @@ fn edge(when: &Bound<'_, PyAny>) -> PyResult<(LakeHour, bool)> {
 /// The hour that holds a moment, and whether it is the hour's first.
 fn instant(moment: &Bound<'_, PyDateTime>) -> PyResult<(LakeHour, bool)> {
     let utc;
-    let moment = if moment.get_tzinfo().is_some() {
-        utc = moment.call_method1("astimezone", (PyTzInfo::utc(moment.py())?,))?.cast_into::<PyDateTime>()?;
+    let zone = PyTzInfo::utc(moment.py())?;
+    let moment = if moment.get_tzinfo().is_some_and(|own| !own.is(zone)) {
+        utc = moment.call_method1("astimezone", (zone,))?.cast_into::<PyDateTime>()?;
         &utc
     } else {
         moment
@@ -103,7 +104,11 @@ fn instant(moment: &Bound<'_, PyDateTime>) -> PyResult<(LakeHour, bool)> {
 }
 
 fn civil(year: i32, month: u8, day: u8, hour: u8) -> PyResult<LakeHour> {
-    parse(&format!("{year:04}-{month:02}-{day:02}T{hour:02}"))
+    let small = |number: u8| i8::try_from(number).ok();
+    let found = i16::try_from(year).ok().zip(small(month)).zip(small(day).zip(small(hour)));
+    found.and_then(|((year, month), (day, hour))| LakeHour::from_civil(year, month, day, hour)).ok_or_else(|| {
+        PyValueError::new_err(format!("{year:04}-{month:02}-{day:02}T{hour:02} is no hour of the calendar"))
+    })
 }
 
 fn parse(text: &str) -> PyResult<LakeHour> {

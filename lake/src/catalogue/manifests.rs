@@ -32,7 +32,7 @@ pub(crate) type Fetched = (ManifestName, Result<Manifest, Arc<ManifestError>>);
 
 /// The names of a range's manifests, an hour's own one before its late ones. Names sort as hours do, so only the pages of
 /// the range are asked for.
-pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<Vec<ManifestName>, StoreError> {
+pub(super) async fn list(store: &Arc<dyn Store>, range: Option<HourRange>) -> Result<Vec<ManifestName>, StoreError> {
     let end = range.map(|range| range.end);
     let first = match range {
         Some(range) if range.start.next() == range.end => {
@@ -42,7 +42,7 @@ pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<
         _ => behind(range.map(|range| before(range.start))),
     };
     let mut all = Vec::new();
-    let mut page = one_page(store, first, end).await?;
+    let mut page = one_page(store.as_ref(), first, end).await?;
     let mut pages = if range.is_some() { PAGES } else { FIRST_PAGES };
     // A full page says that the lake is dense here, so the next pages are asked for together, by the hours that they would
     // begin with. The last of them has no end of its own: it leaps over a time in which nothing was closed.
@@ -55,9 +55,12 @@ pub(super) async fn list(store: &dyn Store, range: Option<HourRange>) -> Result<
             .take_while(|border| end.is_none_or(|end| *border < end))
             .collect();
         let starts = std::iter::once(next.clone()).chain(borders.iter().copied().map(before));
-        let pieces = starts.zip(&borders).map(|(start, border)| all_pages(store, start, *border));
+        let pieces = starts.zip(&borders).map(|(start, border)| {
+            let pages = all_pages(Arc::clone(store), start, *border);
+            on_its_own(pages, || format!("list {HOURS_PREFIX}"))
+        });
         let open = behind(Some(borders.last().copied().map_or(next.clone(), before)));
-        let (pieces, open) = tokio::try_join!(try_join_all(pieces), one_page(store, open, end))?;
+        let (pieces, open) = tokio::try_join!(try_join_all(pieces), one_page(store.as_ref(), open, end))?;
         all.extend(pieces.into_iter().flatten());
         page = open;
         pages = (pages * 2).min(PAGES);
@@ -91,11 +94,11 @@ async fn one_page(store: &dyn Store, list: List, end: Option<Hour>) -> Result<Pa
     Ok(Page { names, next: page.next.filter(|_| !is_past) })
 }
 
-async fn all_pages(store: &dyn Store, after: String, end: Hour) -> Result<Vec<ManifestName>, StoreError> {
+async fn all_pages(store: Arc<dyn Store>, after: String, end: Hour) -> Result<Vec<ManifestName>, StoreError> {
     let mut all = Vec::new();
     let mut after = Some(after);
     while after.is_some() {
-        let mut page = one_page(store, behind(after), Some(end)).await?;
+        let mut page = one_page(store.as_ref(), behind(after), Some(end)).await?;
         all.append(&mut page.names);
         after = page.next;
     }
@@ -109,23 +112,28 @@ pub(super) async fn fetch(
     names: Vec<ManifestName>,
     arrivals: Arrivals,
 ) -> Result<Vec<Fetched>, StoreError> {
-    // Each in a task of its own: signing, answers and JSON take a processor's time, and there may be thousands.
-    let one = |name| {
-        let task = AbortOnDropHandle::new(tokio::spawn(fetch_one(Arc::clone(store), name, arrivals)));
-        async move {
-            match task.await {
-                Ok(fetched) => fetched,
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => {
-                    let detail = "the run time is shutting down";
-                    Err(StoreError::new(ErrorKind::Io, format!("read {}", name.key()), detail))
-                }
-            }
-        }
+    let one = |name: ManifestName| {
+        on_its_own(fetch_one(Arc::clone(store), name, arrivals), move || format!("read {}", name.key()))
     };
     let fetched: Vec<Option<Fetched>> =
         stream::iter(names.into_iter().map(one)).buffered(CONCURRENCY).try_collect().await?;
     Ok(fetched.into_iter().flatten().collect())
+}
+
+/// Runs work in a task of its own, which ends with the future that awaits it: signing, answers, XML and JSON take a
+/// processor's time, and there may be thousands of them.
+fn on_its_own<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    action: impl FnOnce() -> String,
+) -> impl Future<Output = Result<T, StoreError>> {
+    let task = AbortOnDropHandle::new(tokio::spawn(work));
+    async move {
+        match task.await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(StoreError::new(ErrorKind::Io, action(), "the run time is shutting down")),
+        }
+    }
 }
 
 async fn fetch_one(
@@ -163,13 +171,13 @@ mod tests {
             .collect()
     }
 
-    async fn lake_of(names: &[ManifestName]) -> MemoryStore {
-        let store = MemoryStore::new();
+    async fn lake_of(names: &[ManifestName]) -> Arc<MemoryStore> {
+        let store = Arc::new(MemoryStore::new());
         for name in names {
-            put(&store, name.key().as_str(), "").await;
+            put(store.as_ref(), name.key().as_str(), "").await;
         }
         for foreign in ["_hours/", "_hours/2024", "_hours/2024-10-01T00.json.bak", "_hours/x", "_hours/~"] {
-            put(&store, &format!("{foreign}z"), "").await;
+            put(store.as_ref(), &format!("{foreign}z"), "").await;
         }
         store
     }
@@ -177,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn pages_side_by_side_name_each_manifest_of_the_range_once_and_in_order() {
         let all = many();
-        let store = lake_of(&all).await;
+        let store: Arc<dyn Store> = lake_of(&all).await;
         assert_eq!(list(&store, None).await.expect("listed"), all);
         for (start, end) in
             [(0, 2600), (5, 2000), (1000, 1001), (2590, 40_010), (0, 100_000), (3000, 3500), (41_000, 60_000)]
@@ -195,8 +203,9 @@ mod tests {
         let all: Vec<_> = hours.collect();
         let store = lake_of(&all).await;
         let before = store.count(Call::List, "");
+        let lake: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let range = HourRange { start: all[0].hour, end: all[8759].hour.next() };
-        assert_eq!(list(&store, Some(range)).await.expect("listed").len(), 8760);
+        assert_eq!(list(&lake, Some(range)).await.expect("listed").len(), 8760);
         assert_eq!(store.count(Call::List, "") - before, 9);
     }
 }

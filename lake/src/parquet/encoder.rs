@@ -22,14 +22,12 @@ use arrow::compute::concat;
 use arrow::datatypes::{DataType, FieldRef, Fields, SchemaRef};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::task::JoinError;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::chunks::{Chunk, Cutter};
 use super::columns;
 use super::options::Compression;
 use super::spill::{Spill, Spilled};
-use crate::work::Workers;
+use crate::work::{Workers, Working};
 
 /// What the columns of a lane may cost together, see [`weight`].
 const LANE_WEIGHT: usize = 8;
@@ -87,7 +85,7 @@ pub(super) struct Encoder {
     cutter: Cutter,
     lanes: Vec<Lane>,
     /// Tasks of their own: work that a worker is free for must not wait until somebody looks here.
-    running: FuturesUnordered<AbortOnDropHandle<Result<Done, ParquetError>>>,
+    running: FuturesUnordered<Working<Result<Done, ParquetError>>>,
     /// Row groups that were begun and are not yet written, the oldest first.
     groups: VecDeque<Group>,
     /// How many row groups each lane has ended, less those that are written.
@@ -141,7 +139,7 @@ impl Encoder {
         }
         // Lanes that are done meanwhile get what has come for them since.
         while let Some(Some(done)) = self.running.next().now_or_never() {
-            self.take(ended(done)?);
+            self.take(done?);
         }
         Ok(())
     }
@@ -229,15 +227,14 @@ impl Encoder {
             }
             let Some(writers) = lane.writers.take() else { continue };
             let (fields, steps) = (Arc::clone(&lane.fields), mem::take(&mut lane.steps));
-            let work = self.workers.run(move || run_lane(number, &fields, writers, steps));
-            self.running.push(AbortOnDropHandle::new(tokio::spawn(work)));
+            self.running.push(self.workers.start(move || run_lane(number, &fields, writers, steps)));
         }
     }
 
     /// Waits for the next piece of work to be done, and goes on from there; false when there is none.
     async fn step(&mut self) -> Result<bool, ParquetError> {
         let Some(done) = self.running.next().await else { return Ok(false) };
-        self.take(ended(done)?);
+        self.take(done?);
         Ok(true)
     }
 
@@ -266,24 +263,14 @@ impl Encoder {
         let Some(mut file) = self.file.take() else { return };
         let group = self.groups.pop_front().expect("it was just looked at");
         self.ended.iter_mut().for_each(|ended| *ended -= 1);
-        let work = self.workers.run(move || {
+        self.running.push(self.workers.start(move || {
             let mut writer = file.next_row_group()?;
             for pages in group.pages.into_iter().flatten().flatten() {
                 pages.append_to_row_group(&mut writer)?;
             }
             writer.close()?;
             Ok(Done::Written(file))
-        });
-        self.running.push(AbortOnDropHandle::new(tokio::spawn(work)));
-    }
-}
-
-/// What a task came to.
-fn ended(task: Result<Result<Done, ParquetError>, JoinError>) -> Result<Done, ParquetError> {
-    match task {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(ParquetError::General("the run time is shutting down".to_owned())),
+        }));
     }
 }
 
