@@ -92,7 +92,7 @@ test-luigi: module $(LUIGI) ## Only the checks and tests of luigi_tasks, with a 
 	cargo build --locked --package cauce-ingest
 	cd luigi_tasks && $(VENV)/bin/ruff format --quiet --check . && $(VENV)/bin/ruff check --quiet .
 	cd luigi_tasks && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
-	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q
+	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q -m 'not spark'
 
 $(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
 	@echo 'adding luigi_tasks to .venv'
@@ -100,9 +100,11 @@ $(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable luigi_tasks
 	@touch $@
 
-test-spark: module $(SPARK) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
+test-spark: module $(LUIGI) $(SPARK) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
 ifneq ($(JAVA),)
+	cargo build --locked --package cauce-ingest
 	cd pybindings && $(VENV)/bin/python -m pytest -q tests_spark
+	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q -m spark
 else
 	@echo 'Java is not installed: the tests with Spark are left out'
 endif
@@ -124,7 +126,7 @@ test-python-versions: wheel ## Its tests with the one wheel on other Pythons (PY
 		(cd pybindings && ../target/python-$$version/bin/python -m pytest -q); \
 	done
 
-demo: build wheel $(LUIGI) ## Simulator to lake, Luigi, Parquet and report: three hours in two minutes
+demo: build wheel $(LUIGI) $(SPARK) ## Simulator to lake, Luigi, Parquet, report and Spark where Java is: three hours in two minutes
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(WHEELS) cauce
 	@INGEST=$(INGEST) LUIGI_BIN=$(VENV)/bin $(PYTHON) scripts/demo
 

@@ -1,7 +1,8 @@
 """Hours of a Cauce lake as Luigi targets and tasks, and a report over them.
 
 `luigi --module luigi_tasks RangeHourly --of ParquetHour …` is what a pipeline runs; docs/luigi.md of the repository has the
-commands. Tasks that another one can require: `TweetHour` (the closed hour), `ParquetHour`, `ParquetDay`, `SummaryReport`.
+commands. Tasks that another one can require: `TweetHour` (the closed hour), `ParquetHour`, `ParquetDay`, `SummaryReport`; on Spark
+`ConvertHours` and `HourlySummary`.
 """
 
 from luigi.tools.range import RangeDaily, RangeHourly
@@ -11,10 +12,13 @@ from luigi_tasks.parquet import ParquetDay, ParquetHour, ParquetHourTarget
 from luigi_tasks.progress import ProgressTask
 from luigi_tasks.report.task import ReportTarget, SummaryReport
 from luigi_tasks.settings import SettingsError
+from luigi_tasks.spark import ConvertHours, HourlySummary, SparkTask, SummaryTarget
 
 __all__ = [
+    "ConvertHours",
     "HourParameter",
     "HourTarget",
+    "HourlySummary",
     "ParquetDay",
     "ParquetHour",
     "ParquetHourTarget",
@@ -24,6 +28,8 @@ __all__ = [
     "RangeHourly",
     "ReportTarget",
     "SettingsError",
+    "SparkTask",
     "SummaryReport",
+    "SummaryTarget",
     "TweetHour",
 ]

@@ -1,0 +1,1 @@
+"""Programs for `spark-submit`. They need `pyspark` and `cauce` alone, on the driver and on the executors."""

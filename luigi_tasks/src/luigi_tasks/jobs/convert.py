@@ -1,0 +1,125 @@
+"""Hours of a lake to Parquet on a Spark cluster: `spark-submit convert.py --to s3://bucket/parquet --start 2026-11-01 --end 2026-12-01`.
+
+Each hour is a task, and each task calls `cauce.convert` where it runs: rows, schema and files are those of `ingest convert`, and an hour
+that is there already is left as it is. Spark only shares out the hours. Keys are taken from the environment of each process, here and on
+the executors; what else says where the lake is crosses with the job.
+
+The sums are those of the reports that the tasks give back: an accumulator would count an hour twice whose task was repeated.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cauce
+from pyspark.sql import SparkSession
+
+# Failures that are told one by one.
+MOST_TOLD = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What became of an hour: its report, or why it failed."""
+
+    name: str
+    report: cauce.HourReport | None = None
+    failure: str = ""
+
+
+def converter(lake: cauce.Lake, url: str, threads: int, options: dict[str, Any]) -> Callable[[str], Done]:
+    """The work of a task. What an hour fails for is given back, so that it does not keep the others from being converted."""
+
+    def convert(hour: str) -> Done:
+        import cauce
+
+        try:
+            summary = cauce.convert(lake, [hour], url, jobs=1, threads=threads, **options)
+        except cauce.ConvertFailed as error:
+            return Done(hour, failure=str(error.__cause__ or error))
+        except cauce.Error as error:
+            return Done(hour, failure=str(error))
+        return Done(hour, summary.hours[0])
+
+    return convert
+
+
+def answer(done: Sequence[Done]) -> dict[str, Any]:
+    """The sums, and the hours that failed with their reasons."""
+    reports = [each.report for each in done if each.report is not None]
+    return {
+        "hours": len(reports),
+        "made": sum(report.made for report in reports),
+        "tweets": sum(report.rows for report in reports if report.made),
+        "rejects": sum(report.rejects for report in reports if report.made),
+        "bytes": sum(report.bytes_out for report in reports if report.made),
+        "failed": {each.name: each.failure for each in done if each.report is None},
+    }
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="convert.py", description="Hours of a lake to Parquet, one task an hour.")
+    parser.add_argument("hours", nargs="*", metavar="HOUR", help="2026-11-22T05; without any, the closed ones from --start to --end")
+    parser.add_argument("--to", required=True, metavar="URL", help="s3://bucket/prefix, or a folder that all executors share")
+    parser.add_argument("--start", help="the first hour")
+    parser.add_argument("--end", help="the hour after the last one")
+    parser.add_argument("--lake", action="append", metavar="URL", help="CAUCE_LAKE__URL where it is not given; several are read as one")
+    for name in ("pattern", "time-zone", "flume-escapes", "endpoint-url", "region"):
+        parser.add_argument(f"--{name}", help=f"CAUCE_LAKE__… where it is not given, as in cauce.Lake({name.replace('-', '_')}=…)")
+    parser.add_argument("--path-style", choices=["true", "false"])
+    parser.add_argument("--columns", help="only these, by comma")
+    for flag in ("referenced", "raw", "late", "replace"):
+        parser.add_argument(f"--{flag}", action="store_true", help=f"as in `ingest convert --{flag}`")
+    parser.add_argument("--answer", type=pathlib.Path, metavar="FILE", help="where the sums are written, as JSON")
+    return parser.parse_args(arguments)
+
+
+def lake_of(asked: argparse.Namespace) -> cauce.Lake:
+    """The lake of the command line and the variables."""
+    return cauce.Lake(
+        asked.lake,
+        pattern=asked.pattern,
+        time_zone=asked.time_zone,
+        flume_escapes=asked.flume_escapes,
+        endpoint_url=asked.endpoint_url,
+        region=asked.region,
+        path_style=None if asked.path_style is None else asked.path_style == "true",
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Converts, and gives the exit code: 1 where an hour failed."""
+    asked = parsed(arguments)
+    lake = lake_of(asked)
+    hours = asked.hours or [hour.name for hour in lake.hours(asked.start, asked.end, closed=True) if hour.granularity == "hour"]
+    options: dict[str, Any] = {name: True for name in ("referenced", "raw", "late", "replace") if getattr(asked, name)}
+    if asked.columns:
+        options["columns"] = asked.columns.split(",")
+    spark = SparkSession.builder.appName("cauce convert").getOrCreate()
+    try:
+        context = spark.sparkContext
+        if context.uiWebUrl:
+            print(f"tracking URL: {context.uiWebUrl}", file=sys.stderr, flush=True)
+        # A task must not take more processors than Spark has given it.
+        threads = int(context.getConf().get("spark.task.cpus", "1") or "1")
+        context.setJobDescription(f"{len(hours)} hours to Parquet")
+        found = answer(context.parallelize(hours, max(1, len(hours))).map(converter(lake, asked.to, threads, options)).collect())
+    finally:
+        spark.stop()
+    if asked.answer:
+        asked.answer.write_text(json.dumps(found))
+    print("{made} of {hours} hours made, {tweets} tweets, {rejects} rejects, {bytes} bytes".format(**found))
+    for name, failure in list(found["failed"].items())[:MOST_TOLD]:
+        print(f"hour {name} failed: {failure}", file=sys.stderr)
+    if found["failed"]:
+        print(f"{len(found['failed'])} hours failed", file=sys.stderr)
+    return 1 if found["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
