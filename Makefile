@@ -27,7 +27,7 @@ JAVA := $(shell command -v java 2>/dev/null)
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark test-s3a lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -107,6 +107,13 @@ ifneq ($(JAVA),)
 	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q -m spark
 else
 	@echo 'Java is not installed: the tests with Spark are left out'
+endif
+
+test-s3a: module $(SPARK) ## The tests of Spark over s3a, where Java is; its jars come to target/ivy (650 MB, REPOSITORIES: mirrors)
+ifneq ($(JAVA),)
+	cd pybindings && S3A_IVY=$(abspath $(TARGET))/ivy $(VENV)/bin/python -m pytest -q tests_s3a
+else
+	@echo 'Java is not installed: the tests of s3a are left out'
 endif
 
 $(SPARK): requirements-spark.txt $(STAMP)
