@@ -17,6 +17,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 INGEST := $(or $(CARGO_TARGET_DIR),target)/release/ingest
 # As maturin has it, so that clippy and maturin do not build pyo3 in turns.
 export PYO3_BUILD_EXTENSION_MODULE := 1
+# The tests in Rust; with --no-run they and the program (with its failpoints) are built, and no second time.
+TESTED := cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
 # What the images take instead of compiling.
 PARTS := $(or $(CARGO_TARGET_DIR),target)/docker
 WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
@@ -76,20 +78,20 @@ test: lint setup ## Lint, then all tests, with real S3 servers on loopback
 ifneq ($(GO),)
 	TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3
 	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw CAUCE_TEST_REQUIRE=moto,go-s3 \
-		cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
+		$(TESTED)
 else
 	@echo 'Go is not installed: the tests run without the second S3 server'
-	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto cargo test --workspace --exclude cauce-python --locked --features cauce-ingest/failpoints
+	CAUCE_TEST_MOTO=$(VENV)/bin/moto_server CAUCE_TEST_REQUIRE=moto $(TESTED)
 endif
 	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
 	@$(MAKE) --no-print-directory test-python test-luigi test-spark
 
 test-python: module ## Only the tests of the Python module
-	cargo build --locked --package cauce-ingest
+	$(TESTED) --no-run
 	cd pybindings && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q
 
 test-luigi: module $(LUIGI) ## Only the checks and tests of luigi_tasks, with a real luigid and S3 server
-	cargo build --locked --package cauce-ingest
+	$(TESTED) --no-run
 	cd luigi_tasks && $(VENV)/bin/ruff format --quiet --check . && $(VENV)/bin/ruff check --quiet .
 	cd luigi_tasks && $(VENV)/bin/python -m mypy --cache-dir ../target/mypy
 	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q -m 'not spark'
@@ -102,7 +104,7 @@ $(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
 
 test-spark: module $(LUIGI) $(SPARK) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
 ifneq ($(JAVA),)
-	cargo build --locked --package cauce-ingest
+	$(TESTED) --no-run
 	cd pybindings && $(VENV)/bin/python -m pytest -q tests_spark
 	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q -m spark
 else
