@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """make bench: Cauce and what a user would pick instead, in turn in the same run; writes docs/benchmarks.md.
 
-Environment: BENCH (comma-separated of convert, day, whole, read, latency, table, list, fork; default all), BENCH_MB (to convert, 1024),
-BENCH_S3_MB (to read, 256), BENCH_ROUNDS (5), BENCH_THREADS (2), BENCH_DATA (where the data is kept, bench/.data).
+Environment: BENCH (comma-separated of convert, day, whole, spark, read, latency, table, list, fork; default all), BENCH_MB (to convert,
+1024), BENCH_S3_MB (to read, 256), BENCH_SPARK_MB (to read in Spark, 5600),
+BENCH_ROUNDS (5), BENCH_THREADS (2), BENCH_DATA (where the data is kept, bench/.data).
 A part that is not asked for keeps its figures, as long as they are of this machine.
 """
 
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from harness import convert, data, machine, read, report
+from harness import convert, data, machine, read, report, spark
 from harness.measure import Failed, run
 from harness.places import REPOSITORY, Places
 from harness.plan import Comparison
@@ -24,7 +25,12 @@ from harness.rounds import Rounds, environment
 from harness.server import serving
 
 RESULTS = REPOSITORY / "bench" / "results.json"
-CONVERTING: dict[str, Callable[[Places], list[Comparison]]] = {"convert": convert.one_file, "day": convert.one_day, "whole": convert.whole_table}
+CONVERTING: dict[str, Callable[[Places], list[Comparison]]] = {
+    "convert": convert.one_file,
+    "day": convert.one_day,
+    "whole": convert.whole_table,
+    "spark": spark.reading,
+}
 READING: dict[str, Callable[[Places, str], list[Comparison]]] = {
     "read": read.lines,
     "latency": read.latency,

@@ -26,6 +26,7 @@ class Places:
     data: pathlib.Path = field(default_factory=lambda: pathlib.Path(os.environ.get("BENCH_DATA", REPOSITORY / "bench" / ".data")).absolute())
     megabytes: int = field(default_factory=lambda: number("BENCH_MB", 1024))
     s3_megabytes: int = field(default_factory=lambda: number("BENCH_S3_MB", 256))
+    spark_megabytes: int = field(default_factory=lambda: number("BENCH_SPARK_MB", 5600))
     rounds: int = field(default_factory=lambda: number("BENCH_ROUNDS", 5))
     threads: int = field(default_factory=lambda: number("BENCH_THREADS", 2))
 

@@ -25,6 +25,7 @@ GROUPS = {
     "convert": "Convert one large hour",
     "day": "Convert a day",
     "whole": "Convert the whole table",
+    "spark": "Read in Spark",
     "read": "Read lines from S3",
     "latency": "Read lines from S3, far away",
     "table": "Read a typed table from S3",

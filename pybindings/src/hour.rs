@@ -202,7 +202,6 @@ impl Hour {
     }
 
     #[pyo3(signature = (*, objects=None, late=false))]
-    #[expect(clippy::needless_pass_by_value, reason = "Python's sequences become vectors")]
     fn lines(&self, py: Python<'_>, objects: Option<Vec<String>>, late: bool) -> PyResult<Lines> {
         Ok(Lines::new(self.source(py, objects.as_deref(), late)?))
     }

@@ -42,3 +42,11 @@ def test_names_are_listed_and_there() -> None:
     assert cauce.__all__ == sorted(cauce.__all__)
     assert all(hasattr(cauce, name) for name in cauce.__all__)
     assert cauce.__version__.count(".") == 2
+
+
+def test_spark_that_is_missing_or_too_old_finds_no_source_and_no_error() -> None:
+    # Spark imports every module called pyspark_…, and one that raises takes all other sources with it.
+    out = run(
+        "import sys; sys.modules['pyspark.sql.datasource'] = None; import pyspark_cauce; print(pyspark_cauce.__all__)"
+    )
+    assert out == "[]\n"

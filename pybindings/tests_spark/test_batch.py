@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +227,22 @@ def test_a_filter_of_received_at_passes_by_whole_objects_and_no_row(spark: Any, 
     Path(cauce.Lake(lake).hour(HOUR).objects[0].url).unlink()
     later = read(spark, lake, columns, pushdown="true").where("received_at >= '2026-11-22T05:30:00Z'")
     assert ids(later) == list(range(10, 60))
+
+
+def test_several_lakes_are_read_as_one(spark: Any, tmp_path: Path) -> None:
+    for number, name in enumerate(("one", "other")):
+        builder = Builder()
+        builder.hour(START, joined(tweets(5, number * 5)), joined(tweets(5, 50 + number * 5)))
+        builder.to_folder(tmp_path / name)
+    both = [str(tmp_path / name) for name in ("one", "other")]
+    wanted = [*range(10), *range(50, 60)]
+    assert ids(read(spark, ",".join(both), splitBytes=1)) == wanted
+    assert ids(spark.read.format("cauce").schema("tweet_id long").load(both)) == wanted
+
+
+def test_the_module_that_spark_imports_loads_nothing_but_pyspark() -> None:
+    code = (
+        "import sys, pyspark_cauce as found; print(found.DefaultSource.name(), {'cauce', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "cauce set()\n"
