@@ -241,15 +241,17 @@ async fn answers_that_get_lost_and_refusals_that_pass_double_and_lose_nothing() 
     store.inject_once(Call::Put, "01-05-10/tweets", Fault::AnswerLost);
     store.inject_once(Call::Put, "01-05-11/tweets", Fault::Fail(ErrorKind::Throttled));
     store.inject_once(Call::Put, "01-05-12/tweets", Fault::Fail(ErrorKind::Server));
+    // The request was lost, not the answer: nobody can tell before a look.
+    store.inject_once(Call::Put, "01-05-13/tweets", Fault::Fail(ErrorKind::Timeout));
     store.inject_once(Call::Put, "_hours/2026-01-05T10", Fault::AnswerLost);
     store.inject_once(Call::Put, "_hours/2026-01-05T11", Fault::Fail(ErrorKind::AccessDenied));
-    let lines: Vec<String> = (0..180).map(|n| tweet(n, 0)).collect();
+    let lines: Vec<String> = (0..240).map(|n| tweet(n, 0)).collect();
     let report =
         run_script(&settings(folder.path()), &store, false, vec![Step::Lines(lines.clone())]).await.expect("it ends");
-    assert_eq!((report.hours_closed, report.left_in_spool), (3, 0));
+    assert_eq!((report.hours_closed, report.left_in_spool), (4, 0));
     assert_eq!(listed(&store).into_values().flatten().collect::<Vec<_>>(), lines);
     let objects = store.keys().into_iter().filter(|key| key.contains("/tweets.")).count();
-    assert_eq!(objects, 3);
+    assert_eq!(objects, 4);
 }
 
 #[tokio::test]
