@@ -203,6 +203,11 @@ print("ANSWER", spark.sparkContext.getConf().get("spark.authenticate"), spark.sp
     if not before["lines"] <= int(answers[0][0]) <= after["lines"] or not 0 < int(answers[1][0]) <= after["lines"]:
         raise Failed(f"pyspark counts {answers[:2]}, the manifests {before['lines']} and then {after['lines']}")
     say(f"pyspark counted {answers[0][0]} tweets of closed hours and {answers[1][0]} in Parquet, {time.monotonic() - began:.0f} s in all")
+    # A task whose work Spark does; luigi's exit code says whether it was done.
+    hour = next(hour["hour"] for hour in json.loads(there.inside("luigi_worker", "ingest", "hours", "--json")) if hour["closed"])
+    began = time.monotonic()
+    there.inside("luigi_worker", "luigi", "--module", "luigi_tasks", "HourlySummary", "--hour", hour)
+    say(f"luigi's HourlySummary of {hour} ran on Spark: {time.monotonic() - began:.0f} s")
 
 
 def faults(there: Environment) -> None:
