@@ -21,9 +21,9 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """An hour of 128 MiB in two plain objects and 128 MiB more in a compressed one."""
+    """An hour of 256 MiB in two plain objects and 256 MiB more in a compressed one."""
     body = joined(tweets(2000))
-    times = 64 * MEGABYTE // len(body)
+    times = 128 * MEGABYTE // len(body)
     builder = Builder()
     entries = builder.open_hour(START, body * times, body * times)
     entries += builder.open_hour(START, b"")
@@ -54,4 +54,4 @@ def test_an_hour_larger_than_the_memory_is_read(large: tuple[Path, int], what: s
     count, kilobytes = map(int, out.split())
     assert count == lines
     assert kilobytes < most * 1024
-    assert cauce.Lake(folder).hours()[0].bytes > 120 * MEGABYTE
+    assert cauce.Lake(folder).hours()[0].bytes > 256 * MEGABYTE
