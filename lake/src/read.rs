@@ -10,6 +10,7 @@
 mod ahead;
 mod cutter;
 mod decode;
+mod files;
 mod pace;
 mod piece;
 mod verify;
@@ -29,6 +30,7 @@ use crate::store::{ErrorKind, Key, Store, StoreError};
 use ahead::ReadAhead;
 use cutter::Cutter;
 
+pub(crate) use files::{FileLines, is_plain_file};
 pub use verify::{Mismatch, ObjectCheck, verify_lines, verify_object};
 
 /// Longest line a reader accepts unless it is told otherwise: far above any tweet, far below what hurts.
@@ -202,6 +204,16 @@ pub fn lines(sources: Vec<Source>, options: &ReadOptions) -> LineStream {
         done: false,
     };
     stream::unfold(reading, async |mut reading| Some((reading.next().await?, reading))).boxed()
+}
+
+/// What is being done, for messages.
+fn action(store: &dyn Store, key: &Key) -> String {
+    format!("read {key} of {}", store.location())
+}
+
+fn another_length(store: &dyn Store, key: &Key, listed: u64, bytes: u64) -> StoreError {
+    let detail = format!("it has {bytes} bytes and was listed with {listed}");
+    StoreError::new(ErrorKind::Corrupt, action(store, key), detail)
 }
 
 struct Reading {

@@ -12,21 +12,22 @@ mod merge;
 mod tests;
 mod units;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, FuturesOrdered, StreamExt};
+use futures_util::stream::{self, BoxStream, FuturesOrdered, FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::read::{self, ReadError, ReadOptions, Source};
+use crate::read::{self, FileLines, ReadError, ReadOptions, Source, is_plain_file};
 use crate::store::Key;
 use crate::table::{Projection, RejectReason, Rows};
-use crate::work::{Workers, Working};
+use crate::work::Workers;
 use decode::{Decoders, Part};
-use merge::Merge;
-use units::{Unit, Units};
+use merge::{Batch, Merge};
+use units::{FileUnits, Units};
 
 /// Batches that wait for whoever reads them.
 const WAITING: usize = 1;
@@ -133,8 +134,8 @@ pub fn scan(sources: Vec<Source>, projection: &Projection, workers: &Workers, op
         let (projection, workers, options) = (projection.clone(), workers.clone(), options.clone());
         move || {
             let (sender, batches) = mpsc::channel(WAITING);
-            let scan = Scan::new(sources.into(), projection, workers, &options);
-            let task = AbortOnDropHandle::new(tokio::spawn(scan.run(sender)));
+            let scan = Scan::new(projection, workers, &options, sender);
+            let task = AbortOnDropHandle::new(tokio::spawn(scan.run(sources)));
             stream::unfold((batches, task), async |(mut batches, mut task)| match batches.recv().await {
                 Some(batch) => Some((batch, (batches, task))),
                 None => {
@@ -153,77 +154,139 @@ pub fn scan(sources: Vec<Source>, projection: &Projection, workers: &Workers, op
 }
 
 struct Scan {
-    sources: Arc<[Source]>,
-    units: Units,
-    /// Shares that are being decoded, in order, and the bytes in them.
-    running: FuturesOrdered<Working<(Unit, Vec<Part>)>>,
-    running_bytes: usize,
+    options: ReadOptions,
     most_running_bytes: usize,
     merge: Merge,
     decoders: Arc<Decoders>,
     workers: Workers,
+    batches: mpsc::Sender<Result<Scanned, ReadError>>,
+}
+
+/// What ends a scan before its last line.
+enum Ended {
+    /// Nobody wants the rest.
+    ReaderGone,
+    Failed(ReadError),
 }
 
 impl Scan {
-    fn new(sources: Arc<[Source]>, projection: Projection, workers: Workers, options: &ScanOptions) -> Scan {
+    fn new(
+        projection: Projection,
+        workers: Workers,
+        options: &ScanOptions,
+        batches: mpsc::Sender<Result<Scanned, ReadError>>,
+    ) -> Scan {
         let half = options.read.max_memory_bytes / 2;
-        let ahead = ReadOptions { max_memory_bytes: half, ..options.read.clone() };
         Scan {
-            units: Units::new(read::lines(sources.to_vec(), &ahead)),
-            sources,
-            running: FuturesOrdered::new(),
-            running_bytes: 0,
+            options: ReadOptions { max_memory_bytes: half, ..options.read.clone() },
             // What is in the hands of the workers, and so much that waits for them that they have work while whoever reads waits
             // for a processor: with half of it a conversion took a twentieth longer.
             most_running_bytes: half.min(4 * workers.threads() * units::UNIT_BYTES),
             merge: Merge::new(&projection, if options.as_decoded { 0 } else { options.batch_rows.get() }, half),
             decoders: Arc::new(Decoders::new(projection, options.batch_rows.get())),
             workers,
+            batches,
         }
     }
 
-    async fn run(mut self, batches: mpsc::Sender<Result<Scanned, ReadError>>) {
-        let mut failed = None;
-        loop {
-            let has_room = self.running.is_empty() || self.running_bytes < self.most_running_bytes;
-            tokio::select! {
-                biased;
-                Some((unit, parts)) = self.running.next(), if !self.running.is_empty() => {
-                    self.running_bytes -= unit.bytes();
-                    drop(unit);
-                    for part in parts {
-                        if let Some(batch) = self.merge.push(part)
-                            && batches.send(Ok(batch.make(&self.workers).await)).await.is_err()
-                        {
-                            return;
-                        }
-                    }
-                }
-                unit = self.units.next(), if has_room && failed.is_none() && !self.units.is_done() => match unit {
-                    Some(Ok(unit)) => self.decode(unit),
-                    Some(Err(error)) => failed = Some(error),
-                    None => {}
-                },
-                else => break,
-            }
-        }
+    async fn run(mut self, sources: Vec<Source>) {
+        let failed = match self.read(&sources).await {
+            Ok(()) => None,
+            Err(Ended::Failed(error)) => Some(error),
+            Err(Ended::ReaderGone) => return,
+        };
         if let Some(batch) = self.merge.finish()
-            && batches.send(Ok(batch.make(&self.workers).await)).await.is_err()
+            && self.give(batch).await.is_err()
         {
             return;
         }
         if let Some(error) = failed {
             // Nobody hears it where the reader has gone.
-            let _ = batches.send(Err(error)).await;
+            let _ = self.batches.send(Err(error)).await;
         }
     }
 
-    fn decode(&mut self, unit: Unit) {
-        self.running_bytes += unit.bytes();
-        let (decoders, sources) = (Arc::clone(&self.decoders), Arc::clone(&self.sources));
-        self.running.push_back(self.workers.start(move || {
-            let parts = decoders.decode(&unit, &sources);
-            (unit, parts)
-        }));
+    async fn read(&mut self, mut sources: &[Source]) -> Result<(), Ended> {
+        while let Some(first) = sources.first() {
+            let plain = is_plain_file(first);
+            let (alike, rest) =
+                sources.split_at(sources.iter().take_while(|source| is_plain_file(source) == plain).count());
+            if plain {
+                self.files(alike.into()).await?;
+            } else {
+                self.stream(alike.into()).await?;
+            }
+            sources = rest;
+        }
+        Ok(())
+    }
+
+    /// Sources that are read ahead: the workers get their lines.
+    async fn stream(&mut self, sources: Arc<[Source]>) -> Result<(), Ended> {
+        let mut units = Units::new(read::lines(sources.to_vec(), &self.options));
+        let (mut running, mut running_bytes) = (FuturesOrdered::new(), 0);
+        let (mut failed, mut done) = (None, false);
+        loop {
+            let has_room = running.is_empty() || running_bytes < self.most_running_bytes;
+            tokio::select! {
+                biased;
+                Some((bytes, parts)) = running.next(), if !running.is_empty() => {
+                    running_bytes -= bytes;
+                    self.take(parts).await?;
+                }
+                unit = units.next(), if has_room && !done => match unit {
+                    Some(Ok(unit)) => {
+                        running_bytes += unit.bytes();
+                        let (decoders, sources) = (Arc::clone(&self.decoders), Arc::clone(&sources));
+                        running.push_back(self.workers.start(move || (unit.bytes(), decoders.decode(&unit, &sources))));
+                    }
+                    Some(Err(error)) => (failed, done) = (Some(error), true),
+                    None => done = true,
+                },
+                else => break,
+            }
+        }
+        failed.map_or(Ok(()), |error| Err(Ended::Failed(error)))
+    }
+
+    /// Files of this machine: each worker reads what it decodes, one at a time, so that the bytes are in its cache.
+    async fn files(&mut self, sources: Arc<[Source]>) -> Result<(), Ended> {
+        let lines = FileLines::new(Arc::clone(&sources), self.options.max_line_bytes);
+        let units = Arc::new(Mutex::new(FileUnits::new(lines)));
+        let most = (self.most_running_bytes / units::UNIT_BYTES).max(1);
+        // What is done before its turn; whoever is waited for has begun, and needs nobody else.
+        let (mut running, mut early, mut turn, mut done) = (FuturesUnordered::new(), BTreeMap::new(), 0, false);
+        loop {
+            while !done && running.len() + early.len() < most {
+                let (units, decoders, sources) = (Arc::clone(&units), Arc::clone(&self.decoders), Arc::clone(&sources));
+                running.push(self.workers.start(move || {
+                    let (number, unit) = units.lock().unwrap_or_else(PoisonError::into_inner).next()?;
+                    Some((number, unit.map(|unit| decoders.decode(&unit, &sources))))
+                }));
+            }
+            match running.next().await {
+                Some(Some((number, parts))) => drop(early.insert(number, parts)),
+                Some(None) => done = true,
+                None => return Ok(()),
+            }
+            while let Some(parts) = early.remove(&turn) {
+                turn += 1;
+                self.take(parts.map_err(Ended::Failed)?).await?;
+            }
+        }
+    }
+
+    async fn take(&mut self, parts: Vec<Part>) -> Result<(), Ended> {
+        for part in parts {
+            if let Some(batch) = self.merge.push(part) {
+                self.give(batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn give(&self, batch: Batch) -> Result<(), Ended> {
+        let batch = batch.make(&self.workers).await;
+        self.batches.send(Ok(batch)).await.map_err(|_| Ended::ReaderGone)
     }
 }

@@ -54,7 +54,11 @@ pub async fn object(store: &dyn Store, key: &str, text: &str, codec: Codec) -> O
     ObjectEntry { key, bytes, lines, sha256, codec, path: IngestPath::Stream, arrivals }
 }
 
-async fn compress(text: &str, codec: Codec) -> Vec<u8> {
+/// A text as an object of this codec stores it.
+///
+/// # Panics
+/// Never: memory takes it.
+pub async fn compress(text: &str, codec: Codec) -> Vec<u8> {
     const IN_MEMORY: &str = "memory takes it";
     match codec {
         Codec::None => text.as_bytes().to_vec(),

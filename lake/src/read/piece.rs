@@ -140,14 +140,14 @@ impl Order {
         }
         match content.bytes {
             Some(bytes) if bytes != self.bytes => {
-                Err(self.changed(format!("it has {bytes} bytes and was listed with {}", self.bytes)))
+                Err(super::another_length(&*self.store, &self.key, self.bytes, bytes))
             }
             _ => Ok(content.chunks),
         }
     }
 
     fn action(&self) -> String {
-        format!("read {} of {}", self.key, self.store.location())
+        super::action(&*self.store, &self.key)
     }
 
     fn changed(&self, detail: String) -> StoreError {

@@ -69,13 +69,14 @@ struct Decoding {
 }
 
 impl Decoding {
-    fn block(&mut self, Numbered { block, first_line }: &Numbered, source: &Source) {
+    fn block(&mut self, numbered: &Numbered, source: &Source) {
         let (path, arrivals, lake) = match source {
             Source::Object(_, object) => (object.path, &object.arrivals[..], object.lake),
             Source::Unreadable { .. } => (None, &[][..], 0),
         };
         let mut cursor = ArrivalCursor::new(arrivals);
-        for (number, (offset, line)) in (*first_line..).zip(block.lines_at()) {
+        let end_of_block = numbered.block.offset() + numbered.block.bytes().len() as u64;
+        for (number, offset, line) in numbered.lines() {
             let origin = Origin { path, received_at_us: cursor.at(number - 1) };
             let mut pushed = self.decoder.push(line, &origin);
             // A line that only found no room any more finds it in the next part.
@@ -86,7 +87,7 @@ impl Decoding {
             self.counts.lines += 1;
             // The last line of an object may lack its newline.
             let end = offset + line.len() as u64;
-            self.bytes += line.len() as u64 + u64::from(end < block.offset() + block.bytes().len() as u64);
+            self.bytes += line.len() as u64 + u64::from(end < end_of_block);
             match pushed {
                 Pushed::Tweet { .. } => self.counts.tweets += 1,
                 Pushed::Message(_) => self.counts.messages += 1,

@@ -1,14 +1,16 @@
-//! Scans of small objects on the in-memory store: order, numbers, batches, and what a reject is told with.
+//! Scans of small objects, in memory and as files: order, numbers, batches, and what a reject is told with.
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use futures_util::TryStreamExt;
 use proptest::prelude::*;
+use tempfile::TempDir;
 
 use super::*;
 use crate::catalogue::ObjectRef;
-use crate::catalogue::fixture::{put, tweet};
+use crate::catalogue::fixture::{compress, put, tweet};
 use crate::manifest::{Codec, IngestPath};
+use crate::store::local::LocalStore;
 use crate::store::memory::{Call, MemoryStore};
 use crate::store::{ErrorKind, Store};
 use crate::table::TableOptions;
@@ -21,21 +23,31 @@ fn key(n: usize) -> Key {
     Key::new(format!("11-22-05/tweets.{n:04}.json")).expect("a possible key")
 }
 
-async fn sources(store: &MemoryStore, texts: &[String], arrivals: &[(i64, u64)]) -> Vec<Source> {
-    let shared: Arc<dyn Store> = Arc::new(store.clone());
+/// Both ways in: objects that are read ahead, and files that are read by who decodes them. The folder goes when it is dropped.
+fn stores() -> [(Arc<dyn Store>, Option<TempDir>); 2] {
+    let folder = tempfile::tempdir().expect("a folder");
+    [(Arc::new(MemoryStore::new()), None), (Arc::new(LocalStore::new(folder.path().into())), Some(folder))]
+}
+
+async fn sources(store: &Arc<dyn Store>, texts: &[String], arrivals: &[(i64, u64)]) -> Vec<Source> {
+    coded_sources(store, &texts.iter().map(|text| (text.clone(), Codec::None)).collect::<Vec<_>>(), arrivals).await
+}
+
+async fn coded_sources(store: &Arc<dyn Store>, texts: &[(String, Codec)], arrivals: &[(i64, u64)]) -> Vec<Source> {
     let mut sources = Vec::new();
-    for (n, text) in texts.iter().enumerate() {
-        put(store, key(n).as_str(), text.clone()).await;
+    for (n, (text, codec)) in texts.iter().enumerate() {
+        let stored = compress(text, *codec).await;
         let object = ObjectRef {
             lake: 0,
             key: key(n),
-            bytes: text.len() as u64,
-            codec: Codec::None,
+            bytes: stored.len() as u64,
+            codec: *codec,
             lines: None,
             path: Some(IngestPath::Search),
             arrivals: arrivals.into(),
         };
-        sources.push(Source::Object(Arc::clone(&shared), object));
+        put(&**store, key(n).as_str(), stored).await;
+        sources.push(Source::Object(Arc::clone(store), object));
     }
     sources
 }
@@ -75,15 +87,19 @@ fn kinds() -> impl Strategy<Value = Kind> {
     ]
 }
 
+fn codecs() -> impl Strategy<Value = Codec> {
+    prop_oneof![4 => Just(Codec::None), 1 => Just(Codec::Gzip)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn rows_come_in_order_and_every_line_is_accounted_for(
-        objects in prop::collection::vec((prop::collection::vec(kinds(), 0..60), any::<bool>()), 0..12),
-        batch_rows in 1usize..90, threads in 1usize..4,
+        objects in prop::collection::vec((prop::collection::vec(kinds(), 0..60), any::<bool>(), codecs()), 0..12),
+        batch_rows in 1usize..90, threads in 1usize..4, file in any::<bool>(),
     ) {
         let (mut ids, mut rejects, mut counts, mut texts, mut next) = (Vec::new(), Vec::new(), Counts::default(), Vec::new(), 1u64);
-        for (n, (kinds, ends)) in objects.iter().enumerate() {
+        for (n, (kinds, ends, codec)) in objects.iter().enumerate() {
             let mut text = String::new();
             for (number, kind) in (1..).zip(kinds) {
                 let line = line(*kind, next);
@@ -107,17 +123,18 @@ proptest! {
             if !ends {
                 text.pop();
             }
-            texts.push(text);
+            texts.push((text, *codec));
         }
         let scanned: Vec<Scanned> = run_time().block_on(async {
-            let sources = sources(&MemoryStore::new(), &texts, &[]).await;
+            let stores = stores();
+            let sources = coded_sources(&stores[usize::from(file)].0, &texts, &[]).await;
             let workers = Workers::new(NonZeroUsize::new(threads));
             scan(sources, &projection(&["tweet_id"]), &workers, &options(batch_rows)).try_collect().await.expect("it reads")
         });
         let mut all = Counts::default();
         scanned.iter().for_each(|batch| all += batch.counts);
         prop_assert_eq!(all, counts);
-        prop_assert_eq!(scanned.iter().map(|batch| batch.bytes).sum::<u64>(), texts.iter().map(|text| text.len() as u64).sum::<u64>());
+        prop_assert_eq!(scanned.iter().map(|batch| batch.bytes).sum::<u64>(), texts.iter().map(|(text, _)| text.len() as u64).sum::<u64>());
         prop_assert_eq!(scanned.iter().flat_map(|batch| batch.rows.ids.clone()).collect::<Vec<_>>(), ids);
         let told: Vec<_> = scanned
             .iter()
@@ -136,36 +153,53 @@ proptest! {
 
 #[tokio::test]
 async fn each_row_knows_when_and_how_its_line_came_in() {
-    let text: String = (1..=5).map(|id| tweet(id) + "\n").collect();
-    let sources = sources(&MemoryStore::new(), &[text], &[(10, 2), (12, 5)]).await;
-    let projection = projection(&["received_at", "ingest_path"]);
-    let scanned: Vec<Scanned> =
-        scan(sources, &projection, &Workers::default(), &options(100)).try_collect().await.expect("it reads");
-    let batch = &scanned[0].rows.batch;
-    let times = batch.column_by_name("received_at").expect("a column").as_primitive::<TimestampMicrosecondType>();
-    assert_eq!(times.values(), &[10_000_000, 10_000_000, 12_000_000, 12_000_000, 12_000_000]);
-    let paths = batch.column_by_name("ingest_path").expect("a column").as_string::<i32>();
-    assert!(paths.iter().all(|path| path == Some("search")) && paths.len() == 5);
+    for (store, _folder) in stores() {
+        let text: String = (1..=5).map(|id| tweet(id) + "\n").collect();
+        let sources = sources(&store, &[text], &[(10, 2), (12, 5)]).await;
+        let projection = projection(&["received_at", "ingest_path"]);
+        let scanned: Vec<Scanned> =
+            scan(sources, &projection, &Workers::default(), &options(100)).try_collect().await.expect("it reads");
+        let batch = &scanned[0].rows.batch;
+        let times = batch.column_by_name("received_at").expect("a column").as_primitive::<TimestampMicrosecondType>();
+        assert_eq!(times.values(), &[10_000_000, 10_000_000, 12_000_000, 12_000_000, 12_000_000]);
+        let paths = batch.column_by_name("ingest_path").expect("a column").as_string::<i32>();
+        assert!(paths.iter().all(|path| path == Some("search")) && paths.len() == 5);
+    }
+}
+
+/// Scans objects of one tweet each, the third of which cannot be read; gives the error, which must come behind two rows.
+async fn error_behind_two_rows(sources: Vec<Source>, options: &ScanOptions) -> ReadError {
+    let mut batches = scan(sources, &projection(&["tweet_id"]), &Workers::default(), options);
+    let first = batches.next().await.expect("a batch").expect("it reads");
+    assert_eq!(first.rows.ids, [1, 2]);
+    let error = batches.next().await.expect("an item").expect_err("an object that cannot be read was passed by");
+    assert_eq!(error.key(), &key(2));
+    assert!(batches.next().await.is_none());
+    error
 }
 
 #[tokio::test]
 async fn an_error_comes_behind_the_rows_before_it() {
-    let store = MemoryStore::new();
-    let texts: Vec<String> = (1..=3).map(|id| tweet(id) + "\n").collect();
-    let sources = sources(&store, &texts, &[]).await;
-    store.delete(&key(2)).await.expect("it is deleted");
-    let mut batches = scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options(100));
-    let first = batches.next().await.expect("a batch").expect("it reads");
-    assert_eq!(first.rows.ids, [1, 2]);
-    let error = batches.next().await.expect("an item").expect_err("a missing object was passed by");
-    assert_eq!((error.kind(), error.key()), (ErrorKind::NotFound, &key(2)));
-    assert!(batches.next().await.is_none());
+    for (store, _folder) in stores() {
+        let mut texts: Vec<String> = (1..=4).map(|id| tweet(id) + "\n").collect();
+        texts[2].insert_str(0, &" ".repeat(5000));
+        let sources = sources(&store, &texts, &[]).await;
+        let narrow = ReadOptions { max_line_bytes: 4000, ..ReadOptions::default() };
+        let narrow = ScanOptions { read: narrow, ..options(100) };
+        let error = error_behind_two_rows(sources.clone(), &narrow).await;
+        assert!(matches!(error, ReadError::LineTooLong { offset: 0, max_line_bytes: 4000, .. }), "{error:?}");
+        put(&*store, key(2).as_str(), tweet(3)).await;
+        let error = error_behind_two_rows(sources.clone(), &options(100)).await;
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "it has another length than it was listed with");
+        store.delete(&key(2)).await.expect("it is deleted");
+        assert_eq!(error_behind_two_rows(sources, &options(100)).await.kind(), ErrorKind::NotFound);
+    }
 }
 
 #[tokio::test]
 async fn of_a_long_reject_only_the_beginning_is_kept() {
     let text = format!("{}\n{}\n", "x".repeat(MAX_REJECT_BYTES + 1), tweet(1));
-    let sources = sources(&MemoryStore::new(), &[text], &[]).await;
+    let sources = sources(&stores()[0].0, &[text], &[]).await;
     let scanned: Vec<Scanned> = scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options(100))
         .try_collect()
         .await
@@ -178,7 +212,8 @@ async fn of_a_long_reject_only_the_beginning_is_kept() {
 async fn nothing_is_read_before_the_first_poll_and_dropping_the_stream_ends_it() {
     let store = MemoryStore::new();
     let texts: Vec<String> = (1..=40).map(|id| tweet(id) + "\n").collect();
-    let sources = sources(&store, &texts, &[]).await;
+    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    let sources = sources(&shared, &texts, &[]).await;
     let gate = store.hold(Call::Read, "");
     let mut batches = scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options(100));
     assert_eq!(store.count(Call::Read, ""), 0);

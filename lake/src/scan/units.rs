@@ -3,7 +3,7 @@
 
 use futures_util::StreamExt;
 
-use crate::read::{LineBlock, LineStream, ReadError};
+use crate::read::{FileLines, LineBlock, LineStream, ReadError};
 
 /// A share has at least so many bytes, but for the last one: some milliseconds of decoding, and few enough that their
 /// lines stay in the cache.
@@ -14,6 +14,23 @@ pub(super) const UNIT_BYTES: usize = 1 << 20;
 pub(super) struct Numbered {
     pub(super) block: LineBlock,
     pub(super) first_line: u64,
+    /// Where its newlines are: the search that counts the lines tells where they end as well.
+    newlines: Vec<usize>,
+}
+
+impl Numbered {
+    /// The lines without their newlines, each with its number and the decoded bytes of the object before it.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (u64, u64, &[u8])> {
+        let bytes = self.block.bytes();
+        // The last line of an object may lack its newline.
+        let rest = bytes.last().is_some_and(|last| *last != b'\n').then_some(bytes.len());
+        let mut start = 0;
+        (self.first_line..).zip(self.newlines.iter().copied().chain(rest)).map(move |(number, end)| {
+            let line = (number, self.block.offset() + start as u64, &bytes[start..end]);
+            start = end + 1;
+            line
+        })
+    }
 }
 
 /// Blocks that are decoded in one go.
@@ -30,23 +47,45 @@ impl Unit {
     }
 }
 
+/// Puts blocks together to shares.
+#[derive(Default)]
+struct Gathering {
+    gathered: Unit,
+    object: usize,
+    /// Lines of the object before the next block.
+    lines: u64,
+}
+
+impl Gathering {
+    /// Adds a block; gives a share when there is enough for one.
+    fn push(&mut self, block: LineBlock) -> Option<Unit> {
+        if block.object() != self.object {
+            (self.object, self.lines) = (block.object(), 0);
+        }
+        let first_line = self.lines + 1;
+        let newlines: Vec<usize> = memchr::memchr_iter(b'\n', block.bytes()).collect();
+        self.lines += newlines.len() as u64;
+        self.gathered.bytes += block.bytes().len();
+        self.gathered.blocks.push(Numbered { block, first_line, newlines });
+        if self.gathered.bytes >= UNIT_BYTES { self.rest() } else { None }
+    }
+
+    /// What has been gathered, if there is something.
+    fn rest(&mut self) -> Option<Unit> {
+        (!self.gathered.blocks.is_empty()).then(|| std::mem::take(&mut self.gathered))
+    }
+}
+
 /// Gathers shares from a stream of blocks.
 pub(super) struct Units {
     blocks: Option<LineStream>,
-    gathered: Unit,
-    object: usize,
-    next_line: u64,
+    gathering: Gathering,
     failed: Option<ReadError>,
 }
 
 impl Units {
     pub(super) fn new(blocks: LineStream) -> Units {
-        Units { blocks: Some(blocks), gathered: Unit::default(), object: 0, next_line: 1, failed: None }
-    }
-
-    /// Whether there is nothing more to come.
-    pub(super) fn is_done(&self) -> bool {
-        self.blocks.is_none() && self.gathered.blocks.is_empty() && self.failed.is_none()
+        Units { blocks: Some(blocks), gathering: Gathering::default(), failed: None }
     }
 
     /// The next share; an error comes behind all lines before it, and is the last. Nothing is lost when the future is
@@ -55,9 +94,8 @@ impl Units {
         while let Some(blocks) = &mut self.blocks {
             match blocks.next().await {
                 Some(Ok(block)) => {
-                    self.take(block);
-                    if self.gathered.bytes >= UNIT_BYTES {
-                        return Some(Ok(std::mem::take(&mut self.gathered)));
+                    if let Some(unit) = self.gathering.push(block) {
+                        return Some(Ok(unit));
                     }
                 }
                 Some(Err(error)) => {
@@ -67,19 +105,39 @@ impl Units {
                 None => self.blocks = None,
             }
         }
-        if self.gathered.blocks.is_empty() {
-            return self.failed.take().map(Err);
-        }
-        Some(Ok(std::mem::take(&mut self.gathered)))
+        self.gathering.rest().map(Ok).or_else(|| self.failed.take().map(Err))
+    }
+}
+
+/// Gathers shares from files, for threads that may block. They are numbered from 0 in the order of their lines, since who
+/// asks first need not be done first.
+pub(super) struct FileUnits {
+    lines: FileLines,
+    gathering: Gathering,
+    failed: Option<ReadError>,
+    next: u64,
+}
+
+impl FileUnits {
+    pub(super) fn new(lines: FileLines) -> FileUnits {
+        FileUnits { lines, gathering: Gathering::default(), failed: None, next: 0 }
     }
 
-    fn take(&mut self, block: LineBlock) {
-        if block.object() != self.object {
-            (self.object, self.next_line) = (block.object(), 1);
-        }
-        let first_line = self.next_line;
-        self.next_line += memchr::memchr_iter(b'\n', block.bytes()).count() as u64;
-        self.gathered.bytes += block.bytes().len();
-        self.gathered.blocks.push(Numbered { block, first_line });
+    /// As [`Units::next`].
+    pub(super) fn next(&mut self) -> Option<(u64, Result<Unit, ReadError>)> {
+        let unit = loop {
+            match self.lines.next() {
+                Some(Ok(block)) => {
+                    if let Some(unit) = self.gathering.push(block) {
+                        break Some(Ok(unit));
+                    }
+                }
+                Some(Err(error)) => self.failed = Some(error),
+                None => break self.gathering.rest().map(Ok).or_else(|| self.failed.take().map(Err)),
+            }
+        };
+        let number = self.next;
+        self.next += 1;
+        unit.map(|unit| (number, unit))
     }
 }

@@ -12,18 +12,19 @@ mod publish;
 mod stream;
 mod walk;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
+use super::{Content, ETag, ErrorKind, FileContent, Files, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
 
 /// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
 /// listed, and no key reaches into it.
@@ -37,12 +38,14 @@ const CHUNK_BYTES: usize = 256 * 1024;
 pub struct LocalStore {
     root: PathBuf,
     buffers: Arc<stream::Buffers>,
+    /// Folders under the root whose names survive a power cut.
+    durable: Arc<Mutex<HashMap<PathBuf, publish::Made>>>,
 }
 
 impl LocalStore {
     /// A store over a folder, which need not exist yet.
     pub fn new(root: PathBuf) -> LocalStore {
-        LocalStore { root, buffers: Arc::default() }
+        LocalStore { root, buffers: Arc::default(), durable: Arc::default() }
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -67,7 +70,7 @@ impl LocalStore {
         }
     }
 
-    fn open(&self, action: &str, key: &Key) -> Result<(File, fs::Metadata, PathBuf), StoreError> {
+    fn open_plain(&self, action: &str, key: &Key) -> Result<(File, fs::Metadata, PathBuf), StoreError> {
         let path = self.path(key);
         let fail = |error: io::Error| io_error(action, &path, error);
         if is_hidden(key) {
@@ -140,6 +143,14 @@ fn modified_ms(meta: &fs::Metadata) -> i64 {
     meta.mtime() * 1000 + meta.mtime_nsec() / 1_000_000
 }
 
+impl Files for LocalStore {
+    fn open(&self, key: &Key) -> Result<FileContent, StoreError> {
+        let (file, meta, path) = self.open_plain("read", key)?;
+        let chunks = stream::blocking(file, meta.len(), path, Arc::clone(&self.buffers));
+        Ok(FileContent { bytes: meta.len(), chunks: Box::new(chunks) })
+    }
+}
+
 #[async_trait]
 impl Store for LocalStore {
     fn location(&self) -> String {
@@ -153,7 +164,7 @@ impl Store for LocalStore {
     async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         let key = key.clone();
         self.blocking(move |store| {
-            let (file, meta, path) = store.open("look at", &key)?;
+            let (file, meta, path) = store.open_plain("look at", &key)?;
             let hash = sha256(file).map_err(|error| io_error("read", &path, error))?;
             Ok(ObjectMeta {
                 key,
@@ -169,7 +180,7 @@ impl Store for LocalStore {
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
         let key = key.clone();
         self.blocking(move |store| {
-            let (mut file, meta, path) = store.open("read", &key)?;
+            let (mut file, meta, path) = store.open_plain("read", &key)?;
             let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
             file.read_to_end(&mut content).map_err(|error| io_error("read", &path, error))?;
             let tag = ETag(hex(&Sha256::digest(&content)));
@@ -181,7 +192,7 @@ impl Store for LocalStore {
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
         let key = key.clone();
         self.blocking(move |store| {
-            let (file, meta, path) = store.open("read", &key)?;
+            let (file, meta, path) = store.open_plain("read", &key)?;
             let range = range.unwrap_or(0..meta.len());
             if range.end > meta.len() && !range.is_empty() {
                 return Err(stream::ends_early(&path, meta.len()));
@@ -190,6 +201,10 @@ impl Store for LocalStore {
             Ok(Content { etag, bytes, chunks: stream::chunks(file, range, path, Arc::clone(&store.buffers)) })
         })
         .await
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 
     async fn list(&self, list: &List) -> Result<ListPage, StoreError> {

@@ -160,6 +160,29 @@ impl fmt::Debug for Content {
     }
 }
 
+/// An object that is a file of this machine, on its way in.
+pub struct FileContent {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its bytes. Asking for the next chunk reads it, and blocks the thread that asks.
+    pub chunks: Box<dyn Iterator<Item = Result<Bytes, StoreError>> + Send>,
+}
+
+impl fmt::Debug for FileContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileContent").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// A store whose objects are files of this machine.
+pub trait Files {
+    /// Opens an object, for a thread that may block.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; chunks that break off yield an error, never a silent end.
+    fn open(&self, key: &Key) -> Result<FileContent, StoreError>;
+}
+
 /// An object store, rooted at a lake. See the module's text for the contracts.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -193,6 +216,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Corrupt`] when the range reaches past the object's end; a
     /// stream that breaks off yields an error, never a silent end.
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError>;
+
+    /// The store as one of files, where it is one: whoever works through much of an object reads it faster himself, on the
+    /// processor that then works on it, than by [`Store::read`].
+    fn files(&self) -> Option<&dyn Files> {
+        None
+    }
 
     /// One page of keys (at most 1,000 names), ordered.
     ///

@@ -1,14 +1,19 @@
 //! How an object comes into a local folder, and out of it.
 //!
 //! A put writes a file in the hidden folder, syncs it, gives it its name in one step (a hard link where the name must be
-//! free, a rename otherwise) and syncs every folder from there up to the root, so that the name survives a power cut too.
+//! free, a rename otherwise) and syncs its folder, so that the name survives a power cut too; with it, from there up to the
+//! root, the folder above each whose own name is not yet known to be durable.
 //! Whatever takes a name away from a file (overwriting, deleting, `IfMatch`) holds one exclusive lock for that step: between
 //! `IfMatch`'s comparison and its rename nothing can come. Creating needs no lock, the file system decides.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
@@ -21,6 +26,14 @@ static NEXT_STAGE: AtomicU64 = AtomicU64::new(0);
 
 const LOCK: &str = "lock";
 const STAGE: &str = "stage-";
+
+/// What tells a folder from another one that was made in its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    device: u64,
+    inode: u64,
+    at: SystemTime,
+}
 
 /// A file in the hidden folder; removed on drop unless it was given its name by a rename.
 struct Staged {
@@ -46,7 +59,7 @@ impl LocalStore {
         }
         let fail = |error: io::Error| write_error(&target, error);
         let folder = target.parent().unwrap_or(&self.root);
-        make_folders(folder).map_err(fail)?;
+        self.make_folders(folder).map_err(fail)?;
         let (mut staged, tag) = self.stage(put)?;
         match &put.condition {
             Condition::IfAbsent => {
@@ -166,14 +179,51 @@ impl LocalStore {
 
     /// Makes names durable: those in `folder`, and those of the folders on the way to it from the root.
     fn sync_folders(&self, folder: &Path) -> io::Result<()> {
-        for folder in folder.ancestors() {
-            File::open(folder)?.sync_all()?;
-            if folder == self.root {
-                break;
+        File::open(folder)?.sync_all()?;
+        for folder in folder.ancestors().take_while(|folder| *folder != self.root) {
+            let meta = fs::metadata(folder)?;
+            // Where the file system does not tell when it was made, nothing is known of it.
+            let made = meta.created().ok().map(|at| Made { device: meta.dev(), inode: meta.ino(), at });
+            if made.is_none() || self.durable().get(folder) != made.as_ref() {
+                File::open(above(folder))?.sync_all()?;
+                if let Some(made) = made {
+                    self.durable().insert(folder.to_owned(), made);
+                }
             }
         }
         Ok(())
     }
+
+    fn durable(&self) -> MutexGuard<'_, HashMap<PathBuf, Made>> {
+        // What was noted before a panic is true all the same.
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a folder and what is missing above it. The names of the root and of those above it are synced at once, the others
+    /// with the first file in them.
+    fn make_folders(&self, folder: &Path) -> io::Result<()> {
+        if folder.as_os_str().is_empty() || folder.is_dir() {
+            return Ok(());
+        }
+        self.make_folders(above(folder))?;
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            other => other?,
+        }
+        if folder.starts_with(&self.root) && folder != self.root {
+            Ok(())
+        } else {
+            File::open(above(folder))?.sync_all()
+        }
+    }
+}
+
+/// The folder above, also of one that is named by a relative path.
+fn above(folder: &Path) -> &Path {
+    folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A new file in the hidden folder. A name may be taken: by a dead process, or by one in another container that has our
@@ -212,25 +262,6 @@ fn no_links(error: &io::Error) -> bool {
         || code == Some(rustix::io::Errno::PERM.raw_os_error())
         || code == Some(rustix::io::Errno::NOSYS.raw_os_error())
         || code == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error())
-}
-
-/// Makes a folder and what is missing above it, each name synced in the folder above.
-fn make_folders(folder: &Path) -> io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    let above = match folder.parent() {
-        Some(above) if above.as_os_str().is_empty() => Path::new("."),
-        Some(above) => above,
-        None => return Ok(()),
-    };
-    make_folders(above)?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(io::ErrorKind::NotADirectory.into()),
-        other => other?,
-    }
-    File::open(above)?.sync_all()
 }
 
 /// As [`io_error`], where a missing or present file means something else than it does to a reader.

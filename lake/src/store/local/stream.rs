@@ -1,5 +1,5 @@
-//! A file's bytes as a stream: large positioned reads away from the threads that drive sockets, into buffers that are used
-//! again once whoever read them lets go. Fresh memory would cost a page fault for every 4 KiB, a fifth of the reading.
+//! A file's bytes in chunks, as a stream read away from the threads that drive sockets or one by one for a thread that may
+//! block: large positioned reads into buffers that are used again once whoever read them lets go. Fresh memory would cost a page fault for every 4 KiB, a fifth of the reading.
 
 use std::fs::File;
 use std::io;
@@ -81,6 +81,21 @@ pub(super) fn chunks(file: File, range: Range<u64>, path: PathBuf, buffers: Arc<
         }
     });
     steps.boxed()
+}
+
+/// The bytes of a whole file of this length, read by whoever asks for them.
+pub(super) fn blocking(
+    file: File,
+    bytes: u64,
+    path: PathBuf,
+    buffers: Arc<Buffers>,
+) -> impl Iterator<Item = Result<Bytes, StoreError>> + Send {
+    let (reading, mut at) = ((file, path, buffers), 0);
+    std::iter::from_fn(move || {
+        let chunk = (at < bytes).then(|| next_chunk(&reading, at, bytes - at))?;
+        at = chunk.as_ref().map_or(bytes, |chunk| at + chunk.len() as u64);
+        Some(chunk)
+    })
 }
 
 fn next_chunk((file, path, buffers): &(File, PathBuf, Arc<Buffers>), at: u64, left: u64) -> Result<Bytes, StoreError> {

@@ -57,6 +57,20 @@ async fn no_key_reaches_the_hidden_folder_and_nothing_stays_in_it() {
 }
 
 #[tokio::test]
+async fn of_a_folder_that_was_made_anew_it_is_not_taken_for_granted_that_its_name_is_durable() {
+    let (folder, store) = lake();
+    let hour = folder.path().join("lake/a/hour");
+    let known = || store.durable.lock().expect("nothing panicked").get(&hour).map(|made| format!("{made:?}"));
+    store.put(put("a/hour/1")).await.expect("it is put");
+    let first = known().expect("the file system tells when a folder was made");
+    store.put(put("a/hour/2")).await.expect("it is put");
+    assert_eq!(known(), Some(first.clone()));
+    fs::remove_dir_all(&hour).expect("it is removed");
+    store.put(put("a/hour/1")).await.expect("it is put");
+    assert_ne!(known(), Some(first));
+}
+
+#[tokio::test]
 async fn cleaning_up_removes_what_a_dead_process_left_and_no_younger_file() {
     let (_folder, store) = lake();
     store.put(put("a")).await.expect("it is put");

@@ -1,0 +1,89 @@
+//! The lines of plain files of this machine, for a thread that may block: what it reads still lies in its processor's cache
+//! when it looks at the lines, and no byte is handed from thread to thread.
+
+use std::sync::Arc;
+
+use super::cutter::Cutter;
+use super::{LineBlock, ReadError, Source};
+use crate::manifest::Codec;
+use crate::store::{FileContent, StoreError};
+
+/// The lines of some sources, each of which [is such a file](is_plain_file), in order.
+pub(crate) struct FileLines {
+    sources: Arc<[Source]>,
+    /// The place of the object that is read, or read next.
+    object: usize,
+    open: Option<FileContent>,
+    cutter: Cutter,
+    max_line_bytes: usize,
+    done: bool,
+}
+
+/// Whether [`FileLines`] can read it.
+pub(crate) fn is_plain_file(source: &Source) -> bool {
+    matches!(source, Source::Object(store, object) if object.codec == Codec::None && store.files().is_some())
+}
+
+impl FileLines {
+    /// Nothing is opened before the first line is asked for.
+    pub(crate) fn new(sources: Arc<[Source]>, max_line_bytes: usize) -> FileLines {
+        let cutter = Cutter::new(0, max_line_bytes);
+        FileLines { sources, object: 0, open: None, cutter, max_line_bytes, done: false }
+    }
+
+    /// The next block; `None` at the end and after an error. Blocks the thread.
+    pub(crate) fn next(&mut self) -> Option<Result<LineBlock, ReadError>> {
+        loop {
+            if let Some(block) = self.cutter.pop() {
+                return Some(Ok(block));
+            }
+            if self.done || self.object == self.sources.len() {
+                return None;
+            }
+            let (key, offset) = (self.sources[self.object].key(), self.cutter.offset());
+            // What was whole before the line that is too long has been given out by now.
+            let failed = if self.cutter.is_too_long() {
+                ReadError::LineTooLong { key: key.clone(), offset, max_line_bytes: self.max_line_bytes }
+            } else {
+                let key = key.clone();
+                match self.step() {
+                    Ok(()) => continue,
+                    Err(source) => ReadError::Store { key, offset, source },
+                }
+            };
+            self.done = true;
+            self.open = None;
+            return Some(Err(failed));
+        }
+    }
+
+    /// One chunk further, or on to the next file.
+    fn step(&mut self) -> Result<(), StoreError> {
+        let Some(open) = &mut self.open else {
+            self.open = Some(self.begin()?);
+            self.cutter = Cutter::new(self.object, self.max_line_bytes);
+            return Ok(());
+        };
+        match open.chunks.next() {
+            Some(chunk) => self.cutter.push(&chunk?),
+            None => {
+                self.cutter.finish();
+                self.open = None;
+                self.object += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<FileContent, StoreError> {
+        let (store, object) = match &self.sources[self.object] {
+            Source::Object(store, object) => (store, object),
+            Source::Unreadable { .. } => unreachable!("only plain files are given to this reader"),
+        };
+        let open = store.files().expect("only plain files are given to this reader").open(&object.key)?;
+        if open.bytes == object.bytes {
+            return Ok(open);
+        }
+        Err(super::another_length(&**store, &object.key, object.bytes, open.bytes))
+    }
+}
