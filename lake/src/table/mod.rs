@@ -11,6 +11,7 @@ mod arrival;
 mod column;
 mod decoder;
 mod fill;
+mod habits;
 mod includes;
 mod mapping;
 mod plan;

@@ -4,7 +4,7 @@
 use super::includes::Includes;
 use super::projection::Selected;
 use super::schema::{Column, Kind, Own, Wire};
-use super::shape::{Draft, Record};
+use super::shape::{Draft, Shape};
 use super::v1::Fill1;
 use super::v2::Fill2;
 use crate::tweet::Api;
@@ -72,7 +72,7 @@ pub(super) type RowPlan = Box<[Fill]>;
 #[derive(Debug)]
 pub(super) struct Plan {
     /// What to keep of a line of either form.
-    pub(super) line: Record,
+    pub(super) line: Shape,
     pub(super) head: Head,
     pub(super) v1: RowPlan,
     pub(super) v2: RowPlan,

@@ -1,7 +1,8 @@
 //! The one walk over a line: checks all of its grammar and keeps where the wanted values stand. What is not wanted is
 //! skipped; nothing is read, copied or judged yet, so that a line that turns out to be broken leaves nothing behind.
 
-use super::shape::{Inside, Member, OWN, Object, Record};
+use super::habits::Habits;
+use super::shape::{Inside, Member, OWN, Object, Record, Shape};
 use crate::tweet::walk::{Fault, Walker};
 
 /// Where a value stands in a line. The first byte of a line is never a wanted value, so that 0 means none.
@@ -90,14 +91,17 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     slots: Vec<Slot>,
+    /// Kept from line to line; all of them must be read for one shape.
+    habits: Habits,
 }
 
 impl Records {
     /// Walks through a whole line whose first byte is `{`, and keeps what `shape` wants of it. The line's record begins at 0.
-    pub(super) fn read(&mut self, walker: &mut Walker<'_>, shape: &Record) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, walker: &mut Walker<'_>, shape: &Shape) -> Result<(), Fault> {
+        self.habits.reserve(shape.objects);
         self.slots.clear();
-        self.slots.resize(shape.slots.into(), Slot::NONE);
-        self.object(walker, &shape.object, 0, 1)?;
+        self.slots.resize(shape.record.slots.into(), Slot::NONE);
+        self.object(walker, &shape.record.object, 0, 1)?;
         walker.end()
     }
 
@@ -115,10 +119,39 @@ impl Records {
 
     /// `depth` objects and arrays are open inside of the object whose brace comes next, itself among them.
     fn object(&mut self, walker: &mut Walker<'_>, object: &Object, base: usize, depth: u32) -> Result<(), Fault> {
-        walker.members(|walker, name| match object.find(name) {
-            None => walker.skip(depth),
-            Some(member) => self.member(walker, member, base, depth),
-        })
+        if !walker.open_object() {
+            return Ok(());
+        }
+        let expects = self.habits.begin(object.number);
+        let (mut place, mut met, mut missed) = (0, 0, 0);
+        loop {
+            let expected = if expects { self.habits.meet(object.number, place, walker.rest()) } else { None };
+            let member = match expected {
+                Some(expected) => {
+                    walker.pass(expected.length);
+                    place = expected.place;
+                    met += 1;
+                    expected.member
+                }
+                None => {
+                    let name = walker.name()?;
+                    let member = name.plain(|name| object.find(name));
+                    if expects && !name.escaped {
+                        place = self.habits.learn(object.number, place, name.raw, member);
+                        missed += 1;
+                    }
+                    member
+                }
+            };
+            match member {
+                None => walker.skip(depth)?,
+                Some(member) => self.member(walker, &object.members[usize::from(member)], base, depth)?,
+            }
+            if !walker.next_member()? {
+                self.habits.end(object.number, met, missed);
+                return Ok(());
+            }
+        }
     }
 
     #[inline(always)]

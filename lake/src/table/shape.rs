@@ -71,9 +71,23 @@ impl Draft {
         }
     }
 
-    pub(super) fn freeze(&self) -> Record {
-        Record { object: Object::new(&self.members), slots: self.slots }
+    pub(super) fn freeze(&self) -> Shape {
+        let mut objects = 0;
+        Shape { record: self.numbered(&mut objects), objects }
     }
+
+    fn numbered(&self, objects: &mut usize) -> Record {
+        Record { object: Object::new(&self.members, objects), slots: self.slots }
+    }
+}
+
+/// All that is wanted of a line, ready for the walk.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// The line's own record.
+    pub(super) record: Record,
+    /// How many objects there are, numbered from 0.
+    pub(super) objects: usize,
 }
 
 /// A record, ready for the walk.
@@ -86,7 +100,9 @@ pub(super) struct Record {
 /// The wanted members of an object.
 #[derive(Debug)]
 pub(super) struct Object {
-    members: Box<[Member]>,
+    /// Its own, among those of a shape.
+    pub(super) number: usize,
+    pub(super) members: Box<[Member]>,
     /// For each hash of a name one more than the index of the first member that may be meant, 0 where there is none.
     first: Box<[u8]>,
     factor: u32,
@@ -116,7 +132,9 @@ pub(super) enum Inside {
 }
 
 impl Object {
-    fn new(drafts: &[DraftMember]) -> Object {
+    fn new(drafts: &[DraftMember], objects: &mut usize) -> Object {
+        let number = *objects;
+        *objects += 1;
         assert!(drafts.len() < usize::from(u8::MAX), "a table's index is a byte");
         let names: Vec<u32> = drafts.iter().map(|draft| digest(draft.name.as_bytes())).collect();
         let bits = (drafts.len() * 4).next_power_of_two().trailing_zeros().max(2);
@@ -137,16 +155,16 @@ impl Object {
                 name: draft.name.as_bytes().into(),
                 next: *place,
                 slot: draft.slot,
-                inside: draft.freeze(),
+                inside: draft.freeze(objects),
             });
             *place = members.len() as u8;
         }
-        Object { members: members.into(), first, factor, shift }
+        Object { number, members: members.into(), first, factor, shift }
     }
 
-    /// The wanted member of that name.
+    /// The index of the wanted member of that name.
     #[inline(always)]
-    pub(super) fn find(&self, name: &[u8]) -> Option<&Member> {
+    pub(super) fn find(&self, name: &[u8]) -> Option<u8> {
         if name.is_empty() {
             return None;
         }
@@ -154,7 +172,7 @@ impl Object {
         while index > 0 {
             let member = &self.members[usize::from(index) - 1];
             if is_same(&member.name, name) {
-                return Some(member);
+                return Some(index - 1);
             }
             index = member.next;
         }
@@ -185,12 +203,12 @@ impl Object {
 }
 
 impl DraftMember {
-    fn freeze(&self) -> Inside {
+    fn freeze(&self, objects: &mut usize) -> Inside {
         match &self.list {
-            Some((head, elements)) => Inside::List(*head, elements.freeze()),
+            Some((head, elements)) => Inside::List(*head, elements.numbered(objects)),
             None if self.members.is_empty() => Inside::Nothing,
             None => {
-                let object = Object::new(&self.members);
+                let object = Object::new(&self.members, objects);
                 let slots = object.slots();
                 Inside::Object(object, slots)
             }

@@ -25,6 +25,16 @@ impl<'a> Text<'a> {
         Some(&buffer[..length])
     }
 
+    /// Calls `look` with a name without its escapes.
+    #[inline(always)]
+    pub(crate) fn plain<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
+        if self.escaped {
+            // A name too long for the buffer is none we look for, and its raw form holds a backslash, as none of ours does.
+            return look(self.unescape_short(&mut [0; SHORT]).unwrap_or(self.raw));
+        }
+        look(self.raw)
+    }
+
     /// The text without escapes, for messages: a lone surrogate becomes U+FFFD.
     pub(crate) fn to_text(self) -> String {
         self.characters().collect()

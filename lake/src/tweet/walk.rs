@@ -4,7 +4,7 @@
 //! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
 
 use super::plain::plain_end;
-use super::text::{SHORT, Text};
+use super::text::Text;
 
 /// Deepest nesting that is accepted: what `serde_json` reads by default, so that no stored line is unreadable later.
 pub(crate) const MAX_DEPTH: u32 = 127;
@@ -95,34 +95,55 @@ impl<'a> Walker<'a> {
     where
         F: FnMut(&mut Walker<'a>, &[u8]) -> Result<(), Fault>,
     {
-        self.at += 1;
-        if self.peek_token() == b'}' {
-            self.at += 1;
+        if !self.open_object() {
             return Ok(());
         }
         loop {
             let name = self.name()?;
-            let mut buffer = [0; SHORT];
-            let name = if name.escaped {
-                // A name too long for the buffer is none we look for, and its raw form holds a backslash, as none of
-                // ours does.
-                name.unescape_short(&mut buffer).unwrap_or(name.raw)
-            } else {
-                name.raw
-            };
-            each(self, name)?;
-            match self.peek_token() {
-                b',' => {
-                    self.at += 1;
-                    self.peek_token();
-                }
-                b'}' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return self.fault("',' or '}'"),
+            name.plain(|name| each(self, name))?;
+            if !self.next_member()? {
+                return Ok(());
             }
         }
+    }
+
+    /// Opens the object whose `{` comes next, and says whether it has members; it is left behind if it has none.
+    #[inline(always)]
+    pub(crate) fn open_object(&mut self) -> bool {
+        self.at += 1;
+        let is_empty = self.peek_token() == b'}';
+        self.at += usize::from(is_empty);
+        !is_empty
+    }
+
+    /// Behind a member's value: whether there is another member, whose name comes next then; else the object is left behind.
+    #[inline(always)]
+    pub(crate) fn next_member(&mut self) -> Result<bool, Fault> {
+        match self.peek_token() {
+            b',' => {
+                self.at += 1;
+                self.peek_token();
+                Ok(true)
+            }
+            b'}' => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => self.fault("',' or '}'"),
+        }
+    }
+
+    /// What has not been walked through.
+    #[inline(always)]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.line[self.at..]
+    }
+
+    /// Passes by a member's name and its colon, of which it is known that they come next, and stops at the value.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, bytes: usize) {
+        self.at += bytes;
+        self.peek_token();
     }
 
     /// Walks through an array whose `[` comes next. `each` must take every value.
@@ -154,7 +175,7 @@ impl<'a> Walker<'a> {
 
     /// A member's name and its colon; stops at the value.
     #[inline(always)]
-    fn name(&mut self) -> Result<Text<'a>, Fault> {
+    pub(crate) fn name(&mut self) -> Result<Text<'a>, Fault> {
         if self.peek() != b'"' {
             return self.fault("a name in quotes");
         }
