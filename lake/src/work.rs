@@ -34,13 +34,18 @@ type Job = Box<dyn FnOnce() + Send>;
 struct State {
     /// What waits for a thread, first come, first served.
     jobs: VecDeque<Job>,
+    /// The same, and served before all of those.
+    first: VecDeque<Job>,
     /// Threads that take jobs until there are none.
     at_work: usize,
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("jobs", &self.jobs.len()).field("at_work", &self.at_work).finish()
+        f.debug_struct("State")
+            .field("jobs", &(self.first.len() + self.jobs.len()))
+            .field("at_work", &self.at_work)
+            .finish()
     }
 }
 
@@ -72,6 +77,27 @@ impl Workers {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
+        self.queue(work, |state| &mut state.jobs)
+    }
+
+    /// As [`start`](Self::start), before all that was started otherwise: for work that others wait for, such as what takes up
+    /// the fruits of theirs.
+    ///
+    /// # Panics
+    /// Outside of a tokio run time.
+    pub fn start_first<T, F>(&self, work: F) -> Working<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.queue(work, |state| &mut state.first)
+    }
+
+    fn queue<T, F>(&self, work: F, queue: impl FnOnce(&mut State) -> &mut VecDeque<Job>) -> Working<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
         let (sender, done) = oneshot::channel();
         let job = move || {
             if !sender.is_closed() {
@@ -80,7 +106,7 @@ impl Workers {
             }
         };
         let mut state = self.0.state();
-        state.jobs.push_back(Box::new(job));
+        queue(&mut state).push_back(Box::new(job));
         if state.at_work < self.0.threads {
             state.at_work += 1;
             drop(state);
@@ -144,7 +170,7 @@ impl Shift {
         self.has_begun = true;
         loop {
             let mut state = self.shared.state();
-            let Some(job) = state.jobs.pop_front() else {
+            let Some(job) = state.first.pop_front().or_else(|| state.jobs.pop_front()) else {
                 state.at_work -= 1;
                 return;
             };
@@ -160,7 +186,7 @@ impl Drop for Shift {
             // The run time is shutting down, and took no thread for it: who waits must hear of it.
             let mut state = self.shared.state();
             state.at_work -= 1;
-            let jobs = std::mem::take(&mut state.jobs);
+            let jobs = (std::mem::take(&mut state.first), std::mem::take(&mut state.jobs));
             drop(state);
             drop(jobs);
         }
@@ -209,6 +235,24 @@ mod tests {
         let failed = tokio::spawn(workers.run(|| panic!("once"))).await;
         assert!(failed.is_err());
         assert_eq!(tokio::time::timeout(Duration::from_secs(60), workers.run(|| 7)).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn what_is_first_begins_before_what_waited_longer() {
+        let workers = Workers::new(NonZeroUsize::new(1));
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let holding = workers.start(move || held.recv().is_ok());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let say = |word: &'static str| {
+            let sender = sender.clone();
+            move || sender.send(word)
+        };
+        let waiting =
+            [workers.start(say("later")), workers.start_first(say("first")), workers.start_first(say("second"))];
+        hold.send(()).expect("it waits");
+        assert!(holding.await);
+        join_all(waiting).await.into_iter().for_each(|sent| sent.expect("somebody listens"));
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["first", "second", "later"]);
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! One Parquet file in the making: batches in, columns encoded in parallel, row groups written as they are whole.
 //!
-//! A column, or a few narrow ones side by side, are a lane. A lane's work is done in order by one worker at a time, and different lanes by as many
-//! workers as there are; so the bytes do not depend on how many there are. What is on its way is bounded: [`Encoder::push`]
-//! waits where more than a few chunks are. A row group that is ending and the next one may be under way at the same time.
+//! A column, or a few narrow ones side by side, are a lane. A lane's work is done in order by one worker at a time, and different
+//! lanes by as many workers as there are; so the bytes do not depend on how many there are. Lanes go before whatever else the
+//! workers have to do: nothing can take the place of one that is most of the work, such as that of whole lines. What is on its
+//! way is bounded: [`Encoder::push`] waits where more than a few chunks are. A row group that is ending and the next one may be
+//! under way at the same time.
 //!
 //! Memory: a few chunks, an unfinished page a column, and the compressed pages of a row group or two.
 
@@ -227,7 +229,7 @@ impl Encoder {
             }
             let Some(writers) = lane.writers.take() else { continue };
             let (fields, steps) = (Arc::clone(&lane.fields), mem::take(&mut lane.steps));
-            self.running.push(self.workers.start(move || run_lane(number, &fields, writers, steps)));
+            self.running.push(self.workers.start_first(move || run_lane(number, &fields, writers, steps)));
         }
     }
 
@@ -263,7 +265,7 @@ impl Encoder {
         let Some(mut file) = self.file.take() else { return };
         let group = self.groups.pop_front().expect("it was just looked at");
         self.ended.iter_mut().for_each(|ended| *ended -= 1);
-        self.running.push(self.workers.start(move || {
+        self.running.push(self.workers.start_first(move || {
             let mut writer = file.next_row_group()?;
             for pages in group.pages.into_iter().flatten().flatten() {
                 pages.append_to_row_group(&mut writer)?;
