@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OPENING_BYTES = 64 << 10
 # About so much longer than stored are tweets that are compressed.
 COMPRESSED = 6
-# What a task reads where `splitBytes` says nothing. A task costs Spark some 30 ms of CPU beside its rows, a third of what
-# 32 MiB of rows cost. Past 128 MiB, the most that Spark's own readers give a task, little is left to be gained.
+# What a task reads where `splitBytes` says nothing. A task costs Spark some 30 ms of CPU beside its rows, a third of
+# what 32 MiB of rows cost. Past 128 MiB, the most that Spark's own readers give a task, little is left to be gained.
 LEAST_SPLIT = 32 << 20
 MOST_SPLIT = 128 << 20
 # So many tasks a small lake gives, for as many cores.
