@@ -113,7 +113,9 @@ endif
 
 test-s3a: module $(SPARK) ## The tests of Spark over s3a, where Java is; its jars come to target/ivy (650 MB, REPOSITORIES: mirrors)
 ifneq ($(JAVA),)
-	cd pybindings && S3A_IVY=$(abspath $(TARGET))/ivy $(VENV)/bin/python -m pytest -q tests_s3a
+	$(if $(GO),TESTBIN=$(TESTBIN) scripts/test-servers/install go-s3)
+	cd pybindings && S3A_IVY=$(abspath $(TARGET))/ivy CAUCE_TEST_GO_S3=$(TESTBIN)/versitygw $(if $(GO),CAUCE_TEST_REQUIRE=go-s3) \
+		$(VENV)/bin/python -m pytest -q tests_s3a
 else
 	@echo 'Java is not installed: the tests of s3a are left out'
 endif

@@ -69,14 +69,24 @@ class Cluster:
                 process.kill()
                 process.wait()
 
-    def configuration(self, ui: bool = False) -> str:
-        """Luigi's section `[spark]` for this cluster."""
-        conf = {
+    def settings(self, ui: bool = False) -> dict[str, str]:
+        """What a driver on this machine needs to know."""
+        return {
             "spark.ui.enabled": str(ui).lower(),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.port": "0",
             "spark.sql.shuffle.partitions": "2",
         }
-        pairs = "|".join(f"{name}={value}" for name, value in conf.items())
+
+    def configuration(self, ui: bool = False) -> str:
+        """Luigi's section `[spark]` for this cluster."""
+        pairs = "|".join(f"{name}={value}" for name, value in self.settings(ui).items())
         return f"[spark]\nmaster = {self.url}\ndriver-memory = 1g\nexecutor-memory = 512m\nconf = {pairs}\n"
+
+    def defaults(self, folder: pathlib.Path) -> pathlib.Path:
+        """A folder for `SPARK_CONF_DIR` with the same, for what is typed into a shell."""
+        folder.mkdir()
+        pairs = {**self.settings(), "spark.driver.memory": "1g", "spark.executor.memory": "512m"}
+        (folder / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in pairs.items()))
+        return folder

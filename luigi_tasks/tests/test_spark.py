@@ -2,7 +2,10 @@
 
 import datetime as dt
 import json
+import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +22,10 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.skipif(bo
 
 STOP = HOURS[-1] + dt.timedelta(hours=1)
 SPAN = ["--start", text(FIRST), "--stop", text(STOP)]
+# Five past the end of the first hour, as luigi's ranges take the present.
+SIX = int((HOURS[1] + dt.timedelta(minutes=5)).replace(tzinfo=dt.UTC).timestamp())
+# What docs/spark.md types into a shell.
+PAGE = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/spark.md").read_text(), re.MULTILINE | re.DOTALL)
 # A program that a test starts, with all of Spark's machinery.
 LONG = 2 * PATIENCE
 
@@ -35,10 +42,10 @@ def files_of(folder: pathlib.Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".")}
 
 
-def converted_alone(world: World, folder: pathlib.Path) -> dict[str, bytes]:
+def converted_alone(world: World, folder: pathlib.Path, *more: str) -> dict[str, bytes]:
     """The same hours by `ingest convert`."""
     variables = world.moto.variables() if world.moto else {}
-    command = [str(INGEST), "convert", "--lake", world.lake, "--to", str(folder)]
+    command = [str(INGEST), "convert", "--lake", world.lake, "--to", str(folder), *more]
     subprocess.run(command, env=clean_environment(variables), check=True, capture_output=True, timeout=PATIENCE)
     return files_of(folder)
 
@@ -103,6 +110,60 @@ def test_the_numbers_of_an_hour_are_those_that_duckdb_counts(world: World, clust
     assert [tuple(row.values()) for row in numbers["hashtags"]] == wanted
     assert sum(row["tweets"] for row in numbers["languages"]) == 400
     assert world.luigi("HourlySummary", "--hour", text(FIRST), more=cluster.configuration())[1].count("Running command") == 0
+
+
+def typed(world: World, cluster: Cluster, lines: str) -> str:
+    """What lines say that are typed into a shell, in the repository's folder, on the cluster; they must succeed."""
+    places = {"s3://my-bucket/tweets": world.lake, "s3://my-bucket/parquet": world.parquet, "spark://my-master:7077": cluster.url}
+    for place, ours in places.items():
+        lines = lines.replace(place, ours)
+    assert "my-" not in lines
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    defaults = str(cluster.defaults(world.folder / "conf"))
+    variables = {"PATH": path, "SPARK_CONF_DIR": defaults, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(
+        ["sh", "-ec", lines],
+        env=clean_environment({**variables, **(world.moto.variables() if world.moto else {})}),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_line_of_the_page_for_spark_submit_converts_the_hours_of_its_range(world_s3: World, cluster: Cluster) -> None:
+    (lines,) = (block for block in PAGE if "spark-submit" in block)
+    said = typed(world_s3, cluster, lines)
+    assert f"{len(HOURS)} of {len(HOURS)} hours made, {400 * len(HOURS)} tweets, 0 rejects" in said
+
+
+def test_by_hand_only_the_hours_and_columns_that_are_named_are_converted(world: World, cluster: Cluster) -> None:
+    columns = "tweet_id,author.username,hashtags.tag"
+    job = "luigi_tasks/src/luigi_tasks/jobs/convert.py"
+    span = f"--start {text(HOURS[1])} --end {text(STOP)}"
+    said = typed(
+        world, cluster, f"spark-submit --master {cluster.url} {job} --lake {world.lake} --to {world.parquet} {span} --columns {columns}"
+    )
+    assert f"2 of 2 hours made, 800 tweets, 0 rejects, {sum(map(len, files_of(pathlib.Path(world.parquet)).values()))} bytes" in said
+    alone = world.folder / "alone"
+    wanted = converted_alone(world, alone, "--columns", columns, f"{text(HOURS[1])}..{text(STOP)}")
+    assert len(wanted) == 4
+    assert files_of(pathlib.Path(world.parquet)) == wanted
+
+
+def test_the_lines_of_the_page_for_luigi_do_what_they_say(world: World, cluster: Cluster) -> None:
+    (lines,) = (block for block in PAGE if "luigi --module" in block)
+    convert, count = (shlex.split(line) for line in lines.splitlines())
+    for words, more in ((convert, []), (count, ["--now", str(SIX)])):
+        assert words[:3] == ["luigi", "--module", "luigi_tasks"]
+        code, said = world.luigi(*words[3:], *more, more=cluster.configuration())
+        assert code == 0, said
+    there = {folder.parent.name for folder in pathlib.Path(world.parquet).rglob("_SUCCESS")}
+    assert there == {f"hour={hour:%H}" for hour in HOURS}
+    assert [path.stem for path in pathlib.Path(world.reports, "hourly").rglob("*.json")] == [f"hour={FIRST:%H}"]
 
 
 def test_what_the_readme_types_into_a_shell_on_a_cluster_answers(world_s3: World, cluster: Cluster) -> None:

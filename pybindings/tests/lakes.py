@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,7 +159,47 @@ class S3Server:
 
     def stop(self) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.stdout.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._process.wait(timeout=20)
+
+
+# The shell becomes the program, and what it leaves behind ends it when standard input ends.
+WITH_INPUT = 'exec 3<&0; { cat >/dev/null; kill -9 $$; } <&3 >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
+START_LIMIT = 60.0
+
+
+class GoS3Server(S3Server):
+    """VersityGW, an independent S3 server in Go, over a folder. `CAUCE_TEST_GO_S3` names the program."""
+
+    def __init__(self, program: Path, folder: Path, environment: Mapping[str, str]) -> None:
+        (folder / "data").mkdir()
+        # It cannot say which port it took when any will do.
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        gateway = [str(program), "--port", f"127.0.0.1:{port}", "--region", "us-east-1", "--quiet", "--keep-alive"]
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["sh", "-c", WITH_INPUT, "sh", *gateway, "posix", str(folder / "data")],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**environment, "ROOT_ACCESS_KEY_ID": "test", "ROOT_SECRET_ACCESS_KEY": "test"},
+            )
+        self.url = f"http://127.0.0.1:{port}"
+        begun = time.monotonic()
+        while not _answers(port):
+            words = (folder / "log").read_text(errors="replace")
+            assert self._process.poll() is None, f"{program} does not start: {words}"
+            assert time.monotonic() - begun < START_LIMIT, f"{program} does not answer: {words}"
+            time.sleep(0.02)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -5,13 +5,13 @@ They are left out, with a word, where Java or pyspark is missing.
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lakes import START, Builder, S3Server, hours_from, joined, tweets
+from sessions import clean_environment, session
 
 # Where Java is missing nothing of this can run, and Spark's own words for that are no help.
 WITHOUT = "" if shutil.which("java") or os.environ.get("JAVA_HOME") else "Java is not installed"
@@ -35,47 +35,23 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(scope="session")
 def environment() -> Iterator[pytest.MonkeyPatch]:
-    """What Spark's processes are to see: keys of the test server, and no setting of whoever runs the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("CAUCE_", "AWS_", "SPARK_", "PYSPARK_")):
-                patch.delenv(name)
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
+    with clean_environment() as patch:
         yield patch
 
 
 @pytest.fixture(scope="session")
 def spark(environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Spark as `pyspark` starts it; nothing registers the data source."""
-    from pyspark.sql import SparkSession
-
+    """One for all; nothing registers the data source."""
     folder = tmp_path_factory.mktemp("spark")
     # Without options the lake is the one of the variables, which executors inherit.
     environment.setenv("CAUCE_LAKE__URL", str(a_lake().to_folder(folder / "lake")))
     settings = {
-        "spark.ui.enabled": "false",
-        "spark.driver.memory": "1g",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
         "spark.sql.python.filterPushdown.enabled": "true",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.log.level": "WARN",
     }
-    builder = SparkSession.builder.master("local[2]").appName("cauce")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    yield session
-    session.stop()
-    gateway: Any = session.sparkContext._gateway
-    gateway.shutdown()
-    gateway.proc.stdin.close()
-    gateway.proc.wait(timeout=60)
+    with session(settings) as started:
+        yield started
 
 
 def a_lake() -> Builder:

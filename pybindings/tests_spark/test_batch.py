@@ -14,6 +14,7 @@ import pytest
 from lakes import HOUR, START, Builder, S3Server, hours_from, joined, tweets
 from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark_cauce._plan import OPENING_BYTES
 
 FIRST_ID = 2**53
 
@@ -172,6 +173,19 @@ def test_objects_are_shared_out_to_as_many_tasks_as_their_bytes_want(spark: Any,
         frame = read(spark, folder, splitBytes=split, batchRows=5)
         assert frame.rdd.getNumPartitions() == tasks
         assert ids(frame) == list(range(60))
+
+
+def test_tasks_grow_with_the_lake_where_nobody_says_how_large_they_are(spark: Any, tmp_path: Path) -> None:
+    for mebibytes, tasks in ((20, 1), (320, 10), (800, 16), (1600, 16), (2560, 20)):
+        builder = Builder()
+        body = joined(tweets(1))
+        for hour in hours_from(START, 16):
+            entries = builder.open_hour(hour, *[body] * 10)
+            # Planning believes the manifests, so that no gigabytes are needed.
+            whole = (mebibytes << 20) // 160
+            builder.close(hour, [{**entry, "bytes": whole - OPENING_BYTES} for entry in entries])
+        lake = builder.to_folder(tmp_path / str(mebibytes))
+        assert read(spark, lake).rdd.getNumPartitions() == tasks
 
 
 def test_lines_that_give_no_row_are_passed_by_unless_that_is_to_fail(spark: Any, tmp_path: Path) -> None:

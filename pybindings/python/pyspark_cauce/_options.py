@@ -44,7 +44,8 @@ class Options:
     on_reject: str = "skip"
     pushdown: bool = False
     batch_rows: int = 10_000
-    split_bytes: int = 32 << 20
+    # None leaves it to the plan.
+    split_bytes: int | None = None
     max_hours: int = 0
 
     @classmethod
