@@ -72,7 +72,8 @@ def look_from_outside(there: Environment) -> None:
     for image in {there.inspected(service)["Image"] for service in LASTING}:
         layers = there.run("docker", "history", "--no-trunc", image)
         # The copy holds such a file, which must not have come into an image.
-        names = there.run("docker", "run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", f"find / -xdev -name {GIVEN} 2>/dev/null || true")
+        aside = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "sh", image]
+        names = there.run(*aside, "-c", f"find / -xdev -name {GIVEN} 2>/dev/null || true")
         if any(secret in layers for secret in secrets) or names.strip():
             raise Failed(f"image {image} holds a secret {names}")
     for service in LASTING:
@@ -93,7 +94,8 @@ def commands(there: Environment) -> None:
     if told["Cmd"] != AGENT:
         raise Failed(f"the agent's command is {told['Cmd']}")
     there.inside("ingest", *AGENT, "--dryrun")
-    shell = there.run("docker", "exec", "-i", WORKER, "/bin/bash", given="ingest hours && luigi --module luigi_tasks ParquetHour --help && type pyspark\n")
+    typed = "ingest hours && luigi --module luigi_tasks ParquetHour --help && type pyspark\n"
+    shell = there.run("docker", "exec", "-i", WORKER, "/bin/bash", given=typed)
     if "closed" not in shell:
         raise Failed(f"the worker's shell says {shell}")
     asked = """
@@ -163,7 +165,8 @@ def stays_stopped(there: Environment) -> None:
 
 def truth(there: Environment) -> list[list[Sent]]:
     """What was handed to each connection, in order. Some tweets bear an earlier time than their turn's, none a later one."""
-    text = there.run("docker", "run", "--rm", "--network", "none", "-v", f"{PROJECT}_simulator:/s:ro", "--entrypoint", "sh", "dpa/ingest", "-c", "cat /s/truth-*.tsv")
+    aside = ["docker", "run", "--rm", "--network", "none", "-v", f"{PROJECT}_simulator:/s:ro", "--entrypoint", "sh", "dpa/ingest"]
+    text = there.run(*aside, "-c", "cat /s/truth-*.tsv")
     sent: dict[int, list[Sent]] = {}
     turn = 0.0
     for id, created_ms, connection in (line.split("\t") for line in text.splitlines()):
@@ -223,7 +226,8 @@ def down_and_up(there: Environment) -> None:
     lake, parquet = there.oracle("manifests", "ids"), there.oracle("parquet")
     if not dict(before[0]["ids"]).keys() <= dict(lake["ids"]).keys() or parquet["hours"] < before[1]["hours"]:
         raise Failed("something is gone after down and up")
-    history = there.inside("luigi_server", "python3", "-c", "import sqlite3; print(sqlite3.connect('/var/lib/cauce/luigi/history.db').execute('select count(*) from tasks').fetchone()[0])")
+    ask = "import sqlite3; print(sqlite3.connect('/var/lib/cauce/luigi/history.db').execute('select count(*) from tasks').fetchone()[0])"
+    history = there.inside("luigi_server", "python3", "-c", ask)
     if int(history) == 0:
         raise Failed("luigi's history is gone after down and up")
     say(f"down and up: all is there, {history.strip()} tasks in luigi's history, healthy {took:.0f} s after up")
