@@ -14,14 +14,14 @@ use crate::close::instant;
 use crate::config::Outside;
 use crate::spool::entry::FileId;
 use crate::spool::inspect::{View, proved};
-use crate::spool::state::{FileState, Stage, State};
+use crate::spool::state::{FileState, GapSpan, Stage, State};
 
 /// Arguments of `ingest spool ls`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     spool: SpoolArgs,
-    /// One JSON object {spool, agent_running, journal, torn_bytes, files, hours, manifests, gap, spooled_bytes}
+    /// One JSON object {spool, agent_running, journal, torn_bytes, files, hours, manifests, gaps, spooled_bytes}
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +44,7 @@ pub(super) struct Listing {
     files: Vec<File>,
     hours: Vec<HourRow>,
     manifests: Vec<String>,
-    gap: Option<Gap>,
+    gaps: Vec<Gap>,
     spooled_bytes: u64,
 }
 
@@ -70,16 +70,17 @@ struct HourRow {
     frozen: bool,
 }
 
-/// The gap that is open.
+/// A gap that the manifests of hours which are not closed will list; open while `to` is null.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
 struct Gap {
     from: Timestamp,
+    to: Option<Timestamp>,
     cause: String,
 }
 
 impl Listing {
     pub(super) fn of(view: &View) -> Listing {
-        let State { files, hours, plans, .. } = &view.state;
+        let State { files, hours, plans, gaps, .. } = &view.state;
         let hour_row = |(hour, state): (&cauce_lake::Hour, &crate::spool::state::HourState)| HourRow {
             hour: hour.to_string(),
             frozen: state.frozen_ms.is_some(),
@@ -92,7 +93,7 @@ impl Listing {
             files: files.values().map(File::of).collect(),
             hours: hours.iter().map(hour_row).collect(),
             manifests: plans.keys().map(|name| name.key().to_string()).collect(),
-            gap: view.state.open_gap().map(|gap| Gap { from: instant(gap.from_ms), cause: gap.cause.clone() }),
+            gaps: gaps.iter().map(Gap::of).collect(),
             spooled_bytes: view.state.spooled_bytes(),
         }
     }
@@ -114,8 +115,12 @@ impl Listing {
             line(format!("hour      {} {}", hour.hour, if hour.frozen { "frozen" } else { "open" }));
         }
         self.manifests.iter().for_each(|name| line(format!("manifest  {} on its way", shown(name))));
-        if let Some(gap) = &self.gap {
-            line(format!("gap       open since {}: {}", gap.from, shown(&gap.cause)));
+        for gap in &self.gaps {
+            let span = match gap.to {
+                Some(to) => format!("{} to {to}", gap.from),
+                None => format!("open since {}", gap.from),
+            };
+            line(format!("gap       {span}: {}", shown(&gap.cause)));
         }
         if self.torn_bytes > 0 {
             line(format!("journal   {} torn bytes at the end of {}: not accepted", self.torn_bytes, self.journal));
@@ -152,6 +157,12 @@ impl Listing {
             }
         }
         table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
+}
+
+impl Gap {
+    fn of(span: &GapSpan) -> Gap {
+        Gap { from: instant(span.from_ms), to: span.to_ms.map(instant), cause: span.cause.clone() }
     }
 }
 

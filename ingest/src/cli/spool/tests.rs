@@ -76,7 +76,9 @@ fn four_files(dir: &Path) -> Spool {
     }
     spool.stage(Entry::Quarantined { id: 2, reason: "another object of 15 bytes".into() });
     spool.stage(Entry::Stored { id: 3 });
-    spool.stage(Entry::GapOpened { from_ms: hour(0).start_ms(), cause: "agent-stopped".into() });
+    spool.stage(Entry::GapOpened { from_ms: hour(0).start_ms(), cause: "agent-killed".into() });
+    spool.stage(Entry::GapClosed { to_ms: hour(0).start_ms() + 1 });
+    spool.stage(Entry::GapOpened { from_ms: hour(0).start_ms() + 2, cause: "agent-stopped".into() });
     spool.commit().expect("committed");
     spool.quarantine(&head(2, 0)).expect("moved");
     spool.discard(&head(3, 0)).expect("removed");
@@ -98,9 +100,14 @@ fn the_table_is_for_people_and_works_beside_an_agent() {
     }
     assert!(answer.out.contains("\n4 files; 6 lines, 54 B not yet in the store; 1 quarantined; an agent is at work\n"));
     assert!(answer.out.contains(&format!("\nhour      {} open\n", hour(0))), "{}", answer.out);
-    assert!(
-        answer.out.contains(": agent-stopped\n") && answer.out.contains("aside     2: another object of 15 bytes\n")
-    );
+    let [from, to, again] = [0, 1, 2].map(|after| crate::close::instant(hour(0).start_ms() + after));
+    for line in [
+        format!("gap       {from} to {to}: agent-killed\n"),
+        format!("gap       open since {again}: agent-stopped\n"),
+        "aside     2: another object of 15 bytes\n".to_owned(),
+    ] {
+        assert!(answer.out.contains(&line), "{}", answer.out);
+    }
     drop(spool);
     assert!(on(folder.path(), &["ls"]).out.contains("; no agent is at work\n"));
 }
@@ -375,7 +382,11 @@ proptest! {
         prop_assert_eq!(&listed["hours"], &serde_json::json!(hours));
         let plans: Vec<_> = state.plans.keys().map(|name| name.key().to_string()).collect();
         prop_assert_eq!(&listed["manifests"], &serde_json::json!(plans));
-        let gap = state.open_gap().filter(|gap| gap.cause != "not committed").map(|gap| gap.cause.clone());
-        prop_assert_eq!(listed["gap"]["cause"].as_str().map(str::to_owned), gap);
+        let gaps: Vec<_> = state.gaps.iter().filter(|gap| gap.cause != "not committed")
+            .map(|gap| serde_json::json!({
+                "from": crate::close::instant(gap.from_ms), "to": gap.to_ms.map(crate::close::instant), "cause": &gap.cause,
+            }))
+            .collect();
+        prop_assert_eq!(&listed["gaps"], &serde_json::json!(gaps));
     }
 }
