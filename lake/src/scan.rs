@@ -1,6 +1,6 @@
 //! From objects to typed rows: lines are decoded on all processors at once and come out in order.
 //!
-//! The way: `units` gathers blocks of lines into shares of about a mebibyte, over the borders of small objects; `decode` makes
+//! The way: `units` gathers blocks of lines into shares of about two mebibytes, over the borders of small objects; `decode` makes
 //! rows of a share on one of the [`Workers`]; `merge` puts the rows together again, in order, into batches. What is read
 //! ahead, waits for a worker or for its batch is bounded in bytes.
 //!

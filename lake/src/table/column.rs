@@ -134,6 +134,12 @@ impl Column {
     }
 }
 
+/// Room for as much as the last batch took and some more: batches are of one size, about, and one that is a little longer should
+/// not have to move.
+fn room(last: usize) -> usize {
+    last + last / 8
+}
+
 /// Numbers, times too.
 #[derive(Debug)]
 pub(super) struct Numbers<T: ArrowPrimitiveType> {
@@ -166,7 +172,7 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
     }
 
     fn array(&mut self) -> PrimitiveArray<T> {
-        let empty = Vec::with_capacity(self.values.len());
+        let empty = Vec::with_capacity(room(self.values.len()));
         let values = std::mem::replace(&mut self.values, empty);
         PrimitiveArray::new(ScalarBuffer::from(values), self.nulls.finish())
     }
@@ -253,10 +259,10 @@ impl Texts {
     }
 
     fn take(&mut self) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
-        let mut offsets = Vec::with_capacity(self.offsets.len());
+        let mut offsets = Vec::with_capacity(room(self.offsets.len()));
         offsets.push(0);
         let offsets = std::mem::replace(&mut self.offsets, offsets);
-        let empty = Vec::with_capacity(self.bytes.len());
+        let empty = Vec::with_capacity(room(self.bytes.len()));
         let bytes = std::mem::replace(&mut self.bytes, empty);
         (OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from_vec(bytes), self.nulls.finish())
     }
