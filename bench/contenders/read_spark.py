@@ -1,12 +1,14 @@
 """Spark local[N] over a day of tweets, 27 columns: READER KIND LAKE. The readers are `cauce` and `json`, spark.read.json with the schema spelled out.
 
-Every cell of the projection goes into a hash, whose sum both must agree on; an absent list counts as an empty one.
+Every cell of the projection goes into a hash, whose sum both must agree on; an absent list counts as an empty one. With `--again` the
+time is that of the same query once more: what reading takes in a session that has long been up.
 """
 
 import argparse
 import os
 import pathlib
 import sys
+import time
 from typing import Any
 
 from convert_spark import V1, V2, ddl
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("kind", choices=["v1", "v2"])
     parser.add_argument("lake", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--again", action="store_true")
     given = parser.parse_args()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     settings = {"spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.driver.memory": "2g", "spark.log.level": "ERROR"}
@@ -59,12 +62,18 @@ def main() -> None:
     spark = builder.getOrCreate()
     frame = tweets(spark, given.reader, given.kind, given.lake)
     cells = [f.coalesce(f.col(name), f.array()) if name in LISTS else f.col(name) for name in frame.columns]
-    found = frame.agg(f.count("*"), f.sum(f.xxhash64(*cells).cast("decimal(38,0)"))).first()
+    query = frame.agg(f.count("*"), f.sum(f.xxhash64(*cells).cast("decimal(38,0)")))
+    found = query.first()
+    own: dict[str, float] = {}
+    if given.again:
+        began = time.perf_counter()
+        found = query.first()
+        own["wall"] = time.perf_counter() - began
     machine = spark.sparkContext._gateway.proc
     spark.stop()
     machine.stdin.close()
     machine.wait()  # its CPU time and memory count only once it is waited for
-    answer(rows=found[0], hash=str(found[1]))
+    answer(rows=found[0], hash=str(found[1]), **own)
 
 
 if __name__ == "__main__":
