@@ -238,10 +238,10 @@ fn peak_kib(times: u64) -> u64 {
 
 #[test]
 fn a_large_hour_takes_no_more_memory_than_a_small_one() {
-    // The small one fills what is read ahead and what is on its way, more or less of it as its threads take turns (153 to 166 MiB);
-    // of the large one's 160 MB more only the ids of 320,000 tweets are kept. Anything else that stayed would be far past a third.
+    // The small one fills what is read ahead and what is on its way, more or less of it as its threads take turns. Of the large
+    // one's 160 MB more only the ids of 320,000 tweets are kept; the allocator keeps some of what is free.
     let (small, large) = (peak_kib(8), peak_kib(24));
-    assert!(large < small + 160_000_000 / 3 / 1024, "{small} KiB for 160,000 tweets, {large} KiB for 480,000");
+    assert!(large < small + 32 * 1024, "{small} KiB for 160,000 tweets, {large} KiB for 480,000");
 }
 
 /// Starts a conversion and kills it while its first hour grows on local disk.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cutter::Cutter;
 use super::{LineBlock, ReadError, Source};
 use crate::manifest::Codec;
-use crate::store::{FileContent, StoreError};
+use crate::store::{FileContent, Key, StoreError};
 
 /// The lines of some sources, each of which [is such a file](is_plain_file), in order.
 pub(crate) struct FileLines {
@@ -40,16 +40,13 @@ impl FileLines {
             if self.done || self.object == self.sources.len() {
                 return None;
             }
-            let (key, offset) = (self.sources[self.object].key(), self.cutter.offset());
             // What was whole before the line that is too long has been given out by now.
             let failed = if self.cutter.is_too_long() {
-                ReadError::LineTooLong { key: key.clone(), offset, max_line_bytes: self.max_line_bytes }
+                let (offset, max_line_bytes) = (self.cutter.offset(), self.max_line_bytes);
+                ReadError::LineTooLong { key: self.key(), offset, max_line_bytes }
             } else {
-                let key = key.clone();
-                match self.step() {
-                    Ok(()) => continue,
-                    Err(source) => ReadError::Store { key, offset, source },
-                }
+                let Err(source) = self.step() else { continue };
+                ReadError::Store { key: self.key(), offset: self.cutter.offset(), source }
             };
             self.done = true;
             self.open = None;
@@ -60,8 +57,8 @@ impl FileLines {
     /// One chunk further, or on to the next file.
     fn step(&mut self) -> Result<(), StoreError> {
         let Some(open) = &mut self.open else {
-            self.open = Some(self.begin()?);
             self.cutter = Cutter::new(self.object, self.max_line_bytes);
+            self.open = Some(self.begin()?);
             return Ok(());
         };
         match open.chunks.next() {
@@ -73,6 +70,10 @@ impl FileLines {
             }
         }
         Ok(())
+    }
+
+    fn key(&self) -> Key {
+        self.sources[self.object].key().clone()
     }
 
     fn begin(&self) -> Result<FileContent, StoreError> {
