@@ -67,7 +67,8 @@ pub(super) struct Args {
     /// Hours on their way at once; each takes memory of its own
     #[arg(long, value_name = "N", default_value = "2")]
     pub(super) jobs: NonZeroUsize,
-    /// Where a file grows before it is put; without it, TMPDIR or the system's folder
+    /// Where a file grows before it is put; without it, in the target where that is a local folder, else in TMPDIR or the system's
+    /// folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) temp_dir: Option<PathBuf>,
 }

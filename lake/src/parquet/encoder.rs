@@ -11,7 +11,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -28,7 +27,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::chunks::{Chunk, Cutter};
 use super::columns;
 use super::options::Compression;
-use super::spill::{Spill, Spilled};
+use super::spill::{Folder, Spill, Spilled};
 use crate::work::{Workers, Working};
 
 /// What the columns of a lane may cost together, see [`weight`].
@@ -105,7 +104,7 @@ impl Encoder {
         schema: &SchemaRef,
         compression: Compression,
         group_rows: usize,
-        folder: &Path,
+        folder: &Folder,
         workers: &Workers,
     ) -> Result<Encoder, ParquetError> {
         let descriptor = ArrowSchemaConverter::new().schema_root("tweets").convert(schema)?;

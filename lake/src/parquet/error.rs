@@ -53,7 +53,7 @@ pub enum ConvertError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The file in which an hour grows before it is put.
-    #[error("cannot write a temporary file in {}: give another folder with --temp-dir or TMPDIR (temp_dir=)", folder.display())]
+    #[error("cannot write in {}: make it writable and make room there, or let files grow in another folder with --temp-dir (temp_dir=)", folder.display())]
     Disk {
         /// The folder.
         folder: PathBuf,

@@ -2,7 +2,6 @@
 //! Nothing here touches the target.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +14,7 @@ use super::ids::{Ids, Seen};
 use super::progress::{INTERVAL, Watch};
 use super::put::Whole;
 use super::rejects::Rejects;
+use super::spill::Folder;
 use super::split::{self, Piece};
 use super::stamp::{Counted, Stamp};
 use super::{ConvertError, ConvertOptions};
@@ -41,7 +41,6 @@ pub(super) struct Common<'a> {
     /// What is written.
     pub(super) schema: SchemaRef,
     pub(super) workers: &'a Workers,
-    pub(super) temp_dir: PathBuf,
     /// Tweets to be left out.
     pub(super) deleted: Option<Ids>,
     pub(super) watch: Mutex<Watch<'a>>,
@@ -52,17 +51,17 @@ impl<'a> Common<'a> {
     pub(super) fn watch(&self) -> std::sync::MutexGuard<'_, Watch<'a>> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn disk(&self, source: std::io::Error) -> ConvertError {
-        ConvertError::Disk { folder: self.temp_dir.clone(), source }
-    }
+fn disk(folder: &Folder, source: std::io::Error) -> ConvertError {
+    ConvertError::Disk { folder: folder.path.clone(), source }
+}
 
-    /// What went wrong while encoding: most often the disk.
-    fn encoding(&self, name: &str, error: ParquetError) -> ConvertError {
-        match disk_failure(&error) {
-            Some(disk) => self.disk(std::io::Error::new(disk.kind(), disk.to_string())),
-            None => ConvertError::Encode { name: name.to_owned(), source: Arc::new(error) },
-        }
+/// What went wrong while encoding: most often the disk.
+fn encoding(folder: &Folder, name: &str, error: ParquetError) -> ConvertError {
+    match disk_failure(&error) {
+        Some(failure) => disk(folder, std::io::Error::new(failure.kind(), failure.to_string())),
+        None => ConvertError::Encode { name: name.to_owned(), source: Arc::new(error) },
     }
 }
 
@@ -83,6 +82,8 @@ pub(super) struct Made {
 /// An entry in the making.
 pub(super) struct Making<'c, 'a> {
     common: &'c Common<'a>,
+    /// Where its files grow.
+    folder: &'c Folder,
     entry: &'c HourEntry,
     /// Of a folder that is split, the hours that are wanted; `None` for an hour, which is taken whole.
     split: Option<Option<HourRange>>,
@@ -136,10 +137,16 @@ impl Read {
 
 impl<'c, 'a> Making<'c, 'a> {
     /// Begins with an entry: `split` is `None` for an hour.
-    pub(super) fn new(common: &'c Common<'a>, entry: &'c HourEntry, split: Option<Option<HourRange>>) -> Self {
-        let rejects = Rejects::new(&common.temp_dir);
+    pub(super) fn new(
+        common: &'c Common<'a>,
+        folder: &'c Folder,
+        entry: &'c HourEntry,
+        split: Option<Option<HourRange>>,
+    ) -> Self {
+        let rejects = Rejects::new(folder);
         Making {
             common,
+            folder,
             entry,
             split,
             files: BTreeMap::new(),
@@ -186,7 +193,7 @@ impl<'c, 'a> Making<'c, 'a> {
         let bytes = self.read.add(&scanned);
         let rejects = scanned.rejects.len() as u64;
         for line in &scanned.rejects {
-            self.rejects.add(line, self.common.lakes.lakes().len() > 1).map_err(|error| self.common.disk(error))?;
+            self.rejects.add(line, self.common.lakes.lakes().len() > 1).map_err(|error| disk(self.folder, error))?;
         }
         self.rejected += rejects;
         let rows = scanned.rows.batch.num_rows() as u64;
@@ -196,7 +203,7 @@ impl<'c, 'a> Making<'c, 'a> {
                 let pieces = split::by_hour(scanned.rows, &self.common.schema);
                 let wanted = |hour| range.flatten().is_none_or(|range| range.contains(hour));
                 pieces
-                    .map_err(|error| self.common.encoding(&self.entry.name, error.into()))?
+                    .map_err(|error| encoding(self.folder, &self.entry.name, error.into()))?
                     .into_iter()
                     .filter(|piece| wanted(piece.hour))
                     .collect()
@@ -210,13 +217,13 @@ impl<'c, 'a> Making<'c, 'a> {
 
     async fn push(&mut self, piece: Piece) -> Result<(), ConvertError> {
         let Piece { hour, batch, ids, matched } = piece;
-        let (batches, common) = (self.batches, self.common);
+        let (batches, common, folder) = (self.batches, self.common, self.folder);
         let name = &self.entry.name;
         let file = self.file(hour)?;
         file.touched = batches;
         let kept = file.seen.keep(batch, &ids, |row| matched[row], common.deleted.as_ref());
-        let kept = kept.map_err(|error| common.encoding(name, error.into()))?;
-        file.encoder.push(kept).await.map_err(|error| common.encoding(name, error))?;
+        let kept = kept.map_err(|error| encoding(folder, name, error.into()))?;
+        file.encoder.push(kept).await.map_err(|error| encoding(folder, name, error))?;
         if self.split.is_some() {
             self.rest_the_oldest().await?;
         }
@@ -225,20 +232,15 @@ impl<'c, 'a> Making<'c, 'a> {
 
     /// The file of an hour, begun where there is none yet.
     fn file(&mut self, hour: Hour) -> Result<&mut File, ConvertError> {
-        let common = self.common;
+        let (common, folder) = (self.common, self.folder);
         if !self.files.contains_key(&hour) {
             if self.files.len() >= MOST_HOURS {
                 return Err(ConvertError::TooManyHours { name: self.entry.name.clone(), most: MOST_HOURS });
             }
             let options = common.options;
-            let encoder = Encoder::new(
-                &common.schema,
-                options.compression,
-                options.row_group_rows,
-                &common.temp_dir,
-                common.workers,
-            );
-            let encoder = encoder.map_err(|error| common.encoding(&self.entry.name, error))?;
+            let encoder =
+                Encoder::new(&common.schema, options.compression, options.row_group_rows, folder, common.workers);
+            let encoder = encoder.map_err(|error| encoding(folder, &self.entry.name, error))?;
             self.files.insert(hour, File { encoder, seen: Seen::default(), touched: 0 });
         }
         Ok(self.files.get_mut(&hour).expect("it was just made"))
@@ -252,13 +254,13 @@ impl<'c, 'a> Making<'c, 'a> {
         }
         let open = self.files.values_mut().filter(|file| file.encoder.is_open());
         let oldest = open.min_by_key(|file| file.touched).expect("some are open");
-        oldest.encoder.rest().await.map_err(|error| self.common.encoding(&self.entry.name, error))
+        oldest.encoder.rest().await.map_err(|error| encoding(self.folder, &self.entry.name, error))
     }
 
     /// Ends all files. `stamp` is what they say of their making.
     pub(super) async fn finish(self, stamp: &Stamp) -> Result<Made, ConvertError> {
-        let Making { common, entry, split, files, rejects, rejected, read, .. } = self;
-        let mut rejects = rejects.finish().map_err(|error| common.disk(error))?;
+        let Making { folder, entry, split, files, rejects, rejected, read, .. } = self;
+        let mut rejects = rejects.finish().map_err(|error| disk(folder, error))?;
         if files.is_empty() && rejects.is_some() {
             return Err(ConvertError::NothingRead { name: entry.name.clone(), rejects: rejected });
         }
@@ -274,7 +276,7 @@ impl<'c, 'a> Making<'c, 'a> {
                 deleted: seen.deleted,
             };
             let entries = stamp.entries(hour, &counted);
-            let tweets = encoder.finish(entries).await.map_err(|error| common.encoding(&entry.name, error))?;
+            let tweets = encoder.finish(entries).await.map_err(|error| encoding(folder, &entry.name, error))?;
             made.hours.push((Whole { hour, tweets, rejects, closed: stamp.closed }, counted));
         }
         Ok(made)

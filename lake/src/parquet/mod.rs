@@ -42,6 +42,7 @@ use crate::work::Workers;
 use hour::{Common, Making};
 use plan::{Job, What};
 use progress::Watch;
+use spill::Folder;
 
 pub use error::ConvertError;
 pub use options::{Compression, CompressionError, ConvertOptions};
@@ -71,15 +72,12 @@ pub async fn convert_hours(
         layout::refuse_shared_root(&lake.store().location(), &target.location())?;
     }
     let schema = Projection::new(&options.table)?.schema();
-    let temp_dir = options.temp_dir.clone().unwrap_or_else(spill::default_folder);
-    spill::remove_left_behind(&temp_dir);
     let mut common = Common {
         lakes,
         options,
         projection: Projection::new(&with_time(options, &schema))?,
         schema,
         workers,
-        temp_dir,
         deleted: None,
         watch: Mutex::new(Watch::new(progress)),
     };
@@ -91,7 +89,13 @@ pub async fn convert_hours(
         None => None,
     };
     let mut summary = Summary { failed: plan.failed, hours: plan.up_to_date, ..Summary::default() };
-    let mut done = stream::iter(&plan.jobs).map(|job| convert(&common, job, target)).buffered(options.jobs.max(1));
+    if plan.jobs.is_empty() {
+        // A target to which nothing is to be added need not be writable.
+        return Ok(summary.told(&common));
+    }
+    let folder = Folder::new(options.temp_dir.as_deref(), target)?;
+    let convert = |job| convert(&common, &folder, job, target);
+    let mut done = stream::iter(&plan.jobs).map(convert).buffered(options.jobs.max(1));
     while let Some((job, result)) = done.next().await {
         match result {
             Ok(reports) => summary.hours.extend(reports),
@@ -100,9 +104,16 @@ pub async fn convert_hours(
         }
     }
     drop(done);
-    summary.hours.sort_by_key(|report| report.hour);
-    summary.elapsed = common.watch().elapsed();
-    Ok(summary)
+    Ok(summary.told(&common))
+}
+
+impl Summary {
+    /// As it is told: in order, with the time it took.
+    fn told(mut self, common: &Common<'_>) -> Summary {
+        self.hours.sort_by_key(|report| report.hour);
+        self.elapsed = common.watch().elapsed();
+        self
+    }
 }
 
 /// Where folders are split by the time of their tweets, this is decoded too, wanted or not.
@@ -126,13 +137,19 @@ fn schema_version() -> String {
 /// One job from its lines to the target.
 async fn convert<'j>(
     common: &Common<'_>,
+    folder: &Folder,
     job: &'j Job,
     target: &dyn Store,
 ) -> (&'j Job, Result<Vec<HourReport>, ConvertError>) {
-    (job, try_convert(common, job, target).await)
+    (job, try_convert(common, folder, job, target).await)
 }
 
-async fn try_convert(common: &Common<'_>, job: &Job, target: &dyn Store) -> Result<Vec<HourReport>, ConvertError> {
+async fn try_convert(
+    common: &Common<'_>,
+    folder: &Folder,
+    job: &Job,
+    target: &dyn Store,
+) -> Result<Vec<HourReport>, ConvertError> {
     let fetched;
     let (entry, split) = match &job.what {
         // With the times of arrival, which the plan of many hours would not hold in memory.
@@ -142,7 +159,7 @@ async fn try_convert(common: &Common<'_>, job: &Job, target: &dyn Store) -> Resu
         }
         What::Folder(entry, range) => (entry.as_ref(), Some(*range)),
     };
-    let mut making = Making::new(common, entry, split);
+    let mut making = Making::new(common, folder, entry, split);
     making.read().await?;
     let made = making.finish(&job.stamp).await?;
     let mut reports = Vec::with_capacity(made.hours.len());

@@ -92,8 +92,8 @@ pub struct ConvertOptions {
     pub messages_until: Option<Hour>,
     /// Hours on their way at once: while one is put, the next is read. Each takes memory of its own.
     pub jobs: usize,
-    /// Where a file grows before it is put; without it, `TMPDIR` or the system's folder for such files. It must hold the
-    /// Parquet of `jobs` hours.
+    /// Where a file grows before it is put. Without it, in a hidden folder of a target that is a local folder, from where it
+    /// need not be copied; else in `TMPDIR` or the system's folder for such files. It must hold the Parquet of `jobs` hours.
     pub temp_dir: Option<PathBuf>,
 }
 

@@ -11,13 +11,12 @@
 //! | `bytes` | the line's first 64 KiB, base64 |
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::spill::{Spill, Spilled};
+use super::spill::{Folder, Spill, Spilled};
 use crate::scan::RejectedLine;
 
 /// A line of the file.
@@ -35,13 +34,13 @@ struct Reject<'a> {
 
 /// The rejects of an hour. Nothing touches the disk before the first.
 pub(super) struct Rejects {
-    folder: PathBuf,
+    folder: Folder,
     spill: Option<Spill>,
 }
 
 impl Rejects {
-    pub(super) fn new(folder: &Path) -> Rejects {
-        Rejects { folder: folder.to_owned(), spill: None }
+    pub(super) fn new(folder: &Folder) -> Rejects {
+        Rejects { folder: folder.clone(), spill: None }
     }
 
     /// Adds a line; `several` says whether its lake has to be named.
@@ -81,7 +80,7 @@ mod tests {
     #[test]
     fn a_reject_is_written_with_its_place_and_its_bytes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut rejects = Rejects::new(folder.path());
+        let mut rejects = Rejects::new(&Folder::elsewhere(folder.path()));
         let line = RejectedLine {
             lake: 1,
             key: Key::new("11-22-05/a.json").expect("a key"),
@@ -105,7 +104,7 @@ mod tests {
 
     #[test]
     fn without_rejects_there_is_no_file() {
-        let rejects = Rejects::new(Path::new("/nowhere"));
+        let rejects = Rejects::new(&Folder::elsewhere("/nowhere".as_ref()));
         assert!(rejects.finish().expect("nothing to write").is_none());
     }
 }

@@ -1,28 +1,61 @@
-//! A file on local disk in which an object grows before it is put: the store sees nothing of it until it is whole.
+//! A file on local disk in which an object grows before it is put: no reader of the store sees anything of it until it is
+//! whole. Where the store is a local folder it grows in that one's workshop and becomes the object as it is.
 //!
 //! Each file is locked as long as its owner lives, so that the next conversion can tell what a killed one left behind and
 //! remove it. The content's SHA-256 is made on the way.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 
-use crate::store::Body;
+use crate::store::{Body, Store, StoreError};
 
 const PREFIX: &str = "cauce-convert-";
 const BUFFER_BYTES: usize = 64 << 10;
+/// So much is written before the disk is told to begin with it.
+const WRITE_BACK_BYTES: u64 = 1 << 20;
 /// Longer than any file is without its lock after it was made.
 const UNLOCKED: Duration = Duration::from_secs(60);
+
+/// Where files grow.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    /// Whether a file here becomes the object itself.
+    is_workshop: bool,
+}
+
+impl Folder {
+    /// The given folder, or else the target's workshop, or where it has none `TMPDIR` or the system's own. What killed conversions
+    /// left there is removed.
+    pub(super) fn new(given: Option<&Path>, target: &dyn Store) -> Result<Folder, StoreError> {
+        let folder = match (given, target.files()) {
+            (Some(given), _) => Folder::elsewhere(given),
+            (None, Some(files)) => Folder { path: files.workshop()?, is_workshop: true },
+            (None, None) => Folder::elsewhere(&std::env::temp_dir()),
+        };
+        remove_left_behind(&folder.path);
+        Ok(folder)
+    }
+
+    /// One that is not the target's.
+    pub(super) fn elsewhere(path: &Path) -> Folder {
+        Folder { path: path.to_owned(), is_workshop: false }
+    }
+}
 
 /// A file that grows; it is removed when it is dropped.
 pub(super) struct Spill {
     file: BufWriter<NamedTempFile>,
     hasher: Sha256,
     bytes: u64,
+    /// Up to where the system was told to write it to the disk, if it should be at all.
+    written_back: Option<u64>,
 }
 
 /// What became of a [`Spill`]: an object's body. The file goes when this is dropped.
@@ -35,10 +68,27 @@ pub(super) struct Spilled {
 
 impl Spill {
     /// A new file in a folder.
-    pub(super) fn new(folder: &Path) -> io::Result<Spill> {
-        let file = Builder::new().prefix(PREFIX).tempfile_in(folder)?;
+    pub(super) fn new(folder: &Folder) -> io::Result<Spill> {
+        let mut builder = Builder::new();
+        builder.prefix(PREFIX);
+        if folder.is_workshop {
+            // As any other object; elsewhere it is nobody else's business.
+            builder.permissions(Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(&folder.path)?;
         file.as_file().try_lock()?;
-        Ok(Spill { file: BufWriter::with_capacity(BUFFER_BYTES, file), hasher: Sha256::new(), bytes: 0 })
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(Spill { file, hasher: Sha256::new(), bytes: 0, written_back: folder.is_workshop.then_some(0) })
+    }
+
+    /// Has the disk begin with what was written: the sync before the file becomes an object is short then. Whether it
+    /// succeeds is told by that sync.
+    fn write_back(&mut self) {
+        let there = self.bytes - self.file.buffer().len() as u64;
+        if let Some(from) = self.written_back.as_mut().filter(|from| there >= **from + WRITE_BACK_BYTES) {
+            begin_write_back(self.file.get_ref().as_file(), *from, there - *from);
+            *from = there;
+        }
     }
 
     /// Ends it.
@@ -54,6 +104,7 @@ impl Write for Spill {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);
         self.bytes += written as u64;
+        self.write_back();
         Ok(written)
     }
 
@@ -71,13 +122,21 @@ pub(super) fn hex(hash: &[u8]) -> String {
     })
 }
 
-/// Where such files go when nobody says otherwise: `TMPDIR`, or the system's own.
-pub(super) fn default_folder() -> PathBuf {
-    std::env::temp_dir()
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "no crate that is used here has this call")]
+fn begin_write_back(file: &File, from: u64, bytes: u64) {
+    use std::os::fd::AsRawFd;
+    if let (Ok(from), Ok(bytes)) = (from.try_into(), bytes.try_into()) {
+        // SAFETY: it takes an open file and numbers, and touches no memory.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), from, bytes, libc::SYNC_FILE_RANGE_WRITE) };
+    }
 }
 
+#[cfg(not(target_os = "linux"))]
+fn begin_write_back(_: &File, _: u64, _: u64) {}
+
 /// Removes what killed conversions left in a folder. What cannot be looked into belongs to somebody else.
-pub(super) fn remove_left_behind(folder: &Path) {
+fn remove_left_behind(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
@@ -99,7 +158,7 @@ mod tests {
     #[test]
     fn a_body_is_what_was_written_and_its_file_goes_with_it() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut spill = Spill::new(folder.path()).expect("a file");
+        let mut spill = Spill::new(&Folder::elsewhere(folder.path())).expect("a file");
         spill.write_all(b"tweets").expect("the disk takes it");
         let spilled = spill.finish().expect("whole");
         let Body::File { path, bytes } = &spilled.body else { panic!("no file") };
@@ -112,7 +171,7 @@ mod tests {
     #[test]
     fn only_files_whose_owner_is_gone_are_removed() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut alive = Spill::new(folder.path()).expect("a file");
+        let mut alive = Spill::new(&Folder::elsewhere(folder.path())).expect("a file");
         alive.write_all(&[1; 2 * BUFFER_BYTES]).expect("the disk takes it");
         fs::write(folder.path().join(format!("{PREFIX}dead")), b"half").expect("the disk takes it");
         fs::write(folder.path().join("foreign"), b"x").expect("the disk takes it");

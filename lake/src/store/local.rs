@@ -149,6 +149,10 @@ impl Files for LocalStore {
         let chunks = stream::blocking(file, meta.len(), path, Arc::clone(&self.buffers));
         Ok(FileContent { bytes: meta.len(), chunks: Box::new(chunks) })
     }
+
+    fn workshop(&self) -> Result<PathBuf, StoreError> {
+        self.make_workshop()
+    }
 }
 
 #[async_trait]

@@ -62,7 +62,8 @@ pub enum Condition {
 pub enum Body {
     /// Bytes in memory: manifests, markers and other small objects.
     Bytes(Bytes),
-    /// A file on disk whose first `bytes` bytes are sent; it must not change meanwhile.
+    /// A file on disk whose first `bytes` bytes are sent; it must not change meanwhile. One in the store's own
+    /// [workshop](Files::workshop) becomes the object itself, and may be gone from there afterwards.
     File {
         /// Where the file is.
         path: PathBuf,
@@ -181,6 +182,13 @@ pub trait Files {
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none; chunks that break off yield an error, never a silent end.
     fn open(&self, key: &Key) -> Result<FileContent, StoreError>;
+
+    /// The folder in which the file of a [`Body::File`] that is to be put here grows best: it need not be copied then. Made when
+    /// it is missing, and on no listing. Who makes a file there removes it, put or not.
+    ///
+    /// # Errors
+    /// When it is missing and cannot be made.
+    fn workshop(&self) -> Result<PathBuf, StoreError>;
 }
 
 /// An object store, rooted at a lake. See the module's text for the contracts.

@@ -8,6 +8,7 @@ use super::record::{Records, Slot};
 use super::reject::RejectReason;
 use super::{Origin, value};
 use crate::manifest::IngestPath;
+use crate::tweet::text::Text;
 use crate::tweet::{Api, snowflake_ms};
 
 /// Why a row is refused. Boxed: refusals are rare, and what is passed on the good way stays small.
@@ -235,15 +236,17 @@ impl<'a> Row<'a> {
         let Column::Text(texts) = column else { unreachable!("the plan is made of the schema") };
         texts.push(|bytes| {
             let start = bytes.len();
-            text.unescape_into(bytes);
-            let Some(link) = bytes[start..].strip_prefix(b"<a ") else { return };
-            let Some(open) = link.iter().position(|&byte| byte == b'>') else { return };
-            let name = start + b"<a ".len() + open + 1;
-            if bytes.ends_with(b"</a>") && name + b"</a>".len() <= bytes.len() {
+            if let Some(behind) = behind_link(text) {
+                behind.unescape_into(bytes);
+            } else {
+                text.unescape_into(bytes);
+                let Some(link) = bytes[start..].strip_prefix(b"<a ") else { return };
+                let Some(open) = link.iter().position(|&byte| byte == b'>') else { return };
+                bytes.drain(start..start + b"<a ".len() + open + 1);
+            }
+            if bytes[start..].ends_with(b"</a>") {
                 bytes.truncate(bytes.len() - b"</a>".len());
             }
-            bytes.copy_within(name.., start);
-            bytes.truncate(bytes.len() - (name - start));
         })?;
         Ok(())
     }
@@ -259,6 +262,16 @@ impl<'a> Row<'a> {
         }
         Ok(())
     }
+}
+
+/// What stands behind the `<a …>` that a text begins with, where that can be told without taking its escapes apart: most
+/// applications' names are a few bytes behind a long link.
+fn behind_link(text: Text<'_>) -> Option<Text<'_>> {
+    let link = text.raw.strip_prefix(b"<a ")?;
+    let open = memchr::memchr(b'>', link)?;
+    // An escape of a letter's number could be any character, that one too.
+    let spelled = memchr::memmem::find(&link[..open], b"\\u").is_some();
+    (!spelled).then(|| Text { raw: &link[open + 1..], escaped: text.escaped })
 }
 
 /// The reason that names a member of a wrong type.

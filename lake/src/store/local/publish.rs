@@ -1,6 +1,6 @@
 //! How an object comes into a local folder, and out of it.
 //!
-//! A put writes a file in the hidden folder, syncs it, gives it its name in one step (a hard link where the name must be
+//! A put writes a file in the hidden folder (or finds it there, where whoever made it let it grow in the workshop), syncs it, gives it its name in one step (a hard link where the name must be
 //! free, a rename otherwise) and syncs its folder, so that the name survives a power cut too; with it, from there up to the
 //! root, the folder above each whose own name is not yet known to be durable.
 //! Whatever takes a name away from a file (overwriting, deleting, `IfMatch`) holds one exclusive lock for that step: between
@@ -35,15 +35,15 @@ pub(super) struct Made {
     at: SystemTime,
 }
 
-/// A file in the hidden folder; removed on drop unless it was given its name by a rename.
+/// A file in the hidden folder; removed on drop unless it was given its name by a rename, or is somebody else's.
 struct Staged {
     path: PathBuf,
-    renamed: bool,
+    ours: bool,
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if !self.renamed {
+        if self.ours {
             // What stays behind here is removed by the next clean-up.
             let _ = fs::remove_file(&self.path);
         }
@@ -65,7 +65,7 @@ impl LocalStore {
             Condition::IfAbsent => {
                 let created = create(&staged.path, &target);
                 match created {
-                    Ok(moved) => staged.renamed = moved,
+                    Ok(moved) => staged.ours &= !moved,
                     // The file may be our own from before a crash, its name not yet on disk: whoever is told that it
                     // is there goes on as if it were safe.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -78,7 +78,7 @@ impl LocalStore {
             Condition::Always => {
                 let _lock = self.lock().map_err(fail)?;
                 fs::rename(&staged.path, &target).map_err(fail)?;
-                staged.renamed = true;
+                staged.ours = false;
             }
             Condition::IfMatch(expected) => {
                 let _lock = self.lock().map_err(fail)?;
@@ -95,41 +95,56 @@ impl LocalStore {
                     ));
                 }
                 fs::rename(&staged.path, &target).map_err(fail)?;
-                staged.renamed = true;
+                staged.ours = false;
             }
         }
         self.sync_folders(folder).map_err(fail)?;
         Ok(tag)
     }
 
-    /// Writes and syncs the content under a hidden name; the tag is the given hash, or else the one computed.
-    fn stage(&self, put: &Put) -> Result<(Staged, ETag), StoreError> {
+    /// The hidden folder, made when it is missing.
+    pub(super) fn make_workshop(&self) -> Result<PathBuf, StoreError> {
         let hidden = self.root.join(HIDDEN);
-        fs::create_dir_all(&hidden).map_err(|error| write_error(&hidden, error))?;
-        let (path, mut file) = new_stage_file(&hidden)?;
-        let fail = |error: io::Error| write_error(&path, error);
-        let staged = Staged { path: path.clone(), renamed: false };
-        let computed = match &put.body {
+        self.make_folders(&hidden).map_err(|error| write_error(&hidden, error))?;
+        Ok(hidden)
+    }
+
+    /// Writes and syncs the content under a hidden name; the tag is the given hash, or else the one computed. A file that has
+    /// grown in the hidden folder is taken as it is.
+    fn stage(&self, put: &Put) -> Result<(Staged, ETag), StoreError> {
+        let hidden = self.make_workshop()?;
+        let (staged, file) = match &put.body {
             Body::Bytes(bytes) => {
-                file.write_all(bytes).map_err(fail)?;
-                put.sha256.is_none().then(|| hex(&Sha256::digest(bytes)))
+                let (staged, mut file) = new_stage_file(&hidden)?;
+                file.write_all(bytes).map_err(|error| write_error(&staged.path, error))?;
+                (staged, file)
             }
             Body::File { path: from, bytes } => {
-                let read_fail = |error: io::Error| body_error(from, error);
-                let source = File::open(from).map_err(read_fail)?;
-                let copied = io::copy(&mut io::Read::take(&source, *bytes), &mut file).map_err(fail)?;
-                if copied != *bytes {
-                    let detail = format!("it holds {copied} bytes where {bytes} were to be sent");
+                let source = File::open(from).map_err(|error| body_error(from, error))?;
+                let (staged, file, found) = if from.parent() == Some(&hidden) {
+                    let found = source.metadata().map_err(|error| body_error(from, error))?.len();
+                    (Staged { path: from.clone(), ours: false }, source, found)
+                } else {
+                    let (staged, mut file) = new_stage_file(&hidden)?;
+                    let copied = io::copy(&mut io::Read::take(source, *bytes), &mut file);
+                    let copied = copied.map_err(|error| write_error(&staged.path, error))?;
+                    (staged, file, copied)
+                };
+                if found != *bytes {
+                    let detail = format!("it holds {found} bytes where {bytes} were to be sent");
                     return Err(StoreError::new(ErrorKind::Corrupt, format!("read {}", from.display()), detail));
                 }
-                match put.sha256 {
-                    Some(_) => None,
-                    None => Some(sha256(File::open(&path).map_err(fail)?).map_err(fail)?),
-                }
+                (staged, file)
             }
         };
+        let fail = |error: io::Error| write_error(&staged.path, error);
+        let tag = match (&put.sha256, &put.body) {
+            (Some(given), _) => given.clone(),
+            (None, Body::Bytes(bytes)) => hex(&Sha256::digest(bytes)),
+            (None, Body::File { .. }) => sha256(File::open(&staged.path).map_err(fail)?).map_err(fail)?,
+        };
         file.sync_all().map_err(fail)?;
-        Ok((staged, ETag(put.sha256.clone().or(computed).unwrap_or_default())))
+        Ok((staged, ETag(tag)))
     }
 
     pub(super) fn delete_blocking(&self, key: &Key) -> Result<(), StoreError> {
@@ -228,12 +243,12 @@ fn above(folder: &Path) -> &Path {
 
 /// A new file in the hidden folder. A name may be taken: by a dead process, or by one in another container that has our
 /// number too.
-fn new_stage_file(hidden: &Path) -> Result<(PathBuf, File), StoreError> {
+fn new_stage_file(hidden: &Path) -> Result<(Staged, File), StoreError> {
     loop {
         let number = NEXT_STAGE.fetch_add(1, Ordering::Relaxed);
         let path = hidden.join(format!("{STAGE}{}-{number}", std::process::id()));
         match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
+            Ok(file) => return Ok((Staged { path, ours: true }, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(write_error(&path, error)),
         }

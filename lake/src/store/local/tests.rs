@@ -57,6 +57,37 @@ async fn no_key_reaches_the_hidden_folder_and_nothing_stays_in_it() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_workshop_becomes_the_object_as_it_is() {
+    use super::super::{Body, Condition};
+    let (_folder, store) = lake();
+    let workshop = store.files().expect("its objects are files").workshop().expect("it is made");
+    let file = workshop.join("grown");
+    for (name, condition) in [("linked", Condition::IfAbsent), ("renamed", Condition::Always)] {
+        fs::write(&file, name).expect("it is writable");
+        let inode = fs::metadata(&file).expect("it is there").ino();
+        let body = Body::File { path: file.clone(), bytes: name.len() as u64 };
+        let tag = store.put(Put { key: key(name), body, condition, sha256: None }).await.expect("it is put");
+        assert_eq!(store.get(&key(name)).await.expect("it is there"), (Bytes::from(name), tag));
+        assert_eq!(fs::metadata(store.root.join(name)).expect("it is there").ino(), inode, "it was copied");
+        // Where it was linked, writing to it would change the object.
+        let _ = fs::remove_file(&file);
+    }
+    fs::write(&file, "longer").expect("it is writable");
+    let put = |bytes, condition| Put {
+        key: key("linked"),
+        body: Body::File { path: file.clone(), bytes },
+        condition,
+        sha256: None,
+    };
+    let refused = store.put(put(3, Condition::Always)).await.expect_err("a half of it is no object");
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    let refused = store.put(put(6, Condition::IfAbsent)).await.expect_err("there is one of this name");
+    assert_eq!(refused.kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(fs::read(&file).expect("who made it removes it"), b"longer");
+    assert_eq!(store.get(&key("linked")).await.expect("it is there").0, "linked");
+}
+
+#[tokio::test]
 async fn of_a_folder_that_was_made_anew_it_is_not_taken_for_granted_that_its_name_is_durable() {
     let (folder, store) = lake();
     let hour = folder.path().join("lake/a/hour");

@@ -94,6 +94,26 @@ fn the_word_null_is_null_where_v1_users_wrote_it() {
 }
 
 #[test]
+fn the_applications_name_is_what_stands_in_its_link_however_that_is_spelled() {
+    for (source, name) in [
+        (r#"<a href=\"http:\/\/x\" rel=\"nofollow\">App \u2192 1<\/a>"#, "App → 1"),
+        (r#"<a href=\"x\" title=\"\u003e\">App</a>"#, "\">App"),
+        (r#"<a href=\"x\u0022\u003eApp\u003c\/a\u003e"#, "App"),
+        (r#"\u003ca href=\"x\">App</a>"#, "App"),
+        (r#"<a href=\"\\\">App</a>"#, "App"),
+        ("<a >App</a> beta", "App</a> beta"),
+        ("<a x></a>", ""),
+        ("<a x></a", "</a"),
+        ("<a href", "<a href"),
+        ("App</a>", "App</a>"),
+        ("web", "web"),
+    ] {
+        let line = format!(r#"{{"id":1,"text":"a","source":"{source}"}}"#);
+        assert_eq!(row(&["source"], &line), json!({"source": name}), "{source}");
+    }
+}
+
+#[test]
 fn rules_come_in_both_forms() {
     let v1 = r#"{"id":1,"text":"a","matching_rules":[{"id":9007199254740992,"id_str":"9007199254740993","tag":null}]}"#;
     let v2 = r#"{"data":{"id":"1"},"matching_rules":[{"id":9007199254740993,"tag":null}]}"#;
