@@ -11,6 +11,11 @@ use super::{Counts, MAX_REJECT_BYTES, RejectedLine};
 use crate::read::Source;
 use crate::table::{ArrivalCursor, Decoder, Origin, Projection, Pushed, RejectReason, Rows};
 
+/// Lines that are pushed together: enough that each column's values are found and stored by what the processor has just learned,
+/// and so few that the lines are still in its cache for the last column. With 16 and with 64 a conversion takes 1.5 to 2 % less
+/// time than with one.
+const TOGETHER: usize = 64;
+
 /// What came of some lines.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -59,6 +64,18 @@ impl Decoders {
     }
 }
 
+/// A line and where it stands.
+struct Line<'a> {
+    line: &'a [u8],
+    /// From 1.
+    number: u64,
+    /// Decoded bytes of the object before it.
+    offset: u64,
+    /// Its length, with its newline where it has one.
+    bytes: u64,
+    origin: Origin,
+}
+
 struct Decoding {
     decoder: Decoder,
     batch_rows: usize,
@@ -76,38 +93,60 @@ impl Decoding {
         };
         let mut cursor = ArrivalCursor::new(arrivals);
         let end_of_block = numbered.block.offset() + numbered.block.bytes().len() as u64;
-        for (number, offset, line) in numbered.lines() {
+        let lines = numbered.lines().map(|(number, offset, line)| {
             let origin = Origin { path, received_at_us: cursor.at(number - 1) };
-            let mut pushed = self.decoder.push(line, &origin);
-            // A line that only found no room any more finds it in the next part.
-            if matches!(pushed, Pushed::Reject(RejectReason::TooLarge)) && self.decoder.rows() > 0 {
-                self.finish();
-                pushed = self.decoder.push(line, &origin);
-            }
-            self.counts.lines += 1;
             // The last line of an object may lack its newline.
-            let end = offset + line.len() as u64;
-            self.bytes += line.len() as u64 + u64::from(end < end_of_block);
-            match pushed {
-                Pushed::Tweet { .. } => self.counts.tweets += 1,
-                Pushed::Message(_) => self.counts.messages += 1,
-                Pushed::Control => self.counts.controls += 1,
-                Pushed::Blank => self.counts.blanks += 1,
-                Pushed::Reject(reason) => {
-                    self.counts.rejects += 1;
-                    self.rejects.push(RejectedLine {
-                        lake,
-                        key: source.key().clone(),
-                        line: number,
-                        offset,
-                        reason,
-                        bytes: Bytes::copy_from_slice(&line[..line.len().min(MAX_REJECT_BYTES)]),
-                        line_bytes: line.len() as u64,
-                    });
-                }
+            let bytes = (line.len() as u64 + 1).min(end_of_block - offset);
+            Line { line, number, offset, bytes, origin }
+        });
+        let mut lines = lines.peekable();
+        let (mut together, mut pushed) = (Vec::new(), Vec::new());
+        while lines.peek().is_some() {
+            let room = self.batch_rows.saturating_sub(self.decoder.rows()).clamp(1, TOGETHER);
+            let some: Vec<Line<'_>> = lines.by_ref().take(room).collect();
+            together.clear();
+            together.extend(some.iter().map(|line| (line.line, line.origin)));
+            if self.decoder.push_together(&together, &mut pushed) {
+                some.iter().zip(pushed.drain(..)).for_each(|(line, pushed)| self.count(line, pushed, source, lake));
+            } else {
+                some.iter().for_each(|line| self.one(line, source, lake));
             }
             if self.decoder.rows() >= self.batch_rows {
                 self.finish();
+            }
+        }
+    }
+
+    /// A line by itself.
+    fn one(&mut self, line: &Line<'_>, source: &Source, lake: usize) {
+        let mut pushed = self.decoder.push(line.line, &line.origin);
+        // A line that only found no room any more finds it in the next part.
+        if matches!(pushed, Pushed::Reject(RejectReason::TooLarge)) && self.decoder.rows() > 0 {
+            self.finish();
+            pushed = self.decoder.push(line.line, &line.origin);
+        }
+        self.count(line, pushed, source, lake);
+    }
+
+    fn count(&mut self, line: &Line<'_>, pushed: Pushed, source: &Source, lake: usize) {
+        self.counts.lines += 1;
+        self.bytes += line.bytes;
+        match pushed {
+            Pushed::Tweet { .. } => self.counts.tweets += 1,
+            Pushed::Message(_) => self.counts.messages += 1,
+            Pushed::Control => self.counts.controls += 1,
+            Pushed::Blank => self.counts.blanks += 1,
+            Pushed::Reject(reason) => {
+                self.counts.rejects += 1;
+                self.rejects.push(RejectedLine {
+                    lake,
+                    key: source.key().clone(),
+                    line: line.number,
+                    offset: line.offset,
+                    reason,
+                    bytes: Bytes::copy_from_slice(&line.line[..line.line.len().min(MAX_REJECT_BYTES)]),
+                    line_bytes: line.line.len() as u64,
+                });
             }
         }
     }

@@ -25,6 +25,8 @@ impl From<Full> for Refused {
 pub(super) struct Row<'a> {
     pub(super) line: &'a [u8],
     pub(super) records: &'a Records,
+    /// Where the line's own record begins.
+    pub(super) top: usize,
     pub(super) plan: &'a Plan,
     pub(super) origin: &'a Origin,
     pub(super) api: Api,

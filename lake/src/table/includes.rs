@@ -61,7 +61,7 @@ impl Included {
     pub(super) fn each(&self, row: &Row<'_>) -> Result<Vec<usize>, Refused> {
         let mut all = Vec::new();
         for array in &self.arrays {
-            all.extend(row.elements(array, 0)?);
+            all.extend(row.elements(array, row.top)?);
         }
         Ok(all)
     }
@@ -84,7 +84,7 @@ impl Included {
 
     fn find(&self, row: &Row<'_>, is_wanted: impl Fn(Slot) -> bool) -> Result<Option<usize>, Refused> {
         for array in &self.arrays {
-            for element in row.elements(array, 0)? {
+            for element in row.elements(array, row.top)? {
                 let slot = row.get(element, self.key.slot);
                 if !slot.is_none() && !slot.is_misplaced() && is_wanted(slot) {
                     return Ok(Some(element));

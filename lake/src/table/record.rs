@@ -87,7 +87,7 @@ impl Slot {
     }
 }
 
-/// The wanted values of one line.
+/// The wanted values of some lines.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     slots: Vec<Slot>,
@@ -96,13 +96,20 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Walks through a whole line whose first byte is `{`, and keeps what `shape` wants of it. The line's record begins at 0.
-    pub(super) fn read(&mut self, walker: &mut Walker<'_>, shape: &Shape) -> Result<(), Fault> {
-        self.habits.reserve(shape.objects);
+    /// Forgets all lines.
+    pub(super) fn clear(&mut self) {
         self.slots.clear();
-        self.slots.resize(shape.record.slots.into(), Slot::NONE);
-        self.object(walker, &shape.record.object, 0, 1)?;
-        walker.end()
+    }
+
+    /// Walks through a whole line whose first byte is `{`, and keeps what `shape` wants of it. Gives where the line's record
+    /// begins.
+    pub(super) fn read(&mut self, walker: &mut Walker<'_>, shape: &Shape) -> Result<usize, Fault> {
+        self.habits.reserve(shape.objects);
+        let base = self.slots.len();
+        self.slots.resize(base + usize::from(shape.record.slots), Slot::NONE);
+        self.object(walker, &shape.record.object, base, 1)?;
+        walker.end()?;
+        Ok(base)
     }
 
     /// A slot of the record that begins at `base`.

@@ -153,6 +153,31 @@ proptest! {
     }
 
     #[test]
+    fn lines_taken_together_become_what_each_becomes_alone(
+        lines in prop::collection::vec(prop_oneof![6 => tweet_line().prop_map(String::into_bytes), 1 => broken()], 0..8),
+        before in prop::option::of(tweet_line()),
+    ) {
+        let (mut decoder, mut expected) = (Decoder::new(&WITH_REFERENCED), Decoder::new(&WITH_REFERENCED));
+        for decoder in [&mut decoder, &mut expected] {
+            before.iter().for_each(|line| drop(decoder.push(line.as_bytes(), &Origin::default())));
+        }
+        let rows = decoder.rows();
+        let together: Vec<_> = lines.iter().map(|line| (line.as_slice(), Origin::default())).collect();
+        let mut pushed = vec![Pushed::Blank];
+        let taken = decoder.push_together(&together, &mut pushed);
+        let alone: Vec<Pushed> = lines.iter().map(|line| expected.push(line, &Origin::default())).collect();
+        let refused = |pushed: &Pushed| matches!(pushed, Pushed::Reject(reason) if !matches!(reason, RejectReason::Line(_)));
+        let no_id = Pushed::Reject(RejectReason::Line(crate::tweet::RejectReason::NoId));
+        if taken {
+            prop_assert_eq!(pushed, alone);
+            prop_assert_eq!(rows_json(&decoder.finish()), rows_json(&expected.finish()));
+        } else {
+            prop_assert!(alone.iter().any(|pushed| refused(pushed) || *pushed == no_id), "nothing was refused: {alone:?}");
+            prop_assert_eq!(decoder.rows(), rows);
+        }
+    }
+
+    #[test]
     fn a_projection_has_what_the_whole_table_has(line in tweet_line(), picked in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
         let schema = schema();
         let names: Vec<&str> = picked.iter().map(|index| schema.field(index.index(schema.fields().len())).name().as_str()).collect();
