@@ -29,7 +29,7 @@ JAVA := $(shell command -v java 2>/dev/null)
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark test-s3a lint lint-python fmt check-house docs-check demo soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark test-s3a lint lint-python fmt check-house docs-check demo fuzz soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -140,6 +140,9 @@ test-python-versions: wheel ## Its tests with the one wheel on other Pythons (PY
 demo: build wheel $(LUIGI) $(SPARK) ## Simulator to lake, Luigi, Parquet, report and Spark where Java is: three hours in two minutes
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(WHEELS) cauce
 	@INGEST=$(INGEST) LUIGI_BIN=$(VENV)/bin $(PYTHON) scripts/demo
+
+fuzz: need-rust ## Try random and broken lines for longer: FUZZ_CASES=100000 of each kind
+	FUZZ_CASES=$(or $(FUZZ_CASES),100000) cargo test --locked --package cauce-lake --lib -- against_dom against_serde_json
 
 soak: need-python build ## Half an hour of random kills, then the oracle (SOAK_MINUTES, SOAK_SEED)
 	@INGEST=$(INGEST) $(PYTHON) scripts/proof/soak

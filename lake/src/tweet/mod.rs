@@ -13,7 +13,7 @@ pub(crate) mod time;
 pub(crate) mod walk;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Which wire form a tweet has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,6 +8,12 @@ use super::*;
 
 mod against_serde_json;
 
+/// How often a property of lines is tried: a few times here, `FUZZ_CASES` times by `make fuzz`.
+pub(crate) fn cases(few: u32) -> proptest::test_runner::Config {
+    let many = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
+    proptest::test_runner::Config::with_cases(many.unwrap_or(few))
+}
+
 const ID: u64 = 1_454_638_400_000_000_000;
 /// The snowflake time of [`ID`].
 const ID_MS: i64 = 1_635_647_795_091;

@@ -126,7 +126,7 @@ fn real_v2_tweets_read_as_by_hand() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::tweet::tests::cases(300))]
 
     #[test]
     fn random_tweets_read_as_by_hand(line in tweet_line()) {

@@ -203,7 +203,7 @@ fn object(members: &[(String, String)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(super::cases(1000))]
 
     #[test]
     fn every_json_is_accepted(line in wire_json()) {
