@@ -67,6 +67,18 @@ async fn stored(store: &LocalStore, name: &str, bytes: &[u8], lines: u64) -> Obj
     ObjectEntry { key: Key::new(name).expect("a key"), bytes: bytes.len() as u64, lines, ..like }
 }
 
+/// A place whose lake holds one closed hour of an object that is compressed already.
+pub(crate) fn place_of_compressed(bytes: &[u8], codec: Codec, lines: u64) -> Place {
+    let place = place(&[]);
+    let store = LocalStore::new(place.path("lake"));
+    RUNTIME.block_on(async {
+        let name = object_name(&pattern(), hour(), 1) + codec.extension();
+        let entry = ObjectEntry { codec, ..stored(&store, &name, bytes, lines).await };
+        put_manifest(&store, &manifest(hour(), vec![entry]), None).await;
+    });
+    place
+}
+
 /// So many tweets of the hour.
 pub(crate) fn tweets(from: u64, count: u64) -> Vec<Vec<u8>> {
     let line = |n: u64| {

@@ -8,6 +8,7 @@ mod bad_lines;
 mod bad_machine;
 mod bad_store;
 mod bad_target;
+mod bombs;
 mod case;
 mod command_line;
 mod convert;
