@@ -19,6 +19,9 @@ use crate::store::{ByteStream, ErrorKind, StoreError};
 /// Most decoded bytes in one chunk.
 pub const OUTPUT_BYTES: usize = 64 * 1024;
 
+/// What zstd says of a frame whose window it would not hold.
+const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
 /// The decoded bytes of `stream`; `name` is the key or path that errors tell.
 ///
 /// Errors of `stream` come out as they are. Data that is damaged or cut off gives [`ErrorKind::Corrupt`]. The stream ends
@@ -49,8 +52,14 @@ fn store_error(error: io::Error, form: &str, name: &str) -> StoreError {
     match error.downcast::<StoreError>() {
         Ok(error) => error,
         Err(error) => {
-            let what = if error.kind() == io::ErrorKind::UnexpectedEof { "is cut off" } else { "is damaged" };
-            let detail = format!("its {form} data {what}; fetch it again or write it anew");
+            let detail = match error.kind() {
+                io::ErrorKind::UnexpectedEof => format!("its {form} data is cut off; fetch it again or write it anew"),
+                // zstd tells its errors apart by their text alone.
+                _ if error.to_string() == WINDOW_TOO_LARGE => {
+                    format!("its {form} window is larger than 128 MiB; compress it again with at most --long=27")
+                }
+                _ => format!("its {form} data is damaged; fetch it again or write it anew"),
+            };
             StoreError::new(ErrorKind::Corrupt, format!("decompress {name}"), detail).with_source(error)
         }
     }
@@ -151,6 +160,26 @@ mod tests {
         ] {
             let (_, error) = read(decode(stream_of(&wire, 7), codec, "x"));
             assert_eq!(error.expect("damaged data was read").kind(), ErrorKind::Corrupt);
+        }
+    }
+
+    #[test]
+    fn a_window_is_held_up_to_128_mib_and_refused_by_name_above() {
+        // Without a length in the frame the window is what the encoder was given.
+        let frame = |log: u32| {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("memory takes it");
+            encoder.window_log(log).expect("zstd knows it");
+            encoder.write_all(b"hello\n").expect("memory takes it");
+            encoder.finish().expect("memory takes it")
+        };
+        let (bytes, error) = read(decode(stream_of(&frame(27), 7), Codec::Zstd, "x"));
+        assert_eq!((bytes.as_slice(), error.map(|error| error.to_string())), (&b"hello\n"[..], None));
+        for log in [28, 31] {
+            let (bytes, error) = read(decode(stream_of(&frame(log), 7), Codec::Zstd, "11-22-05/tweets.1.json.zst"));
+            let error = error.expect("a huge window was held");
+            assert_eq!((bytes.len(), error.kind()), (0, ErrorKind::Corrupt));
+            let text = error.to_string();
+            assert!(text.contains("11-22-05/tweets.1.json.zst") && text.contains("larger than 128 MiB"), "{text}");
         }
     }
 

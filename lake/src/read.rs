@@ -159,6 +159,13 @@ impl LineBlock {
         self.offset
     }
 
+    /// Takes the first so many bytes away, as a block of their own. They must be whole lines.
+    pub(crate) fn split_to(&mut self, at: usize) -> LineBlock {
+        let head = LineBlock { object: self.object, offset: self.offset, bytes: self.bytes.split_to(at) };
+        self.offset += at as u64;
+        head
+    }
+
     /// The block as it was read; the last line of an object may lack its newline.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

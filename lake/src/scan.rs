@@ -236,9 +236,9 @@ impl Scan {
                 }
                 unit = units.next(), if has_room && !done => match unit {
                     Some(Ok(unit)) => {
-                        running_bytes += unit.bytes();
+                        running_bytes += unit.weight();
                         let (decoders, sources) = (Arc::clone(&self.decoders), Arc::clone(&sources));
-                        running.push_back(self.workers.start(move || (unit.bytes(), decoders.decode(&unit, &sources))));
+                        running.push_back(self.workers.start(move || (unit.weight(), decoders.decode(&unit, &sources))));
                     }
                     Some(Err(error)) => (failed, done) = (Some(error), true),
                     None => done = true,

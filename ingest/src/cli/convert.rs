@@ -159,7 +159,7 @@ fn exit_of(error: &ConvertError) -> Exit {
         ConvertError::NotClosed(_) | ConvertError::Different { .. } | ConvertError::Disk { .. } => Exit::Failure,
         ConvertError::Stopped | ConvertError::Encode { .. } => Exit::Failure,
         other => match other.kind() {
-            ErrorKind::Configuration => Exit::Failure,
+            ErrorKind::Configuration | ErrorKind::NoSpace => Exit::Failure,
             kind => exit_for(kind),
         },
     }

@@ -1,7 +1,6 @@
 //! Input that is broken: each line is stored or kept as a reject with its place, and each file's fault is said by name.
 
 use std::io::Write;
-use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -9,7 +8,7 @@ use serde_json::Value;
 use crate::corpus::{BEGIN_MS, expected, joined, mixed, snowflake, v1, v2};
 use crate::files;
 use crate::lake::Lake;
-use crate::program::{Ended, Place, Program};
+use crate::program::Place;
 
 const MIB: usize = 1 << 20;
 
@@ -138,23 +137,6 @@ fn empty_files_are_read_and_leave_nothing() {
     assert_eq!(lake(&place).keys(), ["_agent.json"]);
 }
 
-/// The most memory that a process has had so far, in MiB; `None` when it has ended.
-fn peak_mib(program: &Program) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().expect("a number") / 1024)
-}
-
-/// Looks at a program's memory until it ends.
-fn peak_of(program: Program) -> (u64, Ended) {
-    let mut peak = 0;
-    while let Some(now) = peak_mib(&program) {
-        peak = now;
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    (peak, program.end())
-}
-
 #[test]
 fn a_bomb_is_one_reject_and_takes_no_memory() {
     let zeros = vec![b'0'; 4 * MIB];
@@ -169,9 +151,9 @@ fn a_bomb_is_one_reject_and_takes_no_memory() {
         assert!(bomb.len() < 8 * MIB);
         let place = files::place("");
         place.write(&format!("archive/{name}"), &bomb).write("archive/c.json", joined(&[tweet(1, "after")]));
-        let (peak, ended) = peak_of(place.start("run"));
+        let (peak, ended) = place.start("run").end_with_peak();
         assert_eq!(ended.code, Some(0), "{}", ended.err);
-        assert!(peak > 0 && peak < 200, "{name}: {peak} MiB");
+        assert!(peak < 200 << 10, "{name}: {peak} KiB");
         let lake = lake(&place);
         assert_eq!(lake.lines(), [tweet(1, "after")]);
         let [reject] = &lake.rejects()[..] else { panic!("{:?}", lake.rejects().len()) };
@@ -181,10 +163,10 @@ fn a_bomb_is_one_reject_and_takes_no_memory() {
         let object =
             format!("lake/11-20-06/tweets.{}{}", BEGIN_MS + 3_600_000, name.strip_prefix("bomb").expect("its name"));
         place.write(&object, &bomb);
-        let (peak, ended) = peak_of(place.start("cat 2025-11-20T06"));
+        let (peak, ended) = place.start("cat 2025-11-20T06").end_with_peak();
         assert_eq!((ended.code, ended.out.len()), (Some(1), 0), "{}", ended.err);
         assert!(ended.err.contains("11-20-06/tweets.") && ended.err.contains("longer than"), "{}", ended.err);
-        assert!(peak > 0 && peak < 200, "cat {name}: {peak} MiB");
+        assert!(peak < 200 << 10, "cat {name}: {peak} KiB");
     }
 }
 

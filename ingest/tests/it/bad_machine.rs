@@ -2,10 +2,11 @@
 //! that point elsewhere.
 
 use crate::corpus::{expected, joined, mixed};
+use crate::disk::{can_mount, shell, with_disk};
 use crate::files;
 use crate::http::metric;
 use crate::lake::Lake;
-use crate::program::{Ended, INGEST, Place, Program, until};
+use crate::program::{INGEST, Place, until};
 use crate::simulator::Simulator;
 
 fn lake(place: &Place) -> Lake {
@@ -19,10 +20,6 @@ fn sorted(mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 
 fn wanted(lines: &[Vec<u8>]) -> Vec<Vec<u8>> {
     sorted(expected(lines).hours.into_values().flatten().collect())
-}
-
-fn shell(place: &Place, script: &str) -> Ended {
-    Program::start(place.command("/bin/sh", &["-c", script])).end()
 }
 
 #[test]
@@ -40,32 +37,11 @@ fn a_file_limit_ends_it_and_what_was_accepted_is_stored_by_the_next_start() {
     assert!(place.done("verify").out.contains(" 0 with problems"));
 }
 
-/// Whether this machine lets us mount a disk in a namespace of our own.
-#[expect(clippy::print_stdout, reason = "a test that does not run must say so")]
-fn can_mount(place: &Place) -> bool {
-    std::fs::create_dir_all(place.path("spool")).expect("a folder is made");
-    let made = std::process::Command::new("unshare")
-        .args(["-rm", "mount", "-t", "tmpfs", "tmpfs"])
-        .arg(place.path("spool"))
-        .output();
-    let can = made.as_ref().is_ok_and(|made| made.status.success());
-    if !can {
-        println!("skipped: no disk can be mounted here: {made:?}");
-    }
-    can
-}
-
-/// Runs a script in which the spool is a disk of its own.
-fn with_disk(place: &mut Place, script: &str) -> Ended {
-    place.set("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    Program::start(place.command("/usr/bin/env", &["unshare", "-rm", "sh", "-c", script])).end()
-}
-
 #[test]
 fn a_full_disk_is_said_and_with_room_it_goes_on() {
     let lines = mixed(20_000, 2);
     let mut place = files::place("");
-    if !can_mount(&place) {
+    if !can_mount(&place, "spool") {
         return;
     }
     place.write("archive/a.json", joined(&lines));
@@ -84,7 +60,7 @@ fn a_full_disk_is_said_and_with_room_it_goes_on() {
 #[test]
 fn a_read_only_disk_is_said() {
     let mut place = files::place("");
-    if !can_mount(&place) {
+    if !can_mount(&place, "spool") {
         return;
     }
     place.write("archive/a.json", joined(&mixed(10, 1)));

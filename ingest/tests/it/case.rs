@@ -82,7 +82,7 @@ impl Case {
     /// Waits until every hour with tweets is closed, stops the agent, and looks at all it has done.
     pub(crate) fn finish(self, agent: Program) {
         self.wait_until_closed();
-        let memory = peak_kib(&agent);
+        let memory = agent.peak_kib().expect("the agent runs");
         assert!(memory < MEMORY_KIB, "{memory} KiB");
         let ended = agent.stop();
         assert_eq!((ended.code, ended.number("left_in_spool")), (Some(0), 0), "{}", ended.err);
@@ -90,11 +90,4 @@ impl Case {
         let verified = self.place.done("verify").out;
         assert!(verified.contains(" 0 with problems"), "{verified}");
     }
-}
-
-/// The most memory that a process has had, in KiB.
-pub(crate) fn peak_kib(program: &Program) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid())).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
-    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }

@@ -19,13 +19,13 @@ use crate::corpus::{BEGIN_MS, joined, snowflake, v1, v2};
 use crate::lake::{Lake, RUNTIME, fresh_bucket, go_s3, introduce, moto};
 use crate::program::{Place, Program, until};
 
-const HOUR: &str = "2025-11-20T05";
-const TWEETS: &str = "date=2025-11-20/hour=05/tweets.parquet";
-const REJECTS: &str = "date=2025-11-20/hour=05/_rejects.jsonl";
-const SUCCESS: &str = "date=2025-11-20/hour=05/_SUCCESS";
-const KILLED: Option<i32> = Some(9);
+pub(crate) const HOUR: &str = "2025-11-20T05";
+pub(crate) const TWEETS: &str = "date=2025-11-20/hour=05/tweets.parquet";
+pub(crate) const REJECTS: &str = "date=2025-11-20/hour=05/_rejects.jsonl";
+pub(crate) const SUCCESS: &str = "date=2025-11-20/hour=05/_SUCCESS";
+pub(crate) const KILLED: Option<i32> = Some(9);
 
-fn hour() -> Hour {
+pub(crate) fn hour() -> Hour {
     Hour::containing(BEGIN_MS)
 }
 
@@ -34,36 +34,53 @@ fn pattern() -> Pattern {
 }
 
 /// A place whose `lake` holds one closed hour of these objects.
-fn place(objects: &[(&[u8], Codec)]) -> Place {
+pub(crate) fn place(objects: &[(&[u8], Codec)]) -> Place {
     let mut place = Place::new();
     place.set("CAUCE_LAKE__URL", "lake").set("TMPDIR", "temp");
     fs::create_dir(place.path("temp")).expect("a folder is made");
+    close(&place, hour(), objects);
+    place
+}
+
+/// Adds a closed hour of these objects to a place's lake.
+pub(crate) fn close(place: &Place, hour: Hour, objects: &[(&[u8], Codec)]) {
     let store = LocalStore::new(place.path("lake"));
     RUNTIME.block_on(async {
         let mut entries = Vec::new();
         for (n, (lines, codec)) in (1..).zip(objects) {
             // What is no text goes in byte by byte, plain.
-            let name = object_name(&pattern(), hour(), n);
+            let name = object_name(&pattern(), hour, n);
             let entry = match std::str::from_utf8(lines) {
                 Ok(text) => object(&store, &name, text, *codec).await,
-                Err(_) => {
-                    fixture::put(&store, &name, Bytes::copy_from_slice(lines)).await;
-                    let key = Key::new(name).expect("a key");
-                    let bytes = lines.len() as u64;
-                    let lines = memchr::memchr_iter(b'\n', lines).count() as u64;
-                    let like = object(&store, "like", "", *codec).await;
-                    ObjectEntry { key, bytes, lines, ..like }
-                }
+                Err(_) => stored(&store, &name, lines, memchr::memchr_iter(b'\n', lines).count() as u64).await,
             };
             entries.push(entry);
         }
-        put_manifest(&store, &manifest(hour(), entries), None).await;
+        put_manifest(&store, &manifest(hour, entries), None).await;
+    });
+}
+
+/// Puts an object as it is; its entry, for so many lines.
+async fn stored(store: &LocalStore, name: &str, bytes: &[u8], lines: u64) -> ObjectEntry {
+    fixture::put(store, name, Bytes::copy_from_slice(bytes)).await;
+    let like = object(store, "like", "", Codec::None).await;
+    ObjectEntry { key: Key::new(name).expect("a key"), bytes: bytes.len() as u64, lines, ..like }
+}
+
+/// A place whose lake holds one closed hour of an object that is compressed already.
+pub(crate) fn place_of_compressed(bytes: &[u8], codec: Codec, lines: u64) -> Place {
+    let place = place(&[]);
+    let store = LocalStore::new(place.path("lake"));
+    RUNTIME.block_on(async {
+        let name = object_name(&pattern(), hour(), 1) + codec.extension();
+        let entry = ObjectEntry { codec, ..stored(&store, &name, bytes, lines).await };
+        put_manifest(&store, &manifest(hour(), vec![entry]), None).await;
     });
     place
 }
 
 /// So many tweets of the hour.
-fn tweets(from: u64, count: u64) -> Vec<Vec<u8>> {
+pub(crate) fn tweets(from: u64, count: u64) -> Vec<Vec<u8>> {
     let line = |n: u64| {
         let at_ms = BEGIN_MS + (n % 3_600_000).cast_signed();
         let (id, text) = (snowflake(at_ms, n), format!("tweet {n} {}", "ñ😀 ".repeat((n % 40) as usize)));
@@ -72,12 +89,12 @@ fn tweets(from: u64, count: u64) -> Vec<Vec<u8>> {
     (from..from + count).map(line).collect()
 }
 
-fn read(bytes: Vec<u8>) -> Vec<RecordBatch> {
+pub(crate) fn read(bytes: Vec<u8>) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).expect("Parquet");
     reader.build().expect("readable").collect::<Result<_, _>>().expect("whole")
 }
 
-fn numbers(batches: &[RecordBatch], column: &str) -> Vec<Option<i64>> {
+pub(crate) fn numbers(batches: &[RecordBatch], column: &str) -> Vec<Option<i64>> {
     let numbers = |batch: &RecordBatch| {
         let column = batch.column_by_name(column).expect("the column").as_primitive::<Int64Type>().clone();
         column.iter().collect::<Vec<_>>()
@@ -223,16 +240,8 @@ fn peak_kib(times: u64) -> u64 {
     let objects: Vec<(&[u8], Codec)> = objects.iter().map(|object| (object.as_slice(), Codec::None)).collect();
     let place = place(&objects);
     let program = place.start("convert --to parquet --threads 2 --row-group-rows 20000");
-    let status = format!("/proc/{}/status", program.pid());
-    let mut peak = 0;
-    // What has ended has no memory to tell of.
-    until("it has read all of it", || {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) else { return Some(()) };
-        peak = line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number");
-        None
-    });
-    assert_eq!(program.end().code, Some(0));
+    let (peak, ended) = program.end_with_peak();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     peak
 }
 
@@ -245,7 +254,7 @@ fn a_large_hour_takes_no_more_memory_than_a_small_one() {
 }
 
 /// Lengths of the files in which hours grow: beside a folder's objects, or in a folder of their own before they go to a bucket.
-fn growing(place: &Place) -> Vec<u64> {
+pub(crate) fn growing(place: &Place) -> Vec<u64> {
     let folders = ["temp", "parquet/.cauce-stage"].map(|name| fs::read_dir(place.path(name)));
     let files = folders.into_iter().flatten().flatten().flatten();
     let files = files.filter(|file| file.file_name() != "lock");

@@ -81,6 +81,12 @@ impl Lake {
         RUNTIME.block_on(self.store.get(&key)).expect("a listed object is there").0.to_vec()
     }
 
+    /// Aborts all uploads in parts that are not finished; says how many there were.
+    pub(crate) fn abort_uploads(&self) -> u64 {
+        const LATER_MS: i64 = 10_000_000_000_000;
+        RUNTIME.block_on(self.store.clean_up(LATER_MS)).expect("the server can list them")
+    }
+
     /// All objects under hour folders that are no messages, decompressed.
     pub(crate) fn objects(&self) -> Objects {
         let is_tweets = |key: &String| {

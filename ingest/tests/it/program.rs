@@ -214,6 +214,24 @@ impl Program {
         self.end()
     }
 
+    /// The most memory that it has had so far, in KiB; `None` when it has ended.
+    pub(crate) fn peak_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse().expect("a number"))
+    }
+
+    /// Waits for its end, and looks at its memory until then: what has ended has none to tell of.
+    pub(crate) fn end_with_peak(self) -> (u64, Ended) {
+        let mut peak = None;
+        until("the program has ended", || {
+            let now = self.peak_kib();
+            peak = now.or(peak);
+            now.is_none().then_some(())
+        });
+        (peak.expect("it was seen running"), self.end())
+    }
+
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         let status = until(&format!("process {} ends; it said:\n{}", self.pid(), self.err()), || {

@@ -8,6 +8,7 @@ use ::parquet::errors::ParquetError;
 use crate::catalogue::CatalogueError;
 use crate::hour::Hour;
 use crate::read::ReadError;
+use crate::store::local::kind_of;
 use crate::store::{ErrorKind, Key, StoreError};
 use crate::table::ColumnError;
 
@@ -52,7 +53,7 @@ pub enum ConvertError {
     /// A request to the target or for a manifest failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file in which an hour grows before it is put.
+    /// The file in which an hour grows before it is put, where that is not in the target.
     #[error("cannot write in {}: make it writable and make room there, or let files grow in another folder with --temp-dir (temp_dir=)", folder.display())]
     Disk {
         /// The folder.
@@ -117,8 +118,12 @@ impl ConvertError {
             ConvertError::Different { .. } => ErrorKind::PreconditionFailed,
             ConvertError::Read { source, .. } => source.kind(),
             ConvertError::Store(error) => error.kind(),
-            ConvertError::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => ErrorKind::NoSpace,
-            ConvertError::Disk { .. } | ConvertError::Encode { .. } | ConvertError::Stopped => ErrorKind::Io,
+            ConvertError::Disk { source, .. } => match kind_of(source) {
+                kind @ (ErrorKind::NoSpace | ErrorKind::AccessDenied) => kind,
+                // What is missing is no object.
+                _ => ErrorKind::Io,
+            },
+            ConvertError::Encode { .. } | ConvertError::Stopped => ErrorKind::Io,
         }
     }
 

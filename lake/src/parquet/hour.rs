@@ -2,6 +2,7 @@
 //! Nothing here touches the target.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -53,14 +54,10 @@ impl<'a> Common<'a> {
     }
 }
 
-fn disk(folder: &Folder, source: std::io::Error) -> ConvertError {
-    ConvertError::Disk { folder: folder.path.clone(), source }
-}
-
 /// What went wrong while encoding: most often the disk.
 fn encoding(folder: &Folder, name: &str, error: ParquetError) -> ConvertError {
     match disk_failure(&error) {
-        Some(failure) => disk(folder, std::io::Error::new(failure.kind(), failure.to_string())),
+        Some(failure) => folder.failed(io::Error::new(failure.kind(), failure.to_string())),
         None => ConvertError::Encode { name: name.to_owned(), source: Arc::new(error) },
     }
 }
@@ -193,7 +190,7 @@ impl<'c, 'a> Making<'c, 'a> {
         let bytes = self.read.add(&scanned);
         let rejects = scanned.rejects.len() as u64;
         for line in &scanned.rejects {
-            self.rejects.add(line, self.common.lakes.lakes().len() > 1).map_err(|error| disk(self.folder, error))?;
+            self.rejects.add(line, self.common.lakes.lakes().len() > 1).map_err(|error| self.folder.failed(error))?;
         }
         self.rejected += rejects;
         let rows = scanned.rows.batch.num_rows() as u64;
@@ -260,7 +257,7 @@ impl<'c, 'a> Making<'c, 'a> {
     /// Ends all files. `stamp` is what they say of their making.
     pub(super) async fn finish(self, stamp: &Stamp) -> Result<Made, ConvertError> {
         let Making { folder, entry, split, files, rejects, rejected, read, .. } = self;
-        let mut rejects = rejects.finish().map_err(|error| disk(folder, error))?;
+        let mut rejects = rejects.finish().map_err(|error| folder.failed(error))?;
         if files.is_empty() && rejects.is_some() {
             return Err(ConvertError::NothingRead { name: entry.name.clone(), rejects: rejected });
         }

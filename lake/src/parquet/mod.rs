@@ -48,6 +48,9 @@ pub use error::ConvertError;
 pub use options::{Compression, CompressionError, ConvertOptions};
 pub use progress::{Callback, HourReport, Outcome, Progress, Summary};
 
+/// A copy into a folder that has not grown for so long is nobody's any more.
+const LEFT_BEHIND_MS: i64 = 24 * 3_600_000;
+
 /// Converts hours of lakes to Parquet in a target.
 ///
 /// `ranges` names the hours: of a range of one the hour must be there, of a longer one those that are there are taken; without
@@ -94,6 +97,11 @@ pub async fn convert_hours(
         return Ok(summary.told(&common));
     }
     let folder = Folder::new(options.temp_dir.as_deref(), target)?;
+    if target.files().is_some() {
+        // Copies that were killed half-way. That this fails is told by the first put. In a bucket unfinished uploads may be somebody
+        // else's, and are left to its lifecycle rule.
+        let _ = target.clean_up(jiff::Timestamp::now().as_millisecond() - LEFT_BEHIND_MS).await;
+    }
     let convert = |job| convert(&common, &folder, job, target);
     let mut done = stream::iter(&plan.jobs).map(convert).buffered(options.jobs.max(1));
     while let Some((job, result)) = done.next().await {

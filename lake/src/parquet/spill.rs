@@ -13,6 +13,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 
+use super::ConvertError;
+use crate::store::local::write_error;
 use crate::store::{Body, Store, StoreError};
 
 const PREFIX: &str = "cauce-convert-";
@@ -25,7 +27,7 @@ const UNLOCKED: Duration = Duration::from_secs(60);
 /// Where files grow.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    pub(super) path: PathBuf,
+    path: PathBuf,
     /// Whether a file here becomes the object itself.
     is_workshop: bool,
 }
@@ -46,6 +48,15 @@ impl Folder {
     /// One that is not the target's.
     pub(super) fn elsewhere(path: &Path) -> Folder {
         Folder { path: path.to_owned(), is_workshop: false }
+    }
+
+    /// A file here that could not be written. In the workshop it is the target that refuses, and another folder would not help.
+    pub(super) fn failed(&self, error: io::Error) -> ConvertError {
+        if self.is_workshop {
+            write_error(&self.path, error).into()
+        } else {
+            ConvertError::Disk { folder: self.path.clone(), source: error }
+        }
     }
 }
 

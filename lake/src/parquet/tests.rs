@@ -171,6 +171,19 @@ async fn a_rerun_does_nothing_until_it_is_told_to_replace() {
 }
 
 #[tokio::test]
+async fn a_copy_into_a_folder_that_was_killed_long_ago_is_removed() {
+    let place = Place::new();
+    closed_hour(&place.store("lake"), &place.pattern, hour(HOUR), 1..10, Codec::None).await;
+    let hidden = place.folder.path().join("parquet/.cauce-stage");
+    std::fs::create_dir_all(&hidden).expect("a folder is made");
+    let file = std::fs::File::create(hidden.join("stage-1-0")).expect("a file is made");
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
+    file.set_modified(yesterday).expect("the disk knows times");
+    place.convert(&[HOUR], &place.options()).await.expect("converted");
+    assert_eq!(place.growing(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_missing_marker_is_put_by_the_next_run() {
     let place = Place::new();
     closed_hour(&place.store("lake"), &place.pattern, hour(HOUR), 1..10, Codec::None).await;

@@ -153,7 +153,8 @@ impl Decoding {
 
     fn finish(&mut self) {
         let rejects = std::mem::take(&mut self.rejects);
-        let held = self.decoder.bytes() + rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
+        let kept = |reject: &RejectedLine| size_of_val(reject) + reject.key.as_str().len() + reject.bytes.len();
+        let held = self.decoder.bytes() + rejects.iter().map(kept).sum::<usize>();
         self.parts.push(Part {
             rows: self.decoder.finish(),
             counts: std::mem::take(&mut self.counts),

@@ -233,3 +233,21 @@ async fn nothing_is_read_before_the_first_poll_and_dropping_the_stream_ends_it()
     }
     assert_eq!(store.count(Call::Read, ""), begun);
 }
+
+#[test]
+fn very_short_lines_are_shared_out_by_their_number_and_keep_their_places() {
+    const LINES: u64 = 100_000;
+    for (store, _folder) in stores() {
+        let scanned = run_time().block_on(async {
+            let sources = sources(&store, &["x\n".repeat(LINES as usize)], &[]).await;
+            let options = ScanOptions { as_decoded: true, ..options(10_000) };
+            scan(sources, &projection(&["tweet_id"]), &Workers::default(), &options).try_collect::<Vec<_>>().await
+        });
+        let scanned = scanned.expect("readable");
+        assert!(scanned.iter().all(|one| one.rejects.len() <= 2 * 16_384), "{} shares", scanned.len());
+        let places: Vec<_> =
+            scanned.iter().flat_map(|one| &one.rejects).map(|reject| (reject.line, reject.offset)).collect();
+        let wanted: Vec<_> = (1..=LINES).map(|line| (line, 2 * (line - 1))).collect();
+        assert!(places == wanted, "{} rejects", places.len());
+    }
+}

@@ -1,13 +1,18 @@
 //! Blocks of lines, gathered into shares that are worth the way to another processor, with the number of each block's first
 //! line. A share may hold the lines of many small objects; a large object has many shares.
 
+use std::collections::VecDeque;
+
 use futures_util::StreamExt;
 
 use crate::read::{FileLines, LineBlock, LineStream, ReadError};
 
-/// A share has at least so many bytes, but for the last one: some milliseconds of decoding. Each costs some 60 µs beside: with
+/// A share weighs at least so much, but for the last one: some milliseconds of decoding. Each costs some 60 µs beside: with
 /// shares of 256 KiB a conversion took a fifth longer, with 512 KiB a twentieth.
 pub(super) const UNIT_BYTES: usize = 2 << 20;
+/// A line weighs at least so many bytes: what is kept of one, its newline's place or itself as a reject, can be far more than
+/// its own length.
+const LEAST_LINE_BYTES: usize = 128;
 
 /// A block of lines and the number of its first one in its object, counted from 1.
 #[derive(Debug)]
@@ -38,12 +43,13 @@ impl Numbered {
 pub(super) struct Unit {
     pub(super) blocks: Vec<Numbered>,
     bytes: usize,
+    lines: usize,
 }
 
 impl Unit {
-    /// Length of its lines.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    /// What its lines cost in memory, about.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.max(self.lines * LEAST_LINE_BYTES)
     }
 }
 
@@ -51,23 +57,51 @@ impl Unit {
 #[derive(Default)]
 struct Gathering {
     gathered: Unit,
+    /// Blocks that are not gathered yet: what is left of one that is more than a share.
+    waiting: VecDeque<Numbered>,
     object: usize,
     /// Lines of the object before the next block.
     lines: u64,
 }
 
 impl Gathering {
-    /// Adds a block; gives a share when there is enough for one.
-    fn push(&mut self, block: LineBlock) -> Option<Unit> {
+    /// Adds a block.
+    fn push(&mut self, mut block: LineBlock) {
+        const MOST_LINES: usize = UNIT_BYTES / LEAST_LINE_BYTES;
         if block.object() != self.object {
             (self.object, self.lines) = (block.object(), 0);
         }
+        let mut newlines: Vec<usize> = memchr::memchr_iter(b'\n', block.bytes()).collect();
+        if newlines.len() > MOST_LINES {
+            let last = (newlines.len() - 1) / MOST_LINES * MOST_LINES;
+            let mut start = 0;
+            for share in newlines[..last].chunks(MOST_LINES) {
+                let end = share[MOST_LINES - 1] + 1;
+                self.wait(block.split_to(end - start), share.iter().map(|at| at - start).collect());
+                start = end;
+            }
+            newlines = newlines[last..].iter().map(|at| at - start).collect();
+        }
+        self.wait(block, newlines);
+    }
+
+    fn wait(&mut self, block: LineBlock, newlines: Vec<usize>) {
         let first_line = self.lines + 1;
-        let newlines: Vec<usize> = memchr::memchr_iter(b'\n', block.bytes()).collect();
         self.lines += newlines.len() as u64;
-        self.gathered.bytes += block.bytes().len();
-        self.gathered.blocks.push(Numbered { block, first_line, newlines });
-        if self.gathered.bytes >= UNIT_BYTES { self.rest() } else { None }
+        self.waiting.push_back(Numbered { block, first_line, newlines });
+    }
+
+    /// A share, if there is enough for one.
+    fn next(&mut self) -> Option<Unit> {
+        while let Some(numbered) = self.waiting.pop_front() {
+            self.gathered.bytes += numbered.block.bytes().len();
+            self.gathered.lines += numbered.newlines.len();
+            self.gathered.blocks.push(numbered);
+            if self.gathered.weight() >= UNIT_BYTES {
+                return self.rest();
+            }
+        }
+        None
     }
 
     /// What has been gathered, if there is something.
@@ -91,13 +125,13 @@ impl Units {
     /// The next share; an error comes behind all lines before it, and is the last. Nothing is lost when the future is
     /// dropped before its end.
     pub(super) async fn next(&mut self) -> Option<Result<Unit, ReadError>> {
-        while let Some(blocks) = &mut self.blocks {
+        loop {
+            if let Some(unit) = self.gathering.next() {
+                return Some(Ok(unit));
+            }
+            let Some(blocks) = &mut self.blocks else { break };
             match blocks.next().await {
-                Some(Ok(block)) => {
-                    if let Some(unit) = self.gathering.push(block) {
-                        return Some(Ok(unit));
-                    }
-                }
+                Some(Ok(block)) => self.gathering.push(block),
                 Some(Err(error)) => {
                     self.blocks = None;
                     self.failed = Some(error);
@@ -126,12 +160,11 @@ impl FileUnits {
     /// As [`Units::next`].
     pub(super) fn next(&mut self) -> Option<(u64, Result<Unit, ReadError>)> {
         let unit = loop {
+            if let Some(unit) = self.gathering.next() {
+                break Some(Ok(unit));
+            }
             match self.lines.next() {
-                Some(Ok(block)) => {
-                    if let Some(unit) = self.gathering.push(block) {
-                        break Some(Ok(unit));
-                    }
-                }
+                Some(Ok(block)) => self.gathering.push(block),
                 Some(Err(error)) => self.failed = Some(error),
                 None => break self.gathering.rest().map(Ok).or_else(|| self.failed.take().map(Err)),
             }

@@ -24,6 +24,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+pub(crate) use publish::write_error;
+
 use super::{Content, ETag, ErrorKind, FileContent, Files, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
 
 /// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
@@ -90,21 +92,27 @@ fn is_hidden(key: &Key) -> bool {
     key.as_str().split('/').next() == Some(HIDDEN)
 }
 
-/// Says what an operating system's error means, naming the path.
-fn io_error(action: &str, path: &Path, error: io::Error) -> StoreError {
-    let kind = match error.kind() {
+/// What an operating system's error means.
+pub(crate) fn kind_of(error: &io::Error) -> ErrorKind {
+    match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::AccessDenied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
         io::ErrorKind::AlreadyExists => ErrorKind::PreconditionFailed,
         _ => ErrorKind::Io,
-    };
+    }
+}
+
+/// Says what an operating system's error means, naming the path.
+fn io_error(action: &str, path: &Path, error: io::Error) -> StoreError {
+    let kind = kind_of(&error);
     let detail = match (kind, error.kind()) {
         (ErrorKind::NotFound, io::ErrorKind::IsADirectory) => "there is a folder of this name, not a file".to_owned(),
         (ErrorKind::NotFound, _) => "there is no such file".to_owned(),
         (ErrorKind::PreconditionFailed, _) => "there is such a file already".to_owned(),
-        (_, io::ErrorKind::ReadOnlyFilesystem) => "the disk is mounted read-only".to_owned(),
+        (_, io::ErrorKind::ReadOnlyFilesystem) => "the disk is mounted read-only: mount it for writing".to_owned(),
         (ErrorKind::AccessDenied, _) => "permission denied: correct the owner or mode of the folder".to_owned(),
+        (_, io::ErrorKind::FileTooLarge) => "a file must not become so long: raise the limit (ulimit -f)".to_owned(),
         (ErrorKind::NoSpace, _) => "the disk is full or over quota: make room".to_owned(),
         (_, io::ErrorKind::NotADirectory) => "a part of the path is a file, not a folder".to_owned(),
         (_, io::ErrorKind::CrossesDevices) => {

@@ -501,8 +501,8 @@ def convert(
         messages_until: The last hour whose deletes are considered.
         jobs: Hours on their way at once; each takes memory of its own.
         threads: Threads that decode and encode; as many as there are processors where it is not given.
-        temp_dir: Where a file grows before it is put; without it, in the target where that is a local folder, else where Python's
-            `tempfile` puts files.
+        temp_dir: Where a file grows before it is put; without it, in the target where that is a local folder, else
+            where Python's `tempfile` puts files.
 
     Raises:
         ConvertFailed: Some hours failed; `summary` tells what became of each.

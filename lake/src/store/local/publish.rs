@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -121,7 +121,7 @@ impl LocalStore {
             }
             Body::File { path: from, bytes } => {
                 let source = File::open(from).map_err(|error| body_error(from, error))?;
-                let (staged, file, found) = if from.parent() == Some(&hidden) {
+                let (staged, file, found) = if from.parent().is_some_and(|folder| is_same(folder, &hidden)) {
                     let found = source.metadata().map_err(|error| body_error(from, error))?.len();
                     (Staged { path: from.clone(), ours: false }, source, found)
                 } else {
@@ -236,6 +236,11 @@ impl LocalStore {
     }
 }
 
+/// Whether two paths name one folder, be one of them relative.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((absolute(one), absolute(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// The folder above, also of one that is named by a relative path.
 fn above(folder: &Path) -> &Path {
     folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -280,7 +285,7 @@ fn no_links(error: &io::Error) -> bool {
 }
 
 /// As [`io_error`], where a missing or present file means something else than it does to a reader.
-fn write_error(path: &Path, error: io::Error) -> StoreError {
+pub(crate) fn write_error(path: &Path, error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::NotFound => plain(path, "a folder on the way there vanished", error),
         io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
