@@ -18,6 +18,7 @@ pub mod s3;
 mod s3_config;
 mod s3_error;
 pub mod s3_multipart;
+mod s3_page;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

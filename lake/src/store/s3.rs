@@ -24,6 +24,7 @@ use futures_util::{StreamExt, stream};
 
 use super::s3_error::{Place, from_sdk};
 use super::s3_multipart::Multipart;
+use super::s3_page::Pages;
 use super::{Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, S3Options, Store};
 use super::{StoreError, s3_config};
 
@@ -58,6 +59,7 @@ impl S3Store {
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts(0))
+            .interceptor(Pages)
             .build();
         Ok(S3Store {
             client: Client::from_conf(config),
@@ -239,28 +241,32 @@ impl Store for S3Store {
         let is_after = |name: &str| list.after.as_deref().is_none_or(|after| after < name);
         let mut page = ListPage::default();
         let mut last = String::new();
-        for object in answer.contents() {
-            let Some(name) = object.key().and_then(|name| name.strip_prefix(&self.root)) else { continue };
-            last = last.max(name.to_owned());
+        let is_truncated = answer.is_truncated() == Some(true);
+        for object in answer.contents.unwrap_or_default() {
+            let Some(name) = object.key.as_deref().and_then(|name| name.strip_prefix(&self.root)) else { continue };
+            if *name > *last {
+                last.clear();
+                last.push_str(name);
+            }
             let Ok(key) = Key::new(name) else { continue };
             if is_after(name) {
                 page.objects.push(ObjectMeta {
                     key,
-                    bytes: object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
-                    etag: tag(object.e_tag()),
+                    bytes: object.size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+                    etag: ETag(object.e_tag.unwrap_or_default()),
                     sha256: None,
-                    modified_ms: object.last_modified().and_then(|time| time.to_millis().ok()).unwrap_or(0),
+                    modified_ms: object.last_modified.and_then(|time| time.to_millis().ok()).unwrap_or(0),
                 });
             }
         }
-        for folder in answer.common_prefixes() {
+        for folder in answer.common_prefixes.unwrap_or_default() {
             let Some(name) = folder.prefix().and_then(|name| name.strip_prefix(&self.root)) else { continue };
             last = last.max(name.to_owned());
             if is_after(name) {
                 page.folders.push(name.to_owned());
             }
         }
-        if answer.is_truncated() == Some(true) {
+        if is_truncated {
             if !is_after(&last) {
                 let detail =
                     "the server does not go on after a key (start-after): its listing cannot be read to the end";
