@@ -20,7 +20,7 @@ const LAST: i64 = 2_016_144; // 2200-01-01T00
 /// `TypeError` and `ValueError` for what names none.
 pub(crate) fn hour(when: &Bound<'_, PyAny>) -> PyResult<LakeHour> {
     if let Ok(moment) = when.cast::<PyDateTime>() {
-        return Ok(instant(moment)?.0);
+        return hour_of(&in_utc(moment)?);
     }
     if let Ok(text) = when.cast::<PyString>() {
         return parse(text.to_str()?);
@@ -90,17 +90,23 @@ fn edge(when: &Bound<'_, PyAny>) -> PyResult<(LakeHour, bool)> {
 
 /// The hour that holds a moment, and whether it is the hour's first.
 fn instant(moment: &Bound<'_, PyDateTime>) -> PyResult<(LakeHour, bool)> {
-    let utc;
+    let utc = in_utc(moment)?;
+    let whole = utc.get_minute() == 0 && utc.get_second() == 0 && utc.get_microsecond() == 0;
+    Ok((hour_of(&utc)?, whole))
+}
+
+/// The same moment by the clocks of UTC.
+fn in_utc<'py>(moment: &Bound<'py, PyDateTime>) -> PyResult<Bound<'py, PyDateTime>> {
     let zone = PyTzInfo::utc(moment.py())?;
-    let moment = if moment.get_tzinfo().is_some_and(|own| !own.is(zone)) {
-        utc = moment.call_method1("astimezone", (zone,))?.cast_into::<PyDateTime>()?;
-        &utc
-    } else {
-        moment
-    };
-    let hour = civil(moment.get_year(), moment.get_month(), moment.get_day(), moment.get_hour())?;
-    let whole = moment.get_minute() == 0 && moment.get_second() == 0 && moment.get_microsecond() == 0;
-    Ok((hour, whole))
+    if moment.get_tzinfo().is_some_and(|own| !own.is(zone)) {
+        return Ok(moment.call_method1("astimezone", (zone,))?.cast_into::<PyDateTime>()?);
+    }
+    Ok(moment.clone())
+}
+
+/// The hour of a moment in UTC. All of a year's may be asked for, so it looks at nothing but what names an hour.
+fn hour_of(utc: &Bound<'_, PyDateTime>) -> PyResult<LakeHour> {
+    civil(utc.get_year(), utc.get_month(), utc.get_day(), utc.get_hour())
 }
 
 fn civil(year: i32, month: u8, day: u8, hour: u8) -> PyResult<LakeHour> {
