@@ -15,8 +15,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorErr
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_types::date_time::{DateTime, Format};
 use quick_xml::Reader as Xml;
-use quick_xml::escape::unescape;
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
+
+/// Most names and tags are shorter than this, so that each is allocated once.
+const TEXT_BYTES: usize = 64;
 
 /// Has the pages of a client's listings read by [`Reader`].
 #[derive(Debug)]
@@ -74,21 +77,18 @@ fn page(text: &str) -> Option<ListObjectsV2Output> {
     xml.config_mut().expand_empty_elements = true;
     loop {
         match xml.read_event().ok()? {
-            Event::Start(root) if is(&root, "ListBucketResult") => break,
+            Event::Start(root) if name(&root) == "ListBucketResult" => break,
             Event::Decl(_) | Event::Text(_) => {}
             _ => return None,
         }
     }
     let (mut objects, mut folders, mut is_truncated) = (Vec::new(), Vec::new(), None);
     children(&mut xml, |xml, tag| {
-        if is(tag, "Contents") {
-            objects.push(object(xml)?);
-        } else if is(tag, "CommonPrefixes") {
-            folders.push(folder(xml)?);
-        } else if is(tag, "IsTruncated") {
-            is_truncated = Some(content(xml, tag)?.parse().ok()?);
-        } else {
-            xml.read_to_end(tag.name()).ok()?;
+        match name(tag) {
+            "Contents" => objects.push(object(xml)?),
+            "CommonPrefixes" => folders.push(folder(xml)?),
+            "IsTruncated" => is_truncated = Some(content(xml)?.parse().ok()?),
+            _ => pass_by(xml, tag)?,
         }
         Some(())
     })?;
@@ -99,16 +99,12 @@ fn page(text: &str) -> Option<ListObjectsV2Output> {
 fn object(xml: &mut Xml<&[u8]>) -> Option<Object> {
     let (mut key, mut modified, mut etag, mut size) = (None, None, None, None);
     children(xml, |xml, tag| {
-        if is(tag, "Key") {
-            key = Some(content(xml, tag)?);
-        } else if is(tag, "LastModified") {
-            modified = Some(DateTime::from_str(&content(xml, tag)?, Format::DateTimeWithOffset).ok()?);
-        } else if is(tag, "ETag") {
-            etag = Some(content(xml, tag)?);
-        } else if is(tag, "Size") {
-            size = Some(content(xml, tag)?.parse().ok()?);
-        } else {
-            xml.read_to_end(tag.name()).ok()?;
+        match name(tag) {
+            "Key" => key = Some(content(xml)?),
+            "LastModified" => modified = Some(DateTime::from_str(&content(xml)?, Format::DateTimeWithOffset).ok()?),
+            "ETag" => etag = Some(content(xml)?),
+            "Size" => size = Some(content(xml)?.parse().ok()?),
+            _ => pass_by(xml, tag)?,
         }
         Some(())
     })?;
@@ -118,10 +114,9 @@ fn object(xml: &mut Xml<&[u8]>) -> Option<Object> {
 fn folder(xml: &mut Xml<&[u8]>) -> Option<CommonPrefix> {
     let mut prefix = None;
     children(xml, |xml, tag| {
-        if is(tag, "Prefix") {
-            prefix = Some(content(xml, tag)?);
-        } else {
-            xml.read_to_end(tag.name()).ok()?;
+        match name(tag) {
+            "Prefix" => prefix = Some(content(xml)?),
+            _ => pass_by(xml, tag)?,
         }
         Some(())
     })?;
@@ -143,17 +138,28 @@ fn children<'a>(
     }
 }
 
-fn is(tag: &BytesStart<'_>, name: &str) -> bool {
-    tag.local_name().into_inner() == name
+fn name<'a>(tag: &'a BytesStart<'_>) -> &'a str {
+    tag.local_name().into_inner()
 }
 
-/// The text in an element that holds nothing else.
-fn content(xml: &mut Xml<&[u8]>, tag: &BytesStart<'_>) -> Option<String> {
-    let text = xml.read_text(tag.name()).ok()?.into_inner();
-    if text.contains('<') {
-        return None;
+fn pass_by(xml: &mut Xml<&[u8]>, tag: &BytesStart<'_>) -> Option<()> {
+    xml.read_to_end(tag.name()).ok().map(|_| ())
+}
+
+/// The text in the element that is open, which holds nothing else.
+fn content(xml: &mut Xml<&[u8]>) -> Option<String> {
+    let mut text = String::with_capacity(TEXT_BYTES);
+    loop {
+        match xml.read_event().ok()? {
+            Event::Text(part) => text.push_str(&part.into_inner()),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref().ok()? {
+                Some(character) => text.push(character),
+                None => text.push_str(resolve_predefined_entity(&reference)?),
+            },
+            Event::End(_) => return Some(text),
+            _ => return None,
+        }
     }
-    unescape(&text).ok().map(std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]
