@@ -1,10 +1,14 @@
 //! Which manifests a lake has, and their content: `_hours/` listed by name range, pages side by side where there are many, and
 //! fetched many at a time.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::hour::{Hour, HourRange};
@@ -13,6 +17,11 @@ use crate::store::{ErrorKind, List, Store, StoreError};
 
 /// Manifests are small: what counts is the way there and back, not the bytes.
 const CONCURRENCY: usize = 32;
+/// So many are asked for at once to begin with, since each takes a connection of its own: a store that is near has given a day's
+/// manifests before two dozen more are made.
+const FEW: usize = 4;
+/// One that has not done so by then is far.
+const NEAR: Duration = Duration::from_millis(5);
 /// Hours whose manifests fill a page of a thousand names, with room for a few late ones.
 const HOURS_IN_PAGE: i64 = 990;
 /// Most pages that are asked for at once, behind the first one.
@@ -112,11 +121,23 @@ pub(super) async fn fetch(
     names: Vec<ManifestName>,
     arrivals: Arrivals,
 ) -> Result<Vec<Fetched>, StoreError> {
+    let room = Arc::new(Semaphore::new(FEW));
     let one = |name: ManifestName| {
-        on_its_own(fetch_one(Arc::clone(store), name, arrivals), move || format!("read {}", name.key()))
+        let (store, room) = (Arc::clone(store), Arc::clone(&room));
+        let fetching = async move {
+            let _place = room.acquire().await.expect("it is never closed");
+            fetch_one(store, name, arrivals).await
+        };
+        on_its_own(fetching, move || format!("read {}", name.key()))
     };
-    let fetched: Vec<Option<Fetched>> =
-        stream::iter(names.into_iter().map(one)).buffered(CONCURRENCY).try_collect().await?;
+    let mut fetching = pin!(stream::iter(names.into_iter().map(one)).buffered(CONCURRENCY).try_collect());
+    let fetched: Vec<Option<Fetched>> = match timeout(NEAR, &mut fetching).await {
+        Ok(fetched) => fetched?,
+        Err(_) => {
+            room.add_permits(CONCURRENCY - FEW);
+            fetching.await?
+        }
+    };
     Ok(fetched.into_iter().flatten().collect())
 }
 
@@ -180,6 +201,25 @@ mod tests {
             put(store.as_ref(), &format!("{foreign}z"), "").await;
         }
         store
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_far_is_asked_for_many_manifests_at_once() {
+        let names: Vec<_> = many().into_iter().take(2 * CONCURRENCY).collect();
+        let store = lake_of(&names).await;
+        let gate = store.hold(Call::Get, HOURS_PREFIX);
+        let store: Arc<dyn Store> = store;
+        let fetching = async { fetch(&store, names.clone(), Arrivals::Kept).await };
+        let asking = async {
+            // None of them is answered before all of them are asked for.
+            for _ in 0..CONCURRENCY {
+                gate.arrival().await;
+            }
+            gate.open();
+        };
+        let (fetched, ()) = tokio::join!(fetching, asking);
+        let fetched: Vec<_> = fetched.expect("it answers").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(fetched, names);
     }
 
     #[tokio::test]
