@@ -367,7 +367,7 @@ proptest! {
         yearly in any::<bool>(), window in (430_000i64..520_000, 1i64..3000),
     ) {
         let pattern = if yearly { pattern("dt=%Y-%m-%d/hour=%H", Escapes::Cauce) } else { yearless() };
-        let run_time = tokio::runtime::Builder::new_current_thread().build().expect("a run time");
+        let run_time = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a run time");
         let (listed, ranged) = run_time.block_on(async {
             let store = MemoryStore::new();
             for (index, (closed, late)) in &indices {
