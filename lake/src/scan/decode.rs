@@ -66,6 +66,7 @@ impl Decoders {
 
 /// A line and where it stands.
 struct Line<'a> {
+    /// Without its newline.
     line: &'a [u8],
     /// From 1.
     number: u64,
