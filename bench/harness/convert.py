@@ -72,6 +72,22 @@ def one_file(places: Places) -> list[Comparison]:
                 against_duckdb(kind),
                 data.size(lake) / 1e6,
                 same_cells=True,
+                lake=lake,
+            )
+        )
+    for kind in ("v1", "v2"):
+        lake = data.hour(places.data, kind, places.megabytes // 4)
+        source = next(lake.glob("10-31-00/*.json"))
+        found.append(
+            Comparison(
+                f"convert-{kind}-quarter",
+                f"{kind}: one hour of a quarter of that, 27 columns",
+                "The same of less: what starting costs shows more.",
+                [cauce(places, lake, CAUCE, "--columns", PROJECTION), peer(places, "DuckDB", "convert_duckdb.py", kind, source)],
+                [Goal("wall", "DuckDB", 3)],
+                data.size(lake) / 1e6,
+                same_cells=True,
+                lake=lake,
             )
         )
     return found
@@ -92,6 +108,7 @@ def one_day(places: Places) -> list[Comparison]:
                 against_duckdb(kind),
                 data.size(lake) / 1e6,
                 same_cells=True,
+                lake=lake,
             )
         )
     return found
@@ -114,6 +131,7 @@ def whole_table(places: Places) -> list[Comparison]:
                 [cauce(places, lake, CAUCE), cauce(places, lake, "Cauce, with raw", "--raw"), *against],
                 [Goal("wall", "DuckDB, inferred", 2.5), Goal("wall", "DuckDB, inferred", 2.5, by="Cauce, with raw")],
                 data.size(lake) / 1e6,
+                lake=lake,
             )
         )
     return found

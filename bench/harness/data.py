@@ -6,6 +6,7 @@
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -88,6 +89,24 @@ def year(root: pathlib.Path) -> pathlib.Path:
 
 def size(lake: pathlib.Path) -> int:
     return sum(file.stat().st_size for file in lake.glob("1*/*.json"))
+
+
+def read_in(lake: pathlib.Path) -> None:
+    """Puts a lake's objects into the page cache by reading them from the disk, front to end, as a job finds what was read before it.
+
+    Where they are still there from being written, in whatever pieces, Linux may hold them in small pages only, and reading them then costs up to
+    twice as much: figures would depend on who made the data, and on when.
+    """
+    for file in sorted(lake.glob("1*/*.json")):
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            if hasattr(os, "posix_fadvise"):
+                os.fsync(descriptor)  # only what is on the disk can be dropped
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            while os.read(descriptor, 1 << 20):
+                pass
+        finally:
+            os.close(descriptor)
 
 
 def close(lake: pathlib.Path, begin: datetime.datetime, objects: Iterable[pathlib.Path]) -> None:

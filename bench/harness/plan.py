@@ -1,5 +1,6 @@
 """The words of a benchmark: who runs, in which comparison, against which goal."""
 
+import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -49,6 +50,7 @@ class Comparison:
     goals: list[Goal] = field(default_factory=list)
     megabytes: float | None = None  # of input, for a rate
     same_cells: bool = False  # hold the Parquet of everybody against the first one's
+    lake: pathlib.Path | None = None  # a folder that is read, to be in the page cache
 
 
 Outcome = Run | Failed

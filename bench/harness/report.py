@@ -13,9 +13,9 @@ INTRO = """\
 <!-- Written by `make bench`. Change bench/notes.md and bench/harness/report.py instead. -->
 
 Cauce and what a user would pick instead, doing the same work in the same run: whole processes from start to end with imports,
-one after the other in turn, after a warm-up each, input in the page cache. A figure is the median of the rounds with the least and the most; a
-ratio is the median of the ratios within a round, so that a machine that is busy for a while tilts nothing. "Times Cauce" says how many
-times as much as Cauce.
+one after the other in turn, after a warm-up each, input in the page cache as reading it from the disk leaves it there. A figure is the
+median of the rounds with the least and the most; a ratio is the median of the ratios within a round, so that a machine that is busy for a
+while tilts nothing. "Times Cauce" says how many times as much as Cauce.
 """
 
 # Load average (1 minute) beyond one a core from which something else counts as running: the build that comes first leaves some.

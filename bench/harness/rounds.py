@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+from harness import data
 from harness.measure import Failed, Run, run
 from harness.plan import CAUCE, METRICS, Comparison, Contender, Say
 
@@ -54,6 +55,8 @@ class Rounds:
     def measure(self, compare: Checked) -> dict[str, Any]:
         """Everything, as it goes into the results."""
         contenders = self.comparison.contenders
+        if self.comparison.lake:
+            data.read_in(self.comparison.lake)
         for one in contenders:  # the warm-up: caches are filled, outputs are compared
             if one.rounds is None:
                 self.once(one)

@@ -34,6 +34,7 @@ def reading(places: Places) -> list[Comparison]:
             both(),
             goals,
             megabytes,
+            lake=lake,
         ),
         Comparison(
             "spark-v2-again",
@@ -43,5 +44,6 @@ def reading(places: Places) -> list[Comparison]:
             both("--again"),
             goals,
             megabytes,
+            lake=lake,
         ),
     ]
