@@ -87,6 +87,14 @@ impl Source {
             Source::Unreadable { key, .. } => key,
         }
     }
+
+    /// Which of several lakes holds it, counted from 0.
+    pub(crate) fn lake(&self) -> usize {
+        match self {
+            Source::Object(_, object) => object.lake,
+            Source::Unreadable { .. } => 0,
+        }
+    }
 }
 
 /// What ends the reading of an object.

@@ -8,7 +8,6 @@ use ::parquet::errors::ParquetError;
 use crate::catalogue::CatalogueError;
 use crate::hour::Hour;
 use crate::read::ReadError;
-use crate::store::local::kind_of;
 use crate::store::{ErrorKind, Key, StoreError};
 use crate::table::ColumnError;
 
@@ -118,7 +117,7 @@ impl ConvertError {
             ConvertError::Different { .. } => ErrorKind::PreconditionFailed,
             ConvertError::Read { source, .. } => source.kind(),
             ConvertError::Store(error) => error.kind(),
-            ConvertError::Disk { source, .. } => match kind_of(source) {
+            ConvertError::Disk { source, .. } => match ErrorKind::of(source) {
                 kind @ (ErrorKind::NoSpace | ErrorKind::AccessDenied) => kind,
                 // What is missing is no object.
                 _ => ErrorKind::Io,

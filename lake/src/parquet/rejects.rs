@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_reject_is_written_with_its_place_and_its_bytes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut rejects = Rejects::new(&Folder::elsewhere(folder.path()));
+        let mut rejects = Rejects::new(&Folder::Elsewhere(folder.path().into()));
         let line = RejectedLine {
             lake: 1,
             key: Key::new("11-22-05/a.json").expect("a key"),
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn without_rejects_there_is_no_file() {
-        let rejects = Rejects::new(&Folder::elsewhere("/nowhere".as_ref()));
+        let rejects = Rejects::new(&Folder::Elsewhere("/nowhere".into()));
         assert!(rejects.finish().expect("nothing to write").is_none());
     }
 }

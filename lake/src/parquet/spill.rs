@@ -14,8 +14,7 @@ use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 
 use super::ConvertError;
-use crate::store::local::write_error;
-use crate::store::{Body, Store, StoreError};
+use crate::store::{Body, Store, StoreError, Workshop};
 
 const PREFIX: &str = "cauce-convert-";
 const BUFFER_BYTES: usize = 64 << 10;
@@ -26,10 +25,11 @@ const UNLOCKED: Duration = Duration::from_secs(60);
 
 /// Where files grow.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
-    path: PathBuf,
-    /// Whether a file here becomes the object itself.
-    is_workshop: bool,
+pub(super) enum Folder {
+    /// In the target's own folder for it: a file here becomes the object itself.
+    Workshop(Workshop),
+    /// In another one: a file here is copied, or sent.
+    Elsewhere(PathBuf),
 }
 
 impl Folder {
@@ -37,25 +37,26 @@ impl Folder {
     /// left there is removed.
     pub(super) fn new(given: Option<&Path>, target: &dyn Store) -> Result<Folder, StoreError> {
         let folder = match (given, target.files()) {
-            (Some(given), _) => Folder::elsewhere(given),
-            (None, Some(files)) => Folder { path: files.workshop()?, is_workshop: true },
-            (None, None) => Folder::elsewhere(&std::env::temp_dir()),
+            (Some(given), _) => Folder::Elsewhere(given.to_owned()),
+            (None, Some(files)) => Folder::Workshop(files.workshop()?),
+            (None, None) => Folder::Elsewhere(std::env::temp_dir()),
         };
-        remove_left_behind(&folder.path);
+        remove_left_behind(folder.path());
         Ok(folder)
     }
 
-    /// One that is not the target's.
-    pub(super) fn elsewhere(path: &Path) -> Folder {
-        Folder { path: path.to_owned(), is_workshop: false }
+    fn path(&self) -> &Path {
+        match self {
+            Folder::Workshop(workshop) => workshop.folder(),
+            Folder::Elsewhere(path) => path,
+        }
     }
 
     /// A file here that could not be written. In the workshop it is the target that refuses, and another folder would not help.
     pub(super) fn failed(&self, error: io::Error) -> ConvertError {
-        if self.is_workshop {
-            write_error(&self.path, error).into()
-        } else {
-            ConvertError::Disk { folder: self.path.clone(), source: error }
+        match self {
+            Folder::Workshop(workshop) => workshop.failed(error).into(),
+            Folder::Elsewhere(path) => ConvertError::Disk { folder: path.clone(), source: error },
         }
     }
 }
@@ -82,14 +83,15 @@ impl Spill {
     pub(super) fn new(folder: &Folder) -> io::Result<Spill> {
         let mut builder = Builder::new();
         builder.prefix(PREFIX);
-        if folder.is_workshop {
+        let is_object = matches!(folder, Folder::Workshop(_));
+        if is_object {
             // As any other object; elsewhere it is nobody else's business.
             builder.permissions(Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(&folder.path)?;
+        let file = builder.tempfile_in(folder.path())?;
         file.as_file().try_lock()?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Spill { file, hasher: Sha256::new(), bytes: 0, written_back: folder.is_workshop.then_some(0) })
+        Ok(Spill { file, hasher: Sha256::new(), bytes: 0, written_back: is_object.then_some(0) })
     }
 
     /// Has the disk begin with what was written: the sync before the file becomes an object is short then. Whether it
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn a_body_is_what_was_written_and_its_file_goes_with_it() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut spill = Spill::new(&Folder::elsewhere(folder.path())).expect("a file");
+        let mut spill = Spill::new(&Folder::Elsewhere(folder.path().into())).expect("a file");
         spill.write_all(b"tweets").expect("the disk takes it");
         let spilled = spill.finish().expect("whole");
         let Body::File { path, bytes } = &spilled.body else { panic!("no file") };
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn only_files_whose_owner_is_gone_are_removed() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut alive = Spill::new(&Folder::elsewhere(folder.path())).expect("a file");
+        let mut alive = Spill::new(&Folder::Elsewhere(folder.path().into())).expect("a file");
         alive.write_all(&[1; 2 * BUFFER_BYTES]).expect("the disk takes it");
         fs::write(folder.path().join(format!("{PREFIX}dead")), b"half").expect("the disk takes it");
         fs::write(folder.path().join("foreign"), b"x").expect("the disk takes it");

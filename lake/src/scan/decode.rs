@@ -66,6 +66,7 @@ impl Decoders {
 
 /// A line and where it stands.
 struct Line<'a> {
+    source: &'a Source,
     /// Without its newline.
     line: &'a [u8],
     /// From 1.
@@ -88,9 +89,9 @@ struct Decoding {
 
 impl Decoding {
     fn block(&mut self, numbered: &Numbered, source: &Source) {
-        let (path, arrivals, lake) = match source {
-            Source::Object(_, object) => (object.path, &object.arrivals[..], object.lake),
-            Source::Unreadable { .. } => (None, &[][..], 0),
+        let (path, arrivals) = match source {
+            Source::Object(_, object) => (object.path, &object.arrivals[..]),
+            Source::Unreadable { .. } => (None, &[][..]),
         };
         let mut cursor = ArrivalCursor::new(arrivals);
         let end_of_block = numbered.block.offset() + numbered.block.bytes().len() as u64;
@@ -98,7 +99,7 @@ impl Decoding {
             let origin = Origin { path, received_at_us: cursor.at(number - 1) };
             // The last line of an object may lack its newline.
             let bytes = (line.len() as u64 + 1).min(end_of_block - offset);
-            Line { line, number, offset, bytes, origin }
+            Line { source, line, number, offset, bytes, origin }
         });
         let mut lines = lines.peekable();
         let (mut together, mut pushed) = (Vec::new(), Vec::new());
@@ -108,9 +109,9 @@ impl Decoding {
             together.clear();
             together.extend(some.iter().map(|line| (line.line, line.origin)));
             if self.decoder.push_together(&together, &mut pushed) {
-                some.iter().zip(pushed.drain(..)).for_each(|(line, pushed)| self.count(line, pushed, source, lake));
+                some.iter().zip(pushed.drain(..)).for_each(|(line, pushed)| self.count(line, pushed));
             } else {
-                some.iter().for_each(|line| self.one(line, source, lake));
+                some.iter().for_each(|line| self.one(line));
             }
             if self.decoder.rows() >= self.batch_rows {
                 self.finish();
@@ -119,17 +120,17 @@ impl Decoding {
     }
 
     /// A line by itself.
-    fn one(&mut self, line: &Line<'_>, source: &Source, lake: usize) {
+    fn one(&mut self, line: &Line<'_>) {
         let mut pushed = self.decoder.push(line.line, &line.origin);
         // A line that only found no room any more finds it in the next part.
         if matches!(pushed, Pushed::Reject(RejectReason::TooLarge)) && self.decoder.rows() > 0 {
             self.finish();
             pushed = self.decoder.push(line.line, &line.origin);
         }
-        self.count(line, pushed, source, lake);
+        self.count(line, pushed);
     }
 
-    fn count(&mut self, line: &Line<'_>, pushed: Pushed, source: &Source, lake: usize) {
+    fn count(&mut self, line: &Line<'_>, pushed: Pushed) {
         self.counts.lines += 1;
         self.bytes += line.bytes;
         match pushed {
@@ -140,8 +141,8 @@ impl Decoding {
             Pushed::Reject(reason) => {
                 self.counts.rejects += 1;
                 self.rejects.push(RejectedLine {
-                    lake,
-                    key: source.key().clone(),
+                    lake: line.source.lake(),
+                    key: line.source.key().clone(),
                     line: line.number,
                     offset: line.offset,
                     reason,

@@ -1,6 +1,7 @@
 //! What can go wrong in a store, sorted by what the caller can do about it. Decisions look at [`ErrorKind`] alone.
 
 use std::error::Error as StdError;
+use std::io;
 
 /// What a failure means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +39,19 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// What an operating system's error means, said of an object's file.
+    pub(crate) fn of(error: &io::Error) -> ErrorKind {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => ErrorKind::NotFound,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::AccessDenied,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::NoSpace
+            }
+            io::ErrorKind::AlreadyExists => ErrorKind::PreconditionFailed,
+            _ => ErrorKind::Io,
+        }
+    }
+
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_transient(self) -> bool {
         matches!(

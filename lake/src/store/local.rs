@@ -24,9 +24,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-pub(crate) use publish::write_error;
-
-use super::{Content, ETag, ErrorKind, FileContent, Files, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
+use super::{
+    Content, ETag, ErrorKind, FileContent, Files, Key, List, ListPage, ObjectMeta, Put, Store, StoreError, Workshop,
+};
 
 /// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
 /// listed, and no key reaches into it.
@@ -92,20 +92,9 @@ fn is_hidden(key: &Key) -> bool {
     key.as_str().split('/').next() == Some(HIDDEN)
 }
 
-/// What an operating system's error means.
-pub(crate) fn kind_of(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::AccessDenied,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
-        io::ErrorKind::AlreadyExists => ErrorKind::PreconditionFailed,
-        _ => ErrorKind::Io,
-    }
-}
-
 /// Says what an operating system's error means, naming the path.
 fn io_error(action: &str, path: &Path, error: io::Error) -> StoreError {
-    let kind = kind_of(&error);
+    let kind = ErrorKind::of(&error);
     let detail = match (kind, error.kind()) {
         (ErrorKind::NotFound, io::ErrorKind::IsADirectory) => "there is a folder of this name, not a file".to_owned(),
         (ErrorKind::NotFound, _) => "there is no such file".to_owned(),
@@ -158,8 +147,8 @@ impl Files for LocalStore {
         Ok(FileContent { bytes: meta.len(), chunks: Box::new(chunks) })
     }
 
-    fn workshop(&self) -> Result<PathBuf, StoreError> {
-        self.make_workshop()
+    fn workshop(&self) -> Result<Workshop, StoreError> {
+        Ok(Workshop { folder: self.make_workshop()?, meaning: publish::write_error })
     }
 }
 

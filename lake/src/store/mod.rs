@@ -30,8 +30,9 @@ pub mod memory;
 pub mod servers;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -176,6 +177,25 @@ impl fmt::Debug for FileContent {
     }
 }
 
+/// Where the file of an object that is to be put grows, in a store whose objects are files.
+#[derive(Debug, Clone)]
+pub struct Workshop {
+    folder: PathBuf,
+    meaning: fn(&Path, io::Error) -> StoreError,
+}
+
+impl Workshop {
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What a failure to write into it means: it is the store that refuses, as it would have refused a put.
+    pub fn failed(&self, error: io::Error) -> StoreError {
+        (self.meaning)(&self.folder, error)
+    }
+}
+
 /// A store whose objects are files of this machine.
 pub trait Files {
     /// Opens an object, for a thread that may block.
@@ -189,7 +209,7 @@ pub trait Files {
     ///
     /// # Errors
     /// When it is missing and cannot be made.
-    fn workshop(&self) -> Result<PathBuf, StoreError>;
+    fn workshop(&self) -> Result<Workshop, StoreError>;
 }
 
 /// An object store, rooted at a lake. See the module's text for the contracts.

@@ -285,7 +285,7 @@ fn no_links(error: &io::Error) -> bool {
 }
 
 /// As [`io_error`], where a missing or present file means something else than it does to a reader.
-pub(crate) fn write_error(path: &Path, error: io::Error) -> StoreError {
+pub(super) fn write_error(path: &Path, error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::NotFound => plain(path, "a folder on the way there vanished", error),
         io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {

@@ -60,7 +60,7 @@ async fn no_key_reaches_the_hidden_folder_and_nothing_stays_in_it() {
 async fn a_file_of_the_workshop_becomes_the_object_as_it_is() {
     use super::super::{Body, Condition};
     let (_folder, store) = lake();
-    let workshop = store.files().expect("its objects are files").workshop().expect("it is made");
+    let workshop = store.files().expect("its objects are files").workshop().expect("it is made").folder().to_owned();
     let file = workshop.join("grown");
     for (name, condition) in [("linked", Condition::IfAbsent), ("renamed", Condition::Always)] {
         fs::write(&file, name).expect("it is writable");
