@@ -1,11 +1,12 @@
 """Runs a comparison: a warm-up each, then rounds in which everybody runs in turn, and ratios within a round.
 
-The order moves on by one each round, so that nobody always follows the same neighbour. Who fails once is out, with its reason.
+The order is another one each round, so that nobody always follows the same neighbour. Who fails once is out, with its reason.
 """
 
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import statistics
 from collections.abc import Callable
@@ -62,8 +63,7 @@ class Rounds:
                 self.once(one)
         for number in range(self.rounds):
             self.say(f" round {number + 1} of {self.rounds}")
-            turn = number % len(contenders)
-            for one in contenders[turn:] + contenders[:turn]:
+            for one in random.Random(number).sample(contenders, len(contenders)):
                 takes_part = one.name not in self.failed and (one.rounds is None or number < one.rounds)
                 if takes_part and (outcome := self.once(one)):
                     self.runs[one.name].append(outcome)
