@@ -76,7 +76,7 @@ def main() -> None:
         def measure(group: str, comparison: Comparison) -> None:
             say(f"== {comparison.title}")
             done = Rounds(comparison, places.rounds, pathlib.Path(folder) / "out", say).measure(comparer(places))
-            results["groups"].setdefault(group, {})[comparison.key] = done | {"load": round(load, 1)}
+            results["groups"].setdefault(group, {})[comparison.key] = done | {"load": round(load, 1), "commit": about["Cauce"]}
 
         for name in (name for name in CONVERTING if name in names):
             results["groups"][name] = {}

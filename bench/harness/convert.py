@@ -58,38 +58,24 @@ def against_duckdb(kind: str) -> list[Goal]:
     ]
 
 
+def projected(places: Places, kind: str, key: str, title: str, what: str, lake: pathlib.Path, against: list[Contender], goals: list[Goal]) -> Comparison:
+    """The projection of a lake by Cauce and by others, cell for cell the same."""
+    own = cauce(places, lake, CAUCE, "--columns", PROJECTION)
+    return Comparison(key, f"{kind}: {title}, 27 columns", what, [own, *against], goals, data.size(lake) / 1e6, same_cells=True, lake=lake)
+
+
 def one_file(places: Places) -> list[Comparison]:
     found = []
     for kind in ("v1", "v2"):
         lake = data.hour(places.data, kind, places.megabytes)
-        source = next(lake.glob("10-31-00/*.json"))
-        found.append(
-            Comparison(
-                f"convert-{kind}",
-                f"{kind}: one hour of one object against one file, 27 columns",
-                "The 27 columns of the projection, zstd level 3.",
-                [cauce(places, lake, CAUCE, "--columns", PROJECTION), *peers(places, kind, source)],
-                against_duckdb(kind),
-                data.size(lake) / 1e6,
-                same_cells=True,
-                lake=lake,
-            )
-        )
+        against = peers(places, kind, next(lake.glob("10-31-00/*.json")))
+        title, what = "one hour of one object against one file", "The 27 columns of the projection, zstd level 3."
+        found.append(projected(places, kind, f"convert-{kind}", title, what, lake, against, against_duckdb(kind)))
     for kind in ("v1", "v2"):
         lake = data.hour(places.data, kind, places.megabytes // 4)
-        source = next(lake.glob("10-31-00/*.json"))
-        found.append(
-            Comparison(
-                f"convert-{kind}-quarter",
-                f"{kind}: one hour of a quarter of that, 27 columns",
-                "The same of less: what starting costs shows more.",
-                [cauce(places, lake, CAUCE, "--columns", PROJECTION), peer(places, "DuckDB", "convert_duckdb.py", kind, source)],
-                [Goal("wall", "DuckDB", 3)],
-                data.size(lake) / 1e6,
-                same_cells=True,
-                lake=lake,
-            )
-        )
+        against = [peer(places, "DuckDB", "convert_duckdb.py", kind, next(lake.glob("10-31-00/*.json")))]
+        title, what = "one hour of a quarter of that", "The same of less: what starting costs shows more."
+        found.append(projected(places, kind, f"convert-{kind}-quarter", title, what, lake, against, [Goal("wall", "DuckDB", 3)]))
     return found
 
 
@@ -97,20 +83,9 @@ def one_day(places: Places) -> list[Comparison]:
     found = []
     for kind in ("v1", "v2"):
         lake = data.day(places.data, kind, places.megabytes)
-        keep = {"Cauce", "DuckDB", "PyArrow", "Polars"}
-        some = [one for one in peers(places, kind, lake) if one.name in keep]
-        found.append(
-            Comparison(
-                f"day-{kind}",
-                f"{kind}: 24 hours of 12 objects each, 24 files out, 27 columns",
-                "The same lines as above. Every contender writes a file for each hour.",
-                [cauce(places, lake, CAUCE, "--columns", PROJECTION), *some],
-                against_duckdb(kind),
-                data.size(lake) / 1e6,
-                same_cells=True,
-                lake=lake,
-            )
-        )
+        against = [one for one in peers(places, kind, lake) if one.name in {"DuckDB", "PyArrow", "Polars"}]
+        title, what = "24 hours of 12 objects each, 24 files out", "The same lines as above. Every contender writes a file for each hour."
+        found.append(projected(places, kind, f"day-{kind}", title, what, lake, against, against_duckdb(kind)))
     return found
 
 

@@ -58,7 +58,7 @@ def write(results: Results, file: pathlib.Path, notes: pathlib.Path) -> None:
 def about(results: Results) -> str:
     machine = results["machine"]
     lines = ["## Machine, versions, command\n", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in machine.items()]
+    lines += [f"| {name} | {value} |" for name, value in machine.items() if name != "Cauce"]  # each comparison says its own
     lines.append(f"| data | {results['data']}, seeded |")
     lines.append(
         "\n`make bench` measures all of it; `make bench BENCH=convert,read BENCH_MB=256 BENCH_ROUNDS=3` some of it, on less. `bench/README.md` says how."
@@ -99,7 +99,7 @@ def mark(goal: dict[str, Any]) -> str:
 
 def comparison(one: dict[str, Any], cores: int) -> str:
     size = f" Input {one['megabytes']:,.0f} MB." if one["megabytes"] else ""
-    lines = [f"### {one['title']}\n", f"{one['what']}{size} Rounds: {one['rounds']}.\n"]
+    lines = [f"### {one['title']}\n", f"{one['what']}{size} Rounds: {one['rounds']}. Cauce: {one['commit']}.\n"]
     if one["load"] > cores + NOISE:
         lines.append(f"**The machine was busy**: its load was {one['load']:g} before the run. Only the ratios mean something, and not much.\n")
     with_size = any(row.get("out_mb") for row in one["contenders"])
