@@ -73,7 +73,7 @@ def one_file(places: Places) -> list[Comparison]:
         found.append(projected(places, kind, f"convert-{kind}", title, what, lake, against, against_duckdb(kind)))
     for kind in ("v1", "v2"):
         lake = data.hour(places.data, kind, places.megabytes // 4)
-        against = [peer(places, "DuckDB", "convert_duckdb.py", kind, next(lake.glob("10-31-00/*.json")))]
+        against = [one for one in peers(places, kind, next(lake.glob("10-31-00/*.json"))) if one.name in {"DuckDB", "PySpark"}]
         title, what = "one hour of a quarter of that", "The same of less: what starting costs shows more."
         found.append(projected(places, kind, f"convert-{kind}-quarter", title, what, lake, against, [Goal("wall", "DuckDB", 3)]))
     return found

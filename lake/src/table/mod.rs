@@ -1,7 +1,7 @@
 //! Lines → Arrow: the table of tweets, one fixed schema for v1.1 and v2, filled straight from the bytes.
 //!
-//! One walk checks a line's grammar and keeps where the wanted values stand ([`record`]); then each column takes its own
-//! ([`fill`]). No document is built, and what no column asks for is only skipped. `mapping` is the whole mapping as data,
+//! One walk checks a line's grammar and keeps where the wanted values stand ([`record`]), fast where it comes along a way that
+//! lines before it took ([`trail`]); then each column takes its own ([`fill`]). No document is built, and what no column asks for is only skipped. `mapping` is the whole mapping as data,
 //! `projection` and `plan` compile it, `v1` and `v2` hold the columns with rules of their own.
 //!
 //! Pure: no I/O, no threads. A line is a tweet here exactly where [`crate::tweet::scan`] says so, so that counts agree with
@@ -11,7 +11,6 @@ mod arrival;
 mod column;
 mod decoder;
 mod fill;
-mod habits;
 mod includes;
 mod mapping;
 mod plan;
@@ -20,6 +19,7 @@ mod record;
 mod reject;
 mod schema;
 mod shape;
+mod trail;
 mod v1;
 mod v2;
 mod validity;

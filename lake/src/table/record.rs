@@ -1,8 +1,8 @@
 //! The one walk over a line: checks all of its grammar and keeps where the wanted values stand. What is not wanted is
 //! skipped; nothing is read, copied or judged yet, so that a line that turns out to be broken leaves nothing behind.
 
-use super::habits::Habits;
 use super::shape::{Inside, Member, OWN, Object, Record, Shape};
+use super::trail::{Members, Next, Place, Trail};
 use crate::tweet::walk::{Fault, Walker};
 
 /// Where a value stands in a line. The first byte of a line is never a wanted value, so that 0 means none.
@@ -92,7 +92,7 @@ impl Slot {
 pub(super) struct Records {
     slots: Vec<Slot>,
     /// Kept from line to line; all of them must be read for one shape.
-    habits: Habits,
+    trail: Trail,
 }
 
 impl Records {
@@ -104,7 +104,7 @@ impl Records {
     /// Walks through a whole line whose first byte is `{`, and keeps what `shape` wants of it. Gives where the line's record
     /// begins.
     pub(super) fn read(&mut self, walker: &mut Walker<'_>, shape: &Shape) -> Result<usize, Fault> {
-        self.habits.reserve(shape.objects);
+        self.trail.begin_line(shape.objects);
         let base = self.slots.len();
         self.slots.resize(base + usize::from(shape.record.slots), Slot::NONE);
         self.object(walker, &shape.record.object, base, 1)?;
@@ -126,39 +126,87 @@ impl Records {
 
     /// `depth` objects and arrays are open inside of the object whose brace comes next, itself among them.
     fn object(&mut self, walker: &mut Walker<'_>, object: &Object, base: usize, depth: u32) -> Result<(), Fault> {
-        if !walker.open_object() {
-            return Ok(());
-        }
-        let expects = self.habits.begin(object.number);
-        let (mut place, mut met, mut missed) = (0, 0, 0);
+        let Some(start) = self.trail.begin(object.number) else {
+            return self.plain_object(walker, object, base, depth);
+        };
+        let (mut place, mut met, mut missed) = (start, 0, 0);
+        // A bit for each wanted member that has been there.
+        let mut seen = 0;
         loop {
-            let expected = if expects { self.habits.meet(object.number, place, walker.rest()) } else { None };
-            let member = match expected {
-                Some(expected) => {
-                    walker.pass(expected.length);
-                    place = expected.place;
+            let next = match self.trail.members(place, walker.rest()) {
+                // A null would have to take back what a member of the same name has left.
+                Some((behind, length, members)) if members.nulls & seen == 0 => {
+                    walker.pass(length);
+                    place = behind;
                     met += 1;
-                    expected.member
+                    members.next
                 }
-                None => {
-                    let name = walker.name()?;
-                    let member = name.plain(|name| object.find(name));
-                    if expects && !name.escaped {
-                        place = self.habits.learn(object.number, place, name.raw, member);
-                        missed += 1;
-                    }
-                    member
+                _ => {
+                    let at = walker.at();
+                    let members = self.members(walker, object, place, place == start, seen, depth)?;
+                    place = self.trail.learn_members(place, object.number, walker.since(at), members);
+                    missed += 1;
+                    members.next
                 }
             };
-            match member {
-                None => walker.skip(depth)?,
-                Some(member) => self.member(walker, &object.members[usize::from(member)], base, depth)?,
-            }
-            if !walker.next_member()? {
-                self.habits.end(object.number, met, missed);
-                return Ok(());
+            match next {
+                Next::Unwanted => self.trail.skip(walker, place, depth)?,
+                Next::Wanted(member) => {
+                    seen |= bit(member);
+                    self.member(walker, &object.members[usize::from(member)], base, depth)?;
+                }
+                Next::Nothing => break,
             }
         }
+        self.trail.end(object.number, met, missed);
+        Ok(())
+    }
+
+    /// Walks through members as far as they say nothing, from an object's brace or from behind a member's value.
+    #[cold]
+    #[inline(never)]
+    fn members(
+        &mut self,
+        walker: &mut Walker<'_>,
+        object: &Object,
+        place: Place,
+        is_first: bool,
+        seen: u64,
+        depth: u32,
+    ) -> Result<Members, Fault> {
+        let (at, mut nulls) = (walker.at(), 0);
+        let mut is_there = if is_first { walker.open_object() } else { walker.next_member()? };
+        while is_there {
+            let member = walker.name()?.plain(|name| object.find(name));
+            let own = member.map_or(0, bit);
+            let says_nothing = match (walker.is_at_word(), member) {
+                (true, None) => true,
+                (true, Some(_)) => walker.rest()[0] == b'n' && own & !seen != 0,
+                (false, _) => false,
+            };
+            if !says_nothing || !self.trail.holds_words(place, walker.at() - at) {
+                return Ok(Members { next: member.map_or(Next::Unwanted, Next::Wanted), nulls });
+            }
+            walker.skip(depth)?;
+            nulls |= own;
+            is_there = walker.next_member()?;
+        }
+        Ok(Members { next: Next::Nothing, nulls })
+    }
+
+    /// The same where the order of members says nothing.
+    #[inline(never)]
+    fn plain_object(&mut self, walker: &mut Walker<'_>, object: &Object, base: usize, depth: u32) -> Result<(), Fault> {
+        let anywhere = self.trail.anywhere(object.number);
+        let mut is_there = walker.open_object();
+        while is_there {
+            match walker.name()?.plain(|name| object.find(name)) {
+                None => self.trail.skip(walker, anywhere, depth)?,
+                Some(member) => self.member(walker, &object.members[usize::from(member)], base, depth)?,
+            }
+            is_there = walker.next_member()?;
+        }
+        Ok(())
     }
 
     #[inline(always)]
@@ -235,11 +283,19 @@ impl Records {
     }
 }
 
+/// The bit of a wanted member. Some share one where there are more than 64: what one has done then counts for all of them.
+#[inline(always)]
+fn bit(member: u8) -> u64 {
+    1 << (member % 64)
+}
+
 /// Takes the value that comes next, inside `depth` open objects and arrays.
 #[inline(always)]
 fn value(walker: &mut Walker<'_>, depth: u32) -> Result<Slot, Fault> {
+    // White space may be left where the same run came with less of it before.
+    let first_byte = walker.peek_token();
     let at = walker.at();
-    if walker.peek_token() == b'"' {
+    if first_byte == b'"' {
         let escaped = walker.skip_text()?;
         let mut slot = span(at, walker.at());
         slot.end |= if escaped { ESCAPED } else { 0 };
@@ -248,7 +304,7 @@ fn value(walker: &mut Walker<'_>, depth: u32) -> Result<Slot, Fault> {
     walker.skip(depth)?;
     let slot = span(at, walker.at());
     // Only null begins with an n: the walk has checked the word.
-    Ok(if walker.byte(at) == b'n' { Slot::NONE } else { slot })
+    Ok(if first_byte == b'n' { Slot::NONE } else { slot })
 }
 
 #[inline(always)]

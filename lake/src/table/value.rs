@@ -6,7 +6,7 @@
 use super::record::Slot;
 use crate::tweet::text::{SHORT, Text};
 use crate::tweet::time;
-use crate::tweet::walk::{Walker, are_digits};
+use crate::tweet::walk::{Walker, leading_digits};
 
 /// The text of a slot that holds one.
 #[inline(always)]
@@ -104,7 +104,7 @@ fn long(digits: &[u8]) -> Option<u64> {
 /// fours to eight.
 #[inline(always)]
 fn eight_digits(word: u64) -> Option<u64> {
-    if !are_digits(word) {
+    if leading_digits(word) < 8 {
         return None;
     }
     let digits = word & 0x0f0f_0f0f_0f0f_0f0f;

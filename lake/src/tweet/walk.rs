@@ -59,12 +59,6 @@ impl<'a> Walker<'a> {
         self.at
     }
 
-    /// A byte that has been walked through.
-    #[inline(always)]
-    pub(crate) fn byte(&self, at: usize) -> u8 {
-        self.line[at]
-    }
-
     /// Skips white space and gives the byte behind it.
     #[inline(always)]
     pub(crate) fn peek_token(&mut self) -> u8 {
@@ -139,11 +133,16 @@ impl<'a> Walker<'a> {
         &self.line[self.at..]
     }
 
-    /// Passes by a member's name and its colon, of which it is known that they come next, and stops at the value.
+    /// Passes by bytes of which it is known what they are, and what comes of them.
     #[inline(always)]
     pub(crate) fn pass(&mut self, bytes: usize) {
         self.at += bytes;
-        self.peek_token();
+    }
+
+    /// What has been walked through since.
+    #[inline(always)]
+    pub(crate) fn since(&self, at: usize) -> &'a [u8] {
+        &self.line[at..self.at]
     }
 
     /// Walks through an array whose `[` comes next. `each` must take every value.
@@ -233,69 +232,105 @@ impl<'a> Walker<'a> {
         Ok(self.text()?.escaped)
     }
 
-    /// Skips the object or array that comes next. Each bit of `stack` is one open level, 1 for an object.
+    /// Skips the object or array that comes next.
     fn skip_nested(&mut self, outer: u32) -> Result<(), Fault> {
-        let mut stack: u128 = 0;
-        let mut depth = 0;
-        'value: loop {
-            match self.peek() {
-                b'"' => {
-                    self.text()?;
-                }
-                open @ (b'{' | b'[') => {
-                    if outer + depth >= MAX_DEPTH {
-                        return self.fault("at most 127 levels of nesting");
-                    }
-                    depth += 1;
-                    stack = stack << 1 | u128::from(open == b'{');
-                    self.at += 1;
-                    let next = self.peek_token();
-                    // '}' and ']' stand two behind their opening characters.
-                    if next == open + 2 {
-                        self.at += 1;
-                        depth -= 1;
-                        stack >>= 1;
-                        if depth == 0 {
-                            return Ok(());
-                        }
-                    } else {
-                        if open == b'{' {
-                            self.name()?;
-                        }
-                        continue 'value;
-                    }
-                }
-                b'-' | b'0'..=b'9' => self.number()?,
-                b'n' => self.literal(b"null")?,
-                b't' => self.literal(b"true")?,
-                b'f' => self.literal(b"false")?,
-                _ => return self.fault("a value"),
-            }
-            // A value has ended: close levels until a comma opens the way to the next one.
-            loop {
-                let in_object = stack & 1 == 1;
-                match self.peek_token() {
-                    b',' => {
-                        self.at += 1;
-                        self.peek_token();
-                        if in_object {
-                            self.name()?;
-                        }
-                        continue 'value;
-                    }
-                    b'}' if in_object => {}
-                    b']' if !in_object => {}
-                    _ if in_object => return self.fault("',' or '}'"),
-                    _ => return self.fault("',' or ']'"),
-                }
-                self.at += 1;
-                depth -= 1;
-                stack >>= 1;
-                if depth == 0 {
+        let mut nest = Nest::default();
+        loop {
+            self.step_value(&mut nest, outer)?;
+            while !nest.is_before_value() {
+                if nest.is_done() {
                     return Ok(());
                 }
+                self.step_behind(&mut nest)?;
             }
         }
+    }
+
+    /// Goes a step through the value that comes next, inside `outer` open objects and arrays: over a whole text, number or word,
+    /// over what opens an object, its first name and colon too, over a comma and the name behind it, or over what closes.
+    pub(crate) fn step(&mut self, nest: &mut Nest, outer: u32) -> Result<(), Fault> {
+        if nest.is_before_value() { self.step_value(nest, outer) } else { self.step_behind(nest) }
+    }
+
+    #[inline(always)]
+    fn step_value(&mut self, nest: &mut Nest, outer: u32) -> Result<(), Fault> {
+        match self.peek() {
+            b'"' => {
+                self.text()?;
+            }
+            open @ (b'{' | b'[') => {
+                if outer + nest.depth() >= MAX_DEPTH {
+                    return self.fault("at most 127 levels of nesting");
+                }
+                nest.open(open == b'{');
+                if open == b'[' {
+                    self.at += 1;
+                    self.peek_token();
+                } else if self.open_object() {
+                    self.name()?;
+                    nest.next = NextToken::Value;
+                } else {
+                    nest.close();
+                }
+                return Ok(());
+            }
+            b']' if nest.next == NextToken::FirstValue => {
+                self.at += 1;
+                nest.close();
+                return Ok(());
+            }
+            b'-' | b'0'..=b'9' => self.number()?,
+            b'n' => self.literal(b"null")?,
+            b't' => self.literal(b"true")?,
+            b'f' => self.literal(b"false")?,
+            _ => return self.fault("a value"),
+        }
+        nest.next = NextToken::Separator;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn step_behind(&mut self, nest: &mut Nest) -> Result<(), Fault> {
+        let in_object = nest.in_object();
+        match self.peek_token() {
+            b',' => {
+                self.at += 1;
+                self.peek_token();
+                if in_object {
+                    self.name()?;
+                }
+                nest.next = NextToken::Value;
+                return Ok(());
+            }
+            b'}' if in_object => {}
+            b']' if !in_object => {}
+            _ if in_object => return self.fault("',' or '}'"),
+            _ => return self.fault("',' or ']'"),
+        }
+        self.at += 1;
+        nest.close();
+        Ok(())
+    }
+
+    /// Goes over a text or a number, if one comes next.
+    #[inline(always)]
+    pub(crate) fn text_or_number(&mut self) -> Result<bool, Fault> {
+        match self.peek() {
+            b'"' => self.text().map(|_| true),
+            b'-' | b'0'..=b'9' => self.number().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether a text or a number comes next.
+    pub(crate) fn is_at_text_or_number(&self) -> bool {
+        matches!(self.peek(), b'"' | b'-' | b'0'..=b'9')
+    }
+
+    /// Whether `null`, `true` or `false` comes next, by its first letter.
+    #[inline(always)]
+    pub(crate) fn is_at_word(&self) -> bool {
+        matches!(self.peek(), b'n' | b't' | b'f')
     }
 
     /// The text whose opening quote comes next.
@@ -371,19 +406,19 @@ impl<'a> Walker<'a> {
 
     #[inline]
     fn digits(&mut self) -> Result<(), Fault> {
-        if !self.peek().is_ascii_digit() {
-            return self.fault("a digit");
-        }
+        let start = self.at;
         // Ids are long: eight digits at a time.
-        while let Some(eight) = self.line[self.at..].first_chunk::<8>()
-            && are_digits(u64::from_le_bytes(*eight))
-        {
-            self.at += 8;
+        while let Some(eight) = self.line[self.at..].first_chunk() {
+            let digits = leading_digits(u64::from_le_bytes(*eight));
+            self.at += digits;
+            if digits < 8 {
+                return if self.at > start { Ok(()) } else { self.fault("a digit") };
+            }
         }
         while self.peek().is_ascii_digit() {
             self.at += 1;
         }
-        Ok(())
+        if self.at > start { Ok(()) } else { self.fault("a digit") }
     }
 
     #[inline]
@@ -396,11 +431,76 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Whether eight bytes are all digits: each has the high half 3, and still has it with 6 added, which takes what is above 9
-/// over the edge.
+/// What is open within a value that is being walked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Nest {
+    /// A bit each, 1 for an object, the innermost the lowest; above them a 1.
+    open: u128,
+    next: NextToken,
+}
+
+/// What comes next in a value that is being walked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum NextToken {
+    Value,
+    /// The first value of an array, or the bracket that closes it.
+    FirstValue,
+    /// What stands behind a value.
+    Separator,
+}
+
+impl Default for Nest {
+    fn default() -> Nest {
+        Nest { open: 1, next: NextToken::Value }
+    }
+}
+
+impl Nest {
+    #[inline(always)]
+    pub(crate) fn is_before_value(self) -> bool {
+        self.next != NextToken::Separator
+    }
+
+    /// Whether the whole value is left behind.
+    #[inline(always)]
+    pub(crate) fn is_done(self) -> bool {
+        self.open == 1 && self.next == NextToken::Separator
+    }
+
+    /// A value was taken.
+    #[inline(always)]
+    pub(crate) fn leave_value(&mut self) {
+        self.next = NextToken::Separator;
+    }
+
+    #[inline(always)]
+    pub(crate) fn in_object(self) -> bool {
+        self.open & 1 == 1
+    }
+
+    #[inline(always)]
+    pub(crate) fn depth(self) -> u32 {
+        u128::BITS - 1 - self.open.leading_zeros()
+    }
+
+    #[inline(always)]
+    fn open(&mut self, is_object: bool) {
+        self.open = self.open << 1 | u128::from(is_object);
+        self.next = NextToken::FirstValue;
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        self.open >>= 1;
+        self.next = NextToken::Separator;
+    }
+}
+
+/// How many of eight bytes, from the first on, are digits. A digit is at most 9 without its high half, 3; what is more than
+/// that reaches a byte's highest bit with 0x76 added. That can carry a bit into a later byte, which no longer counts.
 #[inline(always)]
-pub(crate) fn are_digits(word: u64) -> bool {
-    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
-    const THREES: u64 = 0x3030_3030_3030_3030;
-    word & HIGH_HALVES == THREES && word.wrapping_add(0x0606_0606_0606_0606) & HIGH_HALVES == THREES
+pub(crate) fn leading_digits(word: u64) -> usize {
+    let values = word ^ 0x3030_3030_3030_3030;
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    others.trailing_zeros() as usize / 8
 }

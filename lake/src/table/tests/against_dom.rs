@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::lines::{broken, tweet_line};
+use super::lines::{alike, broken, tweet_line};
 use super::*;
 use crate::tweet::{LineKind, scan};
 
@@ -125,6 +125,49 @@ fn real_v2_tweets_read_as_by_hand() {
     assert!(tweets > 400, "only {tweets} tweets");
 }
 
+#[test]
+fn what_resembles_a_line_before_is_a_tweet_only_where_it_would_be_one_alone() {
+    let lines = [
+        r#"{"geo":null,"id":1,"text":"a","user":{"id":7,"url":null,"verified":true,"name":"x"},"place":null,"lang":"en"}"#,
+        r#"{"geo":null,"id":2,"text":"b","user":{"id":8,"url":null,"odd":[{"a":[]}],"name":"y"},"place":{},"lang":null}"#,
+        r#"{ "geo" : null , "id" : 3 , "text" : "c" , "user" : { } , "favorited" : false }"#,
+        r##"{"data":{"id":"4","lang":null,"text":"#d","entities":{"hashtags":[{"start":0,"tag":"d"}]},"x":null,"y":[[]]}}"##,
+    ];
+    let projection = Projection::new(&options(FEW)).expect("columns of the table");
+    let read =
+        |decoder: &mut Decoder, line: &[u8]| (decoder.push(line, &Origin::default()), rows_json(&decoder.finish()));
+    let mut decoder = Decoder::new(&projection);
+    let mut check = |line: &str| {
+        let expected = read(&mut Decoder::new(&projection), line.as_bytes());
+        assert_eq!(read(&mut decoder, line.as_bytes()), expected, "{line}");
+    };
+    for line in lines {
+        for at in 1..line.len() {
+            for piece in [
+                "",
+                "{",
+                "}",
+                "[",
+                "]",
+                ",",
+                ":",
+                "\"",
+                "7",
+                "null",
+                " ",
+                "[]",
+                "{\"id\":",
+                "\"id\":null,",
+                ",\"id\":9",
+            ] {
+                check(&format!("{}{piece}{}", &line[..at], &line[at..]));
+                check(&format!("{}{piece}{}", &line[..at], &line[at + 1..]));
+            }
+            lines.iter().for_each(|line| check(line));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(crate::tweet::tests::cases(300))]
 
@@ -174,6 +217,18 @@ proptest! {
         } else {
             prop_assert!(alone.iter().any(|pushed| refused(pushed) || *pushed == no_id), "nothing was refused: {alone:?}");
             prop_assert_eq!(decoder.rows(), rows);
+        }
+    }
+
+    #[test]
+    fn lines_that_came_before_change_nothing(lines in alike(), few: bool, raw: bool) {
+        let columns = few.then(|| FEW.iter().map(|&name| name.to_owned()).collect());
+        let options = TableOptions { columns, referenced: !few, raw };
+        let mut decoder = Decoder::new(&Projection::new(&options).expect("columns of the table"));
+        for line in lines.iter().chain(&lines) {
+            let pushed = decoder.push(line, &Origin::default());
+            let rows = rows_json(&decoder.finish());
+            prop_assert_eq!((pushed, rows), decode(&options, line), "{}", String::from_utf8_lossy(line));
         }
     }
 

@@ -357,17 +357,63 @@ pub(super) fn broken() -> impl Strategy<Value = Vec<u8>> {
     any::<u64>().prop_map(|seed| {
         let mut random = Random(seed);
         let mut bytes = line_of(&mut random).into_bytes();
-        for _ in 0..1 + random.below(3) {
-            let at = random.below(bytes.len().max(1));
-            let byte = random.of(b"{}[]\",:\\/0-+.eEtfnu \t\0\x1f\x7f\xc3\xa4");
-            match random.below(4) {
-                _ if bytes.is_empty() => {}
-                0 => bytes[at] ^= 1 << random.below(8),
-                1 if random.one_in(3) => bytes.truncate(at),
-                2 => drop(bytes.remove(at)),
-                _ => bytes.insert(at, byte),
-            }
-        }
+        (0..1 + random.below(3)).for_each(|_| break_one(&mut bytes, &mut random));
         bytes
     })
+}
+
+fn break_one(bytes: &mut Vec<u8>, random: &mut Random) {
+    let at = random.below(bytes.len().max(1));
+    let byte = random.of(b"{}[]\",:\\/0-+.eEtfnu \t\0\x1f\x7f\xc3\xa4");
+    match random.below(4) {
+        _ if bytes.is_empty() => {}
+        0 => bytes[at] ^= 1 << random.below(8),
+        1 if random.one_in(3) => bytes.truncate(at),
+        2 => drop(bytes.remove(at)),
+        _ => bytes.insert(at, byte),
+    }
+}
+
+/// Lines that resemble each other: one with other words and numbers in it, with a part of it twice or missing, or broken.
+pub(super) fn alike() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    any::<u64>().prop_map(|seed| {
+        let mut random = Random(seed);
+        let first = line_of(&mut random);
+        (0..12)
+            .map(|_| {
+                let mut line = first.clone();
+                for _ in 0..random.below(3) {
+                    change(&mut line, &mut random);
+                }
+                let mut bytes = line.into_bytes();
+                if random.one_in(3) {
+                    break_one(&mut bytes, &mut random);
+                }
+                bytes
+            })
+            .collect()
+    })
+}
+
+/// Puts another value in the place of a word or a number, or repeats or leaves out what stands between two commas.
+fn change(line: &mut String, random: &mut Random) {
+    const WORDS: &[&str] = &["null", "true", "false", "1", "7", "{}", "[]", "\"x\"", "{\"id\":null}"];
+    if random.one_in(3) {
+        let commas: Vec<usize> = line.match_indices(',').map(|(at, _)| at).collect();
+        if commas.len() > 1 {
+            let first = random.below(commas.len() - 1);
+            let part = line[commas[first]..commas[first + 1]].to_owned();
+            match random.below(2) {
+                0 => line.insert_str(commas[first], &part),
+                _ => drop(line.drain(commas[first]..commas[first + 1])),
+            }
+        }
+        return;
+    }
+    let word = random.of(WORDS);
+    let places: Vec<usize> = line.match_indices(word).map(|(at, _)| at).collect();
+    if !places.is_empty() {
+        let at = random.of(&places);
+        line.replace_range(at..at + word.len(), random.of(WORDS));
+    }
 }
