@@ -7,6 +7,7 @@
 
 mod classify;
 mod control;
+pub(crate) mod nest;
 mod plain;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -3,6 +3,7 @@
 //! It is the inner loop of the way of a tweet: every byte is looked at once, nested values are skipped with a bit stack
 //! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
 
+use super::nest::{Nest, NextToken};
 use super::plain::plain_end;
 use super::text::Text;
 
@@ -428,71 +429,6 @@ impl<'a> Walker<'a> {
         }
         self.at += word.len();
         Ok(())
-    }
-}
-
-/// What is open within a value that is being walked through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Nest {
-    /// A bit each, 1 for an object, the innermost the lowest; above them a 1.
-    open: u128,
-    next: NextToken,
-}
-
-/// What comes next in a value that is being walked through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum NextToken {
-    Value,
-    /// The first value of an array, or the bracket that closes it.
-    FirstValue,
-    /// What stands behind a value.
-    Separator,
-}
-
-impl Default for Nest {
-    fn default() -> Nest {
-        Nest { open: 1, next: NextToken::Value }
-    }
-}
-
-impl Nest {
-    #[inline(always)]
-    pub(crate) fn is_before_value(self) -> bool {
-        self.next != NextToken::Separator
-    }
-
-    /// Whether the whole value is left behind.
-    #[inline(always)]
-    pub(crate) fn is_done(self) -> bool {
-        self.open == 1 && self.next == NextToken::Separator
-    }
-
-    /// A value was taken.
-    #[inline(always)]
-    pub(crate) fn leave_value(&mut self) {
-        self.next = NextToken::Separator;
-    }
-
-    #[inline(always)]
-    pub(crate) fn in_object(self) -> bool {
-        self.open & 1 == 1
-    }
-
-    #[inline(always)]
-    pub(crate) fn depth(self) -> u32 {
-        u128::BITS - 1 - self.open.leading_zeros()
-    }
-
-    #[inline(always)]
-    fn open(&mut self, is_object: bool) {
-        self.open = self.open << 1 | u128::from(is_object);
-        self.next = NextToken::FirstValue;
-    }
-
-    #[inline(always)]
-    fn close(&mut self) {
-        self.open >>= 1;
-        self.next = NextToken::Separator;
     }
 }
 
