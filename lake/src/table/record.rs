@@ -143,7 +143,7 @@ impl Records {
                 }
                 _ => {
                     let at = walker.at();
-                    let members = self.members(walker, object, place, place == start, seen, depth)?;
+                    let members = self.explore(walker, object, place, place == start, seen, depth)?;
                     place = self.trail.learn_members(place, object.number, walker.since(at), members);
                     missed += 1;
                     members.next
@@ -162,10 +162,11 @@ impl Records {
         Ok(())
     }
 
-    /// Walks through members as far as they say nothing, from an object's brace or from behind a member's value.
+    /// Walks through members, from an object's brace or from behind a member's value, up to the first value that may say
+    /// something: that is where a run may end.
     #[cold]
     #[inline(never)]
-    fn members(
+    fn explore(
         &mut self,
         walker: &mut Walker<'_>,
         object: &Object,

@@ -30,7 +30,7 @@ const MOST_TRUST: i32 = 256;
 
 /// What a run begins in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum From {
+enum Beginning {
     /// The wanted object of this number: at its brace, or behind the value of one of its members.
     Object(usize),
     /// A value that nobody wants. The place behind the run before tells objects apart whose members have the same names.
@@ -50,6 +50,7 @@ struct Notes {
     trust: Trust,
 }
 
+/// Below 0 it does not pay at present to expect runs; each value that is walked through without brings the next try nearer.
 #[derive(Debug, Clone, Copy, Default)]
 struct Trust(i16);
 
@@ -74,7 +75,7 @@ pub(super) struct Trail {
     runs: Vec<Run>,
     notes: Vec<Notes>,
     blocks: Vec<Block>,
-    known: HashMap<(From, Box<[u8]>), Place>,
+    known: HashMap<(Beginning, Box<[u8]>), Place>,
 }
 
 impl Trail {
@@ -166,14 +167,14 @@ impl Trail {
         bytes < LONG && self.notes.get(place.index()).is_some_and(|notes| !notes.varies)
     }
 
-    /// Remembers a run of members that came unexpected.
+    /// Remembers a run of members that came unexpected; gives the place behind it.
     #[cold]
     #[inline(never)]
     pub(super) fn learn_members(&mut self, place: Place, object: usize, bytes: &[u8], to: Members) -> Place {
-        self.learn(place, From::Object(object), bytes, to, Nest::default())
+        self.learn(place, Beginning::Object(object), bytes, to, Nest::default())
     }
 
-    fn learn(&mut self, place: Place, from: From, bytes: &[u8], to: Members, nest: Nest) -> Place {
+    fn learn(&mut self, place: Place, from: Beginning, bytes: &[u8], to: Members, nest: Nest) -> Place {
         if bytes.len() > 2 * LONG || place == NOWHERE {
             return NOWHERE;
         }
@@ -181,7 +182,7 @@ impl Trail {
             Some(&next) => next,
             None if self.runs.len() >= MOST => return NOWHERE,
             None => {
-                let is_value = matches!(from, From::Skipped(from, _) if from.is_before_value());
+                let is_value = matches!(from, Beginning::Skipped(from, _) if from.is_before_value());
                 let next = self.add(bytes, is_value, to, nest);
                 self.known.insert((from, bytes.into()), next);
                 next

@@ -1,6 +1,6 @@
 //! Values that nobody wants, skipped along a trail: texts and numbers are walked over, and what stands between them is met.
 
-use super::{From, LONG, MOST, Members, NOWHERE, Next, Place, Trail};
+use super::{Beginning, LONG, MOST, Members, NOWHERE, Next, Place, Trail};
 use crate::tweet::nest::Nest;
 use crate::tweet::walk::{Fault, MAX_DEPTH, Walker};
 
@@ -95,6 +95,7 @@ impl Trail {
         Ok(next)
     }
 
+    /// Remembers a run that came unexpected in a value that nobody wants; nothing, where it could be too deep elsewhere.
     #[cold]
     fn learn_skipped(&mut self, place: Place, from: Nest, bytes: &[u8], nest: Nest) -> Place {
         let opened = bytes.iter().filter(|&&byte| matches!(byte, b'{' | b'[')).count();
@@ -104,6 +105,6 @@ impl Trail {
         let next = if nest.is_done() { Next::Nothing } else { Next::Unwanted };
         // Members stand in an order. What closes something ends that: each element of an array comes to the same places.
         let before = if bytes[0] == b',' && from.in_object() { place } else { NOWHERE };
-        self.learn(place, From::Skipped(from, before), bytes, Members { next, nulls: 0 }, nest)
+        self.learn(place, Beginning::Skipped(from, before), bytes, Members { next, nulls: 0 }, nest)
     }
 }
