@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::config_args::ConfigArgs;
 use super::{Outcome, print, runtime};
 use crate::agent::AgentError;
+use crate::config::redact::redact;
 use crate::config::settings::{LakeSettings, PartitionBy, SourceSettings, XV2Auth};
 use crate::config::{self, Outside, Request, Settings, show_duration, show_size};
 use crate::{source, upload};
@@ -63,7 +64,7 @@ pub(super) fn check(request: &Request, notices: &[String], all: bool) -> Outcome
     let loaded = config::load(request, &Outside::of_process())?;
     let mut text = summary(&loaded.settings, Timestamp::now().as_millisecond());
     for notice in notices.iter().chain(&loaded.settings.notices) {
-        text += &format!("note      {notice}\n");
+        text += &format!("note      {}\n", redact(notice));
     }
     text += &format!("\nsettings in force:\n{}\nThe configuration is good.\n", loaded.effective(all));
     print(&text)
@@ -73,7 +74,7 @@ pub(super) fn check(request: &Request, notices: &[String], all: bool) -> Outcome
 fn summary(settings: &Settings, now_ms: i64) -> String {
     let mut text = String::new();
     let mut line = |name: &str, what: String| {
-        let _ = writeln!(text, "{name:<10}{what}");
+        let _ = writeln!(text, "{name:<10}{}", redact(&what));
     };
     line("agent", settings.agent.id.clone());
     source(&settings.source, &mut line);

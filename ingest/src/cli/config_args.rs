@@ -12,15 +12,15 @@ pub(super) struct ConfigArgs {
     /// The cauce.toml; without it, one in the current folder is taken when it is there
     #[arg(short, long, value_name = "FILE", env = "CAUCE_CONFIG", value_parser = any_path())]
     config: Option<PathBuf>,
-    /// The agent's name in the twitter.conf
+    /// The agent's name in the twitter.conf; not needed where the file holds one agent
     #[arg(short = 'n', long = "name", value_name = "AGENT", requires = "conf_file")]
     name: Option<String>,
     /// A Flume twitter.conf
-    #[arg(short = 'f', long = "conf-file", value_name = "FILE", requires = "name")]
+    #[arg(short = 'f', long = "conf-file", value_name = "FILE")]
     conf_file: Option<PathBuf>,
     /// Any setting but a secret, such as lake.compression=zstd; may be repeated
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = key_and_value)]
-    set: Vec<(String, String)>,
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
     /// Where records come from: x-v2, x-v1, files or stdin
     #[arg(long, value_name = "TYPE")]
     source: Option<String>,
@@ -37,9 +37,11 @@ fn any_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as section.key=value")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
+/// Key and value. Without `=` the key stays empty and is refused with the other problems: an error of clap's own would
+/// repeat what was typed, which may be a secret.
+fn key_and_value(text: &str) -> (String, String) {
+    let (key, value) = text.split_once('=').unwrap_or(("", text));
+    (key.trim().to_owned(), value.to_owned())
 }
 
 impl ConfigArgs {
@@ -52,16 +54,14 @@ impl ConfigArgs {
         let named = named.into_iter().filter_map(|(key, flag, value)| {
             Some(Flag { key: key.to_owned(), value: value.clone()?, flag: flag.to_owned() })
         });
-        let set = self.set.iter().map(|(key, value)| Flag {
-            key: key.clone(),
-            value: value.clone(),
-            flag: "--set".to_owned(),
+        let set = self.set.iter().map(|text| {
+            let (key, value) = key_and_value(text);
+            Flag { key, value, flag: "--set".to_owned() }
         });
-        let flume = self.name.clone().zip(self.conf_file.clone());
         Request {
             // A variable that is set to nothing counts as not set.
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
-            flume: flume.map(|(agent, file)| FlumeRequest { agent, file, system: Vec::new() }),
+            flume: self.conf_file.clone().map(|file| FlumeRequest { agent: self.name.clone(), file, system: Vec::new() }),
             flags: set.chain(named).collect(),
         }
     }

@@ -63,7 +63,7 @@ pub(super) fn run(line: &[OsString]) -> Outcome {
             // A file named on the command line is over one named in the environment.
             let is_named = agent.system.iter().any(|(key, _)| key == "cauce.config");
             let toml = variable("CAUCE_CONFIG").map(PathBuf::from).filter(|_| !is_named);
-            let flume = FlumeRequest { agent: agent.name, file: agent.file, system: agent.system };
+            let flume = FlumeRequest { agent: Some(agent.name), file: agent.file, system: agent.system };
             let request = Request { toml, flume: Some(flume), ..Request::default() };
             if agent.dry_run {
                 return check::check(&request, &notices, false);

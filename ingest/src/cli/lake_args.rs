@@ -21,11 +21,11 @@ pub(super) struct LakeArgs {
     /// A cauce.toml, of which [lake] is read; without it, one in the current folder is taken when it is there
     #[arg(short, long, value_name = "FILE", env = "CAUCE_CONFIG", value_parser = any_path())]
     pub(super) config: Option<PathBuf>,
-    /// The agent's name in the twitter.conf
+    /// The agent's name in the twitter.conf; not needed where the file holds one agent
     #[arg(short = 'n', long = "name", value_name = "AGENT", requires = "conf_file")]
     pub(super) name: Option<String>,
     /// A Flume twitter.conf, whose sink's path is the lake
-    #[arg(short = 'f', long = "conf-file", value_name = "FILE", requires = "name")]
+    #[arg(short = 'f', long = "conf-file", value_name = "FILE")]
     pub(super) conf_file: Option<PathBuf>,
     /// Where the lake is: s3://bucket/prefix or a folder; repeat it to read several lakes as one
     #[arg(long, value_name = "URL")]
@@ -82,10 +82,9 @@ impl LakeArgs {
         let flag = |(key, flag, value): (&str, &str, Option<&String>)| {
             Some(Flag { key: key.to_owned(), value: value?.clone(), flag: flag.to_owned() })
         };
-        let flume = self.name.clone().zip(self.conf_file.clone());
         Request {
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
-            flume: flume.map(|(agent, file)| FlumeRequest { agent, file, system: Vec::new() }),
+            flume: self.conf_file.clone().map(|file| FlumeRequest { agent: self.name.clone(), file, system: Vec::new() }),
             flags: named.into_iter().filter_map(flag).collect(),
         }
     }

@@ -31,6 +31,7 @@ use clap::{Parser, Subcommand};
 
 use crate::agent::AgentError;
 use crate::config::ConfigError;
+use crate::config::redact::redact;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -142,16 +143,32 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = if name == "flume-ng" {
         flume_ng::run(&line[1..])
     } else {
-        let cli = Cli::parse_from(line);
-        cli.log.start().and_then(|()| cli.command.run())
+        match Cli::try_parse_from(line) {
+            Ok(cli) => cli.log.start().and_then(|()| cli.command.run()),
+            Err(error) => return refuse(&error),
+        }
     };
     match outcome {
         Ok(code) => code,
         Err(Failure { exit, error }) => {
-            eprintln!("{}: {error:#}", name.to_string_lossy());
+            let text = format!("{error:#}");
+            // What is wrong with a configuration or a credential may have been found far from where it was read.
+            let is_about_settings = matches!(exit, Exit::Usage | Exit::Credentials);
+            eprintln!("{}: {}", name.to_string_lossy(), if is_about_settings { redact(&text) } else { text });
             ExitCode::from(exit as u8)
         }
     }
+}
+
+/// Prints help, or what is wrong with a command line; clap repeats what was typed, which may hold a secret.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = redact(&text);
+    if shown == text {
+        error.exit();
+    }
+    eprint!("{shown}");
+    ExitCode::from(Exit::Usage as u8)
 }
 
 /// The asynchronous run time of a command.

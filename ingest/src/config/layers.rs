@@ -160,6 +160,7 @@ impl Layers {
     /// Takes `key=value` from a flag. Secrets are refused there, because a process list shows them.
     pub(crate) fn put_flag(&mut self, key: &str, text: &str, flag: &str, problems: &mut Problems) {
         match knobs::find(key) {
+            None if key.is_empty() => problems.push(format!("{flag}: write it as section.key=value")),
             None => problems.push(format!("{flag}: there is no setting {key}{}", knobs::suggest(key))),
             Some(knob) if knob.is_secret() => problems.push(format!(
                 "{flag}: {key} is a secret, and everyone on this machine can read a command line; set {} or write \

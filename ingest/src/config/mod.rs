@@ -9,6 +9,7 @@ mod outside;
 mod print;
 mod problem;
 mod read;
+pub(crate) mod redact;
 pub mod rules;
 mod secrets;
 pub mod settings;

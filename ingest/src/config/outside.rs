@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use cauce_lake::pattern::HostNames;
 
+use super::redact;
+
 /// Longest file that `${file:…}` takes; a secret is never longer, and a mistyped path must not fill the memory.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
@@ -50,15 +52,16 @@ impl Outside {
     /// # Errors
     /// A text that says what is wrong with the file, never what is in it.
     pub fn secret_file(&self, path: &Path) -> Result<String, String> {
-        let cannot = |why: std::io::Error| format!("cannot read {}: {why}", path.display());
+        let name = redact::file_name(path);
+        let cannot = |why: std::io::Error| format!("cannot read {name}: {why}");
         let meta = std::fs::metadata(path).map_err(cannot)?;
         if meta.len() > MAX_SECRET_FILE_BYTES {
-            return Err(format!("{} is longer than 64 KiB, which no secret is", path.display()));
+            return Err(format!("{name} is longer than 64 KiB, which no secret is"));
         }
         let bytes = std::fs::read(path).map_err(cannot)?;
-        let text = String::from_utf8(bytes).map_err(|_| format!("{} is no UTF-8 text", path.display()))?;
+        let text = String::from_utf8(bytes).map_err(|_| format!("{name} is no UTF-8 text"))?;
         let text = text.trim_end_matches(['\n', '\r']);
-        if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
+        if text.is_empty() { Err(format!("{name} is empty")) } else { Ok(text.to_owned()) }
     }
 
     /// Whether anything but the two key variables says where AWS credentials come from: a profile, a role, or

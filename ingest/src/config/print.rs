@@ -3,6 +3,7 @@
 
 use super::knobs::{KNOBS, Kind, Knob};
 use super::layers::Layers;
+use super::redact::redact;
 
 /// What stands in place of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
@@ -13,7 +14,7 @@ pub(crate) fn effective(layers: &Layers, all: bool) -> String {
         .iter()
         .filter_map(|knob| match layers.entry(knob.key) {
             Some(entry) => {
-                let shown = if knob.is_secret() { HIDDEN.to_owned() } else { bare(knob, entry.written.show()) };
+                let shown = if knob.is_secret() { HIDDEN.to_owned() } else { bare(knob, redact(&entry.written.show())) };
                 Some((format!("{} = {shown}", knob.key), entry.origin.to_string()))
             }
             None if all => {

@@ -1,7 +1,9 @@
 //! What is wrong with a configuration. All problems that can be found at once are reported at once, each with where it
-//! was written. A value is only ever quoted where its setting holds no secret.
+//! was written. A value is only ever quoted where its setting holds no secret, and then without what looks like one.
 
 use std::fmt;
+
+use super::redact::redact;
 
 /// A configuration that cannot be used. Exit code 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// An error of one problem.
     pub fn one(problem: impl Into<String>) -> ConfigError {
-        ConfigError { problems: vec![problem.into()] }
+        ConfigError { problems: vec![redact(&problem.into())] }
     }
 
     /// The problems, in the order in which they were found; at least one.
@@ -42,7 +44,7 @@ pub(crate) struct Problems(Vec<String>);
 impl Problems {
     /// Adds one, unless the very same is already there.
     pub(crate) fn push(&mut self, problem: impl Into<String>) {
-        let problem = problem.into();
+        let problem = redact(&problem.into());
         if !self.0.contains(&problem) {
             self.0.push(problem);
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::knobs;
 use super::layers::{Layers, Origin, Value};
 use super::outside::Outside;
+use super::redact;
 
 /// The variables in which credentials for X are usually kept, by setting.
 pub(crate) const USUAL_VARIABLES: [(&str, &str); 5] = [
@@ -48,7 +49,7 @@ fn look_up(reference: &str, outside: &Outside) -> Result<String, String> {
         Some(("env", name)) => outside
             .variable(name)
             .map(str::to_owned)
-            .ok_or_else(|| format!("the environment variable {name} is not set")),
+            .ok_or_else(|| redact::not_set(name)),
         Some(("file", path)) => outside.secret_file(Path::new(path)),
         _ => Err("a reference must be ${env:NAME} or ${file:path}; for a literal \"${\" write \"$${\"".to_owned()),
     }

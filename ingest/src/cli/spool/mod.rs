@@ -46,11 +46,11 @@ struct SpoolArgs {
     /// A cauce.toml, of which spool.dir is read; without it, one in the current folder is taken when it is there
     #[arg(short, long, value_name = "FILE", env = "CAUCE_CONFIG", value_parser = any_path())]
     config: Option<PathBuf>,
-    /// The agent's name in the twitter.conf
+    /// The agent's name in the twitter.conf; not needed where the file holds one agent
     #[arg(short = 'n', long = "name", value_name = "AGENT", requires = "conf_file")]
     name: Option<String>,
     /// A Flume twitter.conf, whose channel's folder holds the spool
-    #[arg(short = 'f', long = "conf-file", value_name = "FILE", requires = "name")]
+    #[arg(short = 'f', long = "conf-file", value_name = "FILE")]
     conf_file: Option<PathBuf>,
     /// The spool's folder
     #[arg(long, value_name = "FOLDER")]
@@ -65,10 +65,10 @@ fn any_path() -> impl TypedValueParser<Value = PathBuf> {
 impl SpoolArgs {
     fn dir(&self, outside: &Outside) -> Result<PathBuf, Failure> {
         let flag = |value: &String| Flag { key: "spool.dir".into(), value: value.clone(), flag: "--spool-dir".into() };
-        let flume = self.name.clone().zip(self.conf_file.clone());
+        let flume = |file: &PathBuf| FlumeRequest { agent: self.name.clone(), file: file.clone(), system: Vec::new() };
         let request = Request {
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
-            flume: flume.map(|(agent, file)| FlumeRequest { agent, file, system: Vec::new() }),
+            flume: self.conf_file.as_ref().map(flume),
             flags: self.spool_dir.iter().map(flag).collect(),
         };
         Ok(config::load_spool_dir(&request, outside)?)

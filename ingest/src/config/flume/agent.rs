@@ -74,6 +74,28 @@ impl Report<'_> {
 
 const KINDS: [&str; 3] = ["sources", "channels", "sinks"];
 
+/// The agent that is meant: the one that was named, or the only one that the file holds.
+///
+/// # Errors
+/// A text that lists the agents, where none was named and there are several or none.
+pub(super) fn named(file: &Properties, asked: Option<&str>, name: &str) -> Result<String, String> {
+    if let Some(asked) = asked {
+        return Ok(asked.to_owned());
+    }
+    let agents = agent_names(file);
+    // A slip in one line makes an agent of its own, but none with a list of sources.
+    let has_sources = |agent: &&String| file.properties.iter().any(|property| property.key == format!("{agent}.sources"));
+    let with_sources: Vec<&String> = agents.iter().filter(has_sources).collect();
+    match (with_sources.as_slice(), agents.len()) {
+        ([only], _) => Ok((*only).clone()),
+        (_, 0) => Err(format!("{name}: there is no agent in it: a line such as TwitterAgent.sources = Twitter is missing")),
+        _ => {
+            let names: Vec<&str> = agents.iter().map(String::as_str).collect();
+            Err(format!("{name}: it holds several agents, {}: give -n NAME", names.join(", ")))
+        }
+    }
+}
+
 /// Finds and wires the agent's components; `None` when a problem was reported.
 pub(super) fn wire(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: &mut Report<'_>) -> Option<Agent> {
     let agents = agent_names(file);
@@ -95,7 +117,16 @@ pub(super) fn wire(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: 
     let [mut sources, channels, mut sinks] = listed?;
     let channels = valid_channels(channels, report);
     if channels.is_empty() {
-        report.problems.push(format!("{}: {agent} has no channel that can be used, so nothing can run", report.file));
+        let why = dropped("channel", report);
+        report.problems.push(format!(
+            "{}: {agent} has no channel that can be used, so nothing can run{}{why}",
+            report.file,
+            if why.is_empty() { "" } else { ": " }
+        ));
+        return None;
+    }
+    if let Some((line, what)) = lost_channel(&sources, &sinks, &channels) {
+        report.problem(line, &what);
         return None;
     }
     sources.retain_mut(|source| wire_one(source, "channels", "channel", &channels, report));
@@ -126,6 +157,34 @@ pub(super) fn wire(file: &Properties, agent: &str, lookup: &Lookup<'_>, report: 
     }
     let channel = channels.into_iter().find(|channel| channel.name == sink_channel)?;
     Some(Agent { source, channel, sink })
+}
+
+/// One line for a channel that all sources or all sinks name and that is not there: both sides usually have the same slip.
+fn lost_channel(sources: &[Component], sinks: &[Component], channels: &[Component]) -> Option<(usize, String)> {
+    let is_known = |name: &str| channels.iter().any(|channel| channel.name == name);
+    let wanted = |component: &Component| -> Option<(usize, String)> {
+        let key = if component.kind == "sinks" { "channel" } else { "channels" };
+        let setting = component.get(key).filter(|_| component.get("type").is_some())?;
+        let names: Vec<&str> = setting.value.split_whitespace().collect();
+        let first = names.first().filter(|_| !names.iter().any(|name| is_known(name)))?;
+        Some((setting.line, (*first).to_owned()))
+    };
+    let are_lost = |components: &[Component]| !components.is_empty() && components.iter().all(|one| wanted(one).is_some());
+    if !are_lost(sources) && !are_lost(sinks) {
+        return None;
+    }
+    let lost = || sources.iter().chain(sinks).filter_map(|component| Some((component, wanted(component)?)));
+    let (_, (line, name)) = lost().next()?;
+    let of_it: Vec<String> = lost()
+        .filter(|(_, (_, other))| *other == name)
+        .map(|(component, _)| format!("{} {}", singular(component.kind), component.name))
+        .collect();
+    let nearest = match channels {
+        [only] => format!(" (did you mean {}?)", only.name),
+        several => suggestion(&name, several.iter().map(|channel| channel.name.as_str())),
+    };
+    let verb = if of_it.len() == 1 { "names" } else { "name" };
+    Some((line, format!("{} {verb} the channel {name:?}, which is not there{nearest}", of_it.join(" and "))))
 }
 
 fn agent_names(file: &Properties) -> BTreeSet<String> {
@@ -198,15 +257,22 @@ fn collect(
         }
     }
     let mut failed = false;
+    let mut suggested = BTreeSet::new();
     let result = KINDS.map(|kind| {
         let (names, line) = lists.get(kind).cloned().unwrap_or_default();
         let mut components = Vec::new();
-        for name in names {
+        for name in &names {
             let Some(mut own) = settings.remove(&(kind, name.clone())) else {
-                let near = settings.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str());
-                let what =
-                    format!("{} {name} is dropped: nothing is set for it{}", singular(kind), suggestion(&name, near));
-                report.notice(line, &what);
+                let is_unlisted = |(of, other): &&(&str, String)| *of == kind && !names.contains(other);
+                let unlisted: Vec<&str> = settings.keys().filter(is_unlisted).map(|(_, name)| name.as_str()).collect();
+                let nearest = match unlisted.as_slice() {
+                    [only] => {
+                        suggested.insert((kind, (*only).to_owned()));
+                        format!(" (did you mean {only}?)")
+                    }
+                    several => suggestion(name, several.iter().copied()),
+                };
+                report.notice(line, &format!("{} {name} is dropped: nothing is set for it{nearest}", singular(kind)));
                 continue;
             };
             for (key, setting) in &mut own {
@@ -218,11 +284,11 @@ fn collect(
                     }
                 }
             }
-            components.push(Component { kind, name, settings: own });
+            components.push(Component { kind, name: name.clone(), settings: own });
         }
         components
     });
-    for (kind, name) in settings.keys().filter(|(kind, _)| KINDS.contains(kind)) {
+    for (kind, name) in settings.keys().filter(|unlisted| KINDS.contains(&unlisted.0) && !suggested.contains(*unlisted)) {
         let what = format!(
             "{}: {} {name} has settings but is not in {agent}.{kind}, and is ignored",
             report.file,
@@ -325,16 +391,17 @@ fn only(
         return None;
     }
     if components.is_empty() {
-        // Why is among the notices, which are not shown when reading fails: they are repeated here.
-        let dropped: Vec<String> = report
-            .notices
-            .iter()
-            .filter(|notice| notice.contains("drop") || notice.contains("not there"))
-            .cloned()
-            .collect();
-        let why = if dropped.is_empty() { format!("{agent}.{list} names none") } else { dropped.join("; ") };
+        let why = dropped(what, report);
+        let why = if why.is_empty() { format!("{agent}.{list} names none") } else { why };
         report.problems.push(format!("{}: {agent} has no {what} left to run: {why}", report.file));
         return None;
     }
     components.pop()
+}
+
+/// Why components of a kind were dropped. It is among the notices, which are not shown when reading fails.
+fn dropped(what: &str, report: &Report<'_>) -> String {
+    let what = format!(": {what} ");
+    let is_reason = |notice: &&String| notice.contains(&what) && (notice.contains("drop") || notice.contains("not there"));
+    report.notices.iter().filter(is_reason).cloned().collect::<Vec<_>>().join("; ")
 }

@@ -75,7 +75,7 @@ pub(super) fn map(channel: &Component, sink: &Component, mapping: &mut Mapping<'
         "the longest line is bounded by source.max_line_bytes instead",
     );
     mapping.unknown_keys(channel, &[KNOWN, &FILE_CHANNEL_INNER].concat(), "channel");
-    transaction_holds_the_sinks_batch(channel, sink, mapping);
+    batch_means_nothing(channel, sink, mapping);
 }
 
 fn memory(channel: &Component, mapping: &mut Mapping<'_>) {
@@ -142,18 +142,20 @@ fn folder(channel: &Component, mapping: &mut Mapping<'_>) {
     );
 }
 
-/// A sink's batch that does not fit into a transaction never got through in Flume either.
-fn transaction_holds_the_sinks_batch(channel: &Component, sink: &Component, mapping: &mut Mapping<'_>) {
+/// Flume rolls back for ever where a sink's batch is larger than a transaction; here the batch has no meaning.
+fn batch_means_nothing(channel: &Component, sink: &Component, mapping: &mut Mapping<'_>) {
     let number = |component: &Component, key: &str| component.value(key).and_then(java_number);
-    let (Some(batch), Some(transaction)) = (number(sink, "hdfs.batchSize"), number(channel, "transactionCapacity"))
-    else {
-        return;
-    };
-    if let Some(setting) = sink.get("hdfs.batchSize").filter(|_| transaction > 0 && batch > transaction) {
+    let is_memory = channel.value("type").is_some_and(|kind| kind.to_ascii_lowercase().contains("memory"));
+    let default = if is_memory { 100 } else { 10_000 };
+    let transaction = number(channel, "transactionCapacity").filter(|number| *number > 0).unwrap_or(default);
+    let (Some(batch), Some(setting)) = (number(sink, "hdfs.batchSize"), sink.get("hdfs.batchSize")) else { return };
+    if batch > transaction {
         let what = format!(
-            "{batch} is more than {}, which is {transaction}: Flume would roll back for ever",
+            "{} is {batch}, more than the {transaction} of {}, for which Flume rolls back for ever: it means nothing here, \
+             batches are bounded by the channel alone",
+            sink.path("hdfs.batchSize"),
             channel.path("transactionCapacity")
         );
-        mapping.refuse(sink, setting, "hdfs.batchSize", &what);
+        mapping.report.notice(setting.line, &what);
     }
 }

@@ -26,8 +26,8 @@ use super::validate::FromFlume;
 /// Which agent of which file.
 #[derive(Debug, Clone, Default)]
 pub struct FlumeRequest {
-    /// The agent's name (`-n`).
-    pub agent: String,
+    /// The agent's name (`-n`). Without it the file must hold one agent.
+    pub agent: Option<String>,
     /// The file (`-f`).
     pub file: PathBuf,
     /// System properties (`-Dkey=value`), in the order in which they were given.
@@ -85,8 +85,9 @@ fn parse(
     let file = request.file.display().to_string();
     let properties =
         properties::parse(bytes).map_err(|error| ConfigError::one(format!("{file}:{}: {}", error.line, error.what)))?;
+    let agent = agent::named(&properties, request.agent.as_deref(), &file).map_err(ConfigError::one)?;
     let refused = |(line, what): &(usize, String)| format!("{file}:{line}: {what}");
-    let env_filters = substitute::env_filters(&properties.properties, &request.agent).unwrap_or_else(|filters| {
+    let env_filters = substitute::env_filters(&properties.properties, &agent).unwrap_or_else(|filters| {
         filters.iter().for_each(|filter| problems.push(refused(filter)));
         Vec::new()
     });
@@ -94,14 +95,14 @@ fn parse(
         substitute::Lookup { outside, system: &request.system, properties: &properties.properties, env_filters };
     let mut notices = Vec::new();
     let mut report = Report { file: &file, notices: &mut notices, problems };
-    let wired = agent::wire(&properties, &request.agent, &lookup, &mut report);
+    let wired = agent::wire(&properties, &agent, &lookup, &mut report);
     let mut mapping = Mapping { report, stated: Vec::new(), defaults: Vec::new(), extras: FromFlume::default() };
-    if let Some(agent) = wired {
-        mapping.default("agent.id", agent_id(&request.agent));
-        source::map(&agent.source, outside, &mut mapping);
-        channel::map(&agent.channel, &agent.sink, &mut mapping);
-        sink::map(&agent.sink, outside, &mut mapping);
-        mapping.extras.names = Some((agent.source.name, agent.channel.name, agent.sink.name));
+    if let Some(wired) = wired {
+        mapping.default("agent.id", agent_id(&agent));
+        source::map(&wired.source, outside, &mut mapping);
+        channel::map(&wired.channel, &wired.sink, &mut mapping);
+        sink::map(&wired.sink, outside, &mut mapping);
+        mapping.extras.names = Some((wired.source.name, wired.channel.name, wired.sink.name));
     }
     let Mapping { stated, defaults, mut extras, .. } = mapping;
     extras.notices = notices;

@@ -14,6 +14,17 @@ pub(super) struct Location {
     pub(super) keys: Keys,
     /// The scheme is `s3n`, which knows no roles.
     pub(super) is_s3n: bool,
+    /// Where it is a folder of this machine, although Flume would have written elsewhere.
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// Where Flume would have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// The path names HDFS.
+    Hdfs,
+    /// The path has no scheme: Hadoop's default file system, which is usually HDFS.
+    HadoopsDefault,
 }
 
 /// Keys in a path.
@@ -46,13 +57,23 @@ pub(super) fn parse(path: &str) -> Result<Location, String> {
             return Err("the scheme is not written as s3n:// or s3a://".to_owned());
         }
         // Hadoop also takes file:/folder.
-        return Ok(folder(path.strip_prefix("file:").unwrap_or(path)));
+        return Ok(match path.strip_prefix("file:") {
+            Some(path) => folder(path),
+            None => Location { elsewhere: Some(Elsewhere::HadoopsDefault), ..folder(path) },
+        });
     };
     match scheme.to_ascii_lowercase().as_str() {
         "file" => Ok(folder(rest.strip_prefix("localhost").unwrap_or(rest))),
         scheme @ ("s3" | "s3a" | "s3n") => s3(rest, scheme == "s3n"),
         "hdfs" | "viewfs" | "webhdfs" => {
-            Err("Cauce writes to S3 or a local folder, not to HDFS: write s3a://bucket/… or file:///…".to_owned())
+            let (_, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let location = folder(&format!("/{path}"));
+            if location.url.as_deref() == Ok("/") {
+                return Err("Cauce writes to S3 or a local folder, not to HDFS, and the path names no folder: write \
+                            s3a://bucket/… or file:///…"
+                    .to_owned());
+            }
+            Ok(Location { elsewhere: Some(Elsewhere::Hdfs), ..location })
         }
         _ => Err("Cauce writes to S3 or a local folder: write s3a://bucket/… or file:///…".to_owned()),
     }
@@ -65,7 +86,7 @@ fn folder(path: &str) -> Location {
         (false, true) => ".".to_owned(),
         (false, false) => root,
     };
-    Location { url: Ok(url), pattern, keys: Keys::NotNeeded, is_s3n: false }
+    Location { url: Ok(url), pattern, keys: Keys::NotNeeded, is_s3n: false, elsewhere: None }
 }
 
 fn s3(rest: &str, is_s3n: bool) -> Result<Location, String> {
@@ -84,7 +105,7 @@ fn s3(rest: &str, is_s3n: bool) -> Result<Location, String> {
     } else {
         Ok(format!("s3://{bucket}/{root}").trim_end_matches('/').to_owned())
     };
-    Ok(Location { url, pattern, keys, is_s3n })
+    Ok(Location { url, pattern, keys, is_s3n, elsewhere: None })
 }
 
 /// Splits keys from bucket and path. A secret may hold `/` and even `@`, a path may hold `@`: the last `@` counts that a
@@ -172,6 +193,8 @@ mod tests {
             ("/%m", "/", "%m"),
             ("lake/%m", "lake", "%m"),
             ("%m", ".", "%m"),
+            ("hdfs://localhost:9000/user/me/%Y/%m", "/user/me", "%Y/%m"),
+            ("hdfs:///user/me", "/user/me", ""),
         ] {
             let (got_url, got_pattern, _) = parts(path);
             assert_eq!((got_url.as_str(), got_pattern.as_str()), (url, pattern), "{path}");
@@ -194,7 +217,8 @@ mod tests {
         for path in [
             "s3n://AKIA:hush/bucket/%m",
             "s3n://hush@bucket/%m",
-            "hdfs://hush:8020/x",
+            "hdfs://hush:8020",
+            "hdfs://hush:8020/%m",
             "gs://hush/x",
             "s3n://K:hush%m",
             "s3n:/K:hush@b/%m",

@@ -3,9 +3,9 @@
 
 use cauce_lake::pattern::{RoundUnit, Rounding};
 
-use super::agent::Component;
+use super::agent::{Component, Setting};
 use super::mapping::{Mapping, java_number, java_switch};
-use super::path::{self, Keys};
+use super::path::{self, Elsewhere, Keys};
 use crate::config::outside::Outside;
 
 const KNOWN: &[&str] = &[
@@ -106,7 +106,12 @@ fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
         mapping.extras.host = Some(outside.host_names());
     }
     match location.url {
-        Ok(url) => mapping.state_part("lake.url", url, setting.line),
+        Ok(url) => {
+            if let Some(elsewhere) = location.elsewhere {
+                local_folder(sink, setting, elsewhere, &url, mapping);
+            }
+            mapping.state_part("lake.url", url, setting.line);
+        }
         // Another layer may say where the lake is.
         Err(why) => mapping.extras.missing.push(("lake.url", format!("{at}: {why}"))),
     }
@@ -147,6 +152,20 @@ fn location(sink: &Component, outside: &Outside, mapping: &mut Mapping<'_>) {
             }
         }
     }
+}
+
+/// A folder of this machine in the place of HDFS is never taken in silence.
+fn local_folder(sink: &Component, setting: &Setting, elsewhere: Elsewhere, url: &str, mapping: &mut Mapping<'_>) {
+    let why = match elsewhere {
+        Elsewhere::Hdfs => "names HDFS, to which Cauce does not write",
+        Elsewhere::HadoopsDefault => "has no scheme, for which Flume took Hadoop's default file system",
+    };
+    let what = format!(
+        "{} {why}: tweets go to the local folder {url} of this machine; CAUCE_LAKE__URL, s3a://bucket/… or file:///… here, \
+         says another place",
+        sink.path("hdfs.path")
+    );
+    mapping.report.notice(setting.line, &what);
 }
 
 fn names(sink: &Component, mapping: &mut Mapping<'_>) {
@@ -196,6 +215,16 @@ fn times(sink: &Component, mapping: &mut Mapping<'_>) {
         }
     }
     match sink.get("hdfs.timeZone") {
+        // Flume's guide names its default so, and Java takes a zone that it does not know for GMT.
+        Some(setting) if setting.value.trim().eq_ignore_ascii_case("local time") => mapping.report.notice(
+            setting.line,
+            &format!(
+                "{} is {:?}, which names no zone and was GMT to Flume: folders are named in UTC; a name such as \
+                 America/Bogota sets another",
+                sink.path("hdfs.timeZone"),
+                setting.value.trim()
+            ),
+        ),
         Some(setting) => mapping.state("lake.time_zone", &setting.value, setting),
         None => mapping
             .report

@@ -16,6 +16,13 @@ const CREDENTIALS: [(&str, &str); 4] = [
     ("accessTokenSecret", "source.access_token_secret"),
 ];
 
+/// What forks of the Twitter source have beside the keywords, by setting; the first name that is set counts.
+const FILTERS: [(&str, &[&str]); 3] = [
+    ("source.follow", &["follow", "follows", "followIds", "userIds"]),
+    ("source.locations", &["locations", "location"]),
+    ("source.languages", &["languages", "language", "lang"]),
+];
+
 const KNOWN: [&str; 12] = [
     "type",
     "channels",
@@ -63,6 +70,7 @@ pub(super) fn map(source: &Component, outside: &Outside, mapping: &mut Mapping<'
     if let Some(setting) = source.get("keywords") {
         mapping.state("source.keywords", &setting.value, setting);
     }
+    filters(source, mapping);
     mapping.not_needed(
         source,
         &["batchSize", "maxBatchSize", "maxBatchDurationMillis"],
@@ -81,9 +89,32 @@ pub(super) fn map(source: &Component, outside: &Outside, mapping: &mut Mapping<'
     let own = interceptors(source, outside, mapping);
     let mut known: Vec<&str> = KNOWN.to_vec();
     known.extend(own.iter().map(String::as_str));
+    known.extend(FILTERS.iter().flat_map(|(_, names)| names.iter().copied()));
     // What belongs to an interceptor was looked at with it.
     known.extend(source.settings.keys().filter(|key| key.starts_with("interceptors.")).map(String::as_str));
     mapping.unknown_keys(source, &known, "source");
+}
+
+/// The filters of forks. Cloudera's and Apache's own sources ignored them, so that they are said.
+fn filters(source: &Component, mapping: &mut Mapping<'_>) {
+    for (knob, names) in FILTERS {
+        let mut set = names.iter().filter_map(|name| Some((*name, source.get(name)?)));
+        let Some((name, setting)) = set.next() else { continue };
+        mapping.state(knob, &setting.value, setting);
+        let what = format!("{} is taken as {knob}: {}", source.path(name), consequence(knob));
+        mapping.report.notice(setting.line, &what);
+        for (other, setting) in set {
+            mapping.report.notice(setting.line, &format!("{} is ignored beside {name}", source.path(other)));
+        }
+    }
+}
+
+fn consequence(knob: &str) -> &'static str {
+    match knob {
+        "source.languages" => "only tweets in these languages come; Cloudera's own source ignored it",
+        "source.follow" => "tweets by, to and repeated from these accounts come too",
+        _ => "tweets from these areas come too",
+    }
 }
 
 /// Interceptors that only add fixed headers or the time of arrival are taken over; the others change or drop tweets.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::properties::Property;
 use crate::config::outside::Outside;
+use crate::config::redact;
 
 /// References within references, at most: a file that refers to itself in a circle must end.
 const MAX_DEPTH: usize = 10;
@@ -72,7 +73,7 @@ impl Lookup<'_> {
         if let Some(variable) = name.strip_prefix("env:") {
             return match self.outside.variable(variable) {
                 Some(value) => Ok(Some(value.to_owned())),
-                None => missing(format!("the environment variable {variable} is not set")),
+                None => missing(redact::not_set(variable)),
             };
         }
         if let Some(property) = name.strip_prefix("sys:") {
@@ -87,7 +88,7 @@ impl Lookup<'_> {
         if let Some(key) = self.filter_key(&name) {
             return match self.outside.variable(key) {
                 Some(value) => Ok(Some(value.to_owned())),
-                None => missing(format!("the environment variable {key} is not set")),
+                None => missing(redact::not_set(key)),
             };
         }
         if let Some(property) = self.properties.iter().rev().find(|property| property.key == name) {

@@ -111,11 +111,13 @@ fn s3(read: &mut Read<'_>, flume: &FromFlume, url: Option<&LakeUrl>) -> S3Option
                 && url.host().is_some()
                 && url.username().is_empty()
                 && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
         });
         if !usable {
             read.problem(
                 "lake.s3.endpoint_url",
-                "is no server's address: write it as https://host:port, without user and password",
+                "is no server's address: write it as https://host:port, without user, password, ? and #; keys go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             );
         }
     }

@@ -12,6 +12,7 @@ use cauce_lake::pattern::{HostNames, Rounding};
 use super::layers::{Layers, Origin};
 use super::problem::ConfigError;
 use super::read::Read;
+use super::redact::redact;
 use super::settings::{AgentSettings, ChannelSettings, LakeSettings, Settings, SpoolSettings, StatusSettings};
 
 /// What only a `twitter.conf` can say.
@@ -68,7 +69,7 @@ pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, C
     if status.listen.is_some_and(|a| a.port() != 0 && Some(a) == status.flume_listen) {
         read.problem("status.flume_listen", "is the address of status.listen: give another port");
     }
-    let notices = std::mem::take(&mut read.notices);
+    let notices = read.notices.iter().map(|notice| redact(notice)).collect();
     read.problems.check()?;
     match (source, lake) {
         (Some(source), Some(lake)) => {
@@ -86,7 +87,8 @@ pub(crate) fn lake_settings(layers: &Layers, flume: &FromFlume) -> Result<(LakeS
     let mut read = Read::new(layers);
     let lake = lake::lake(&mut read, flume);
     read.problems.check()?;
-    lake.map(|lake| (lake, read.notices)).ok_or_else(|| ConfigError::one("the lake's configuration is not complete"))
+    let notices = read.notices.iter().map(|notice| redact(notice)).collect();
+    lake.map(|lake| (lake, notices)).ok_or_else(|| ConfigError::one("the lake's configuration is not complete"))
 }
 
 /// Reads `spool.dir` alone.

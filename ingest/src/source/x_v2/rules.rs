@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::problem::{Action, Problem, classify};
+use crate::config::redact::redact;
 use crate::config::settings::Rule;
 use crate::source::SourceError;
 use crate::source::http::{Answer, Refused, ask, endpoint, shown};
@@ -76,7 +77,7 @@ fn added(answer: &Answer) -> Result<(), Refused> {
                     error["details"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 details.extend(error["detail"].as_str());
                 let value = error["value"].as_str().unwrap_or("a rule");
-                invalid.push(shown(&format!("\"{value}\": {}", details.join(", "))));
+                invalid.push(shown(&redact(&format!("\"{value}\": {}", details.join(", ")))));
             }
             _ => {
                 let detail = error["detail"].as_str().unwrap_or(title);
