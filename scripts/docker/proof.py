@@ -56,8 +56,11 @@ def start(there: Environment) -> None:
 def look_from_outside(there: Environment) -> None:
     """No root, no secret in what Docker tells, no port beyond loopback."""
     place = "/var/lib/cauce/secrets"
-    secrets = [there.inside("master", "cat", f"{place}/spark/secret").strip()]
-    secrets += [line.split("= ")[1] for line in there.inside("ingest", "cat", f"{place}/lake/credentials").splitlines() if "= " in line]
+    secrets = [there.inside("master", "cat", f"{place}/cluster/secret").strip()]
+    users = {service: there.inside(service, "cat", f"{place}/lake/credentials") for service in ("ingest", "luigi_worker", "worker")}
+    if len(set(users.values())) != len(users):
+        raise Failed("services share keys of the S3 server")
+    secrets += [line.split("= ")[1] for text in users.values() for line in text.splitlines() if "= " in line]
     for service in [*LASTING, "secrets", "bucket"]:
         told = there.inspected(service)
         if (user := told["Config"]["User"]) in ("", "0", "root") or user.startswith(("0:", "root:")):

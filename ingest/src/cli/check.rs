@@ -123,12 +123,22 @@ fn source(source: &SourceSettings, line: &mut impl FnMut(&str, String)) {
                 XV2Auth::Bearer(_) => "bearer token",
                 XV2Auth::Consumer { .. } => "consumer key and secret",
             };
-            line("source", format!("X API v2 filtered stream at {}, by {by}", x.base_url));
+            let stream = if x.sample { "1 % sample stream" } else { "filtered stream" };
+            line("source", format!("X API v2 {stream} at {}, by {by}", x.base_url));
             x.rules.iter().for_each(|rule| line("rule", rule.value.clone()));
         }
         SourceSettings::XV1(x) if x.sample => line("source", format!("v1.1 sample stream at {}", x.base_url)),
         SourceSettings::XV1(x) => {
-            line("source", format!("v1.1 stream at {}, tracking {}", x.base_url, x.keywords.join(", ")))
+            line("source", format!("v1.1 stream at {}", x.base_url));
+            let ids: Vec<String> = x.follow.iter().map(u64::to_string).collect();
+            let areas: Vec<String> = x.locations.iter().map(ToString::to_string).collect();
+            for (what, items) in
+                [("track", &x.keywords), ("follow", &ids), ("areas", &areas), ("language", &x.languages)]
+            {
+                if !items.is_empty() {
+                    line(what, items.join(if what == "areas" { "; " } else { ", " }));
+                }
+            }
         }
         SourceSettings::Files { paths, .. } => line("source", format!("files: {}", paths.join(", "))),
         SourceSettings::Stdin { .. } => line("source", "standard input".to_owned()),

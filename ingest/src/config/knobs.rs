@@ -58,10 +58,27 @@ pub(crate) fn find(key: &str) -> Option<&'static Knob> {
     KNOBS.iter().find(|knob| knob.key == key)
 }
 
-/// Names near to one that is not known.
+/// Names near to one that is not known, or the setting that other collectors call so.
 pub(crate) fn suggest(key: &str) -> String {
+    let (section, name) = key.rsplit_once('.').unwrap_or(("source", key));
+    let is_known_as = |(_, names): &&(&str, &[&str])| names.contains(&name.to_ascii_lowercase().as_str());
+    if section == "source"
+        && let Some((known, _)) = ELSEWHERE.iter().find(is_known_as)
+    {
+        return format!(" (did you mean {known}?)");
+    }
     super::problem::suggestion(key, KNOBS.iter().map(|knob| knob.key))
 }
+
+/// What twarc, tweepy, v1.1 and Flume's forks call our settings.
+pub(crate) const ELSEWHERE: [(&str, &[&str]); 6] = [
+    ("source.keywords", &["track", "term", "terms", "hashtag", "hashtags", "query", "phrases", "words"]),
+    ("source.follow", &["follows", "user", "users", "user_id", "user_ids", "account", "accounts", "handles", "from", "screen_name", "screen_names", "usernames"]),
+    ("source.locations", &["location", "bounding_box", "bounding_boxes", "bbox", "boxes", "geo", "geocode", "places", "coordinates", "area", "areas"]),
+    ("source.languages", &["language", "lang", "langs"]),
+    ("source.rules", &["rule", "filter", "filters"]),
+    ("source.sample", &["sample_stream", "random", "spritzer"]),
+];
 
 /// Values of `source.type`.
 pub(crate) const SOURCE_TYPES: &[&str] = &["x-v2", "x-v1", "files", "stdin"];
@@ -100,14 +117,23 @@ pub(crate) const KNOBS: &[Knob] = &[
     Knob { key: "source.keywords", kind: Kind::List, default: "", or: "none",
         what: "Flume's track list: a tweet is wanted when it matches any of them, and it matches one of several words when it holds all of them. x-v2 translates them to rules.",
         change: "" },
+    Knob { key: "source.follow", kind: Kind::List, default: "", or: "none",
+        what: "Accounts, as user ids or (x-v2) handles: what they write and repeat, replies to them and retweets of them are wanted, whatever the keywords.",
+        change: "" },
+    Knob { key: "source.locations", kind: Kind::List, default: "", or: "none",
+        what: "Areas, four numbers each as in v1.1, `west,south,east,north` in degrees: tweets from there are wanted, whatever the keywords. x-v2 takes areas of less than 25 miles a side.",
+        change: "" },
+    Knob { key: "source.languages", kind: Kind::List, default: "", or: "every language",
+        what: "Languages, such as `en` or `zh-CN`: of what keywords, accounts and areas ask for only tweets in one of them are wanted. Rules of your own stay as they are.",
+        change: "" },
     Knob { key: "source.rules", kind: Kind::Rules, default: "", or: "none",
-        what: "x-v2: rules in X's own language, as `{ value = \"cat has:media\", tag = \"cats\" }` or a plain text. They are added to what the keywords give. Every tag gets the prefix `cauce:<agent.id>:`.",
+        what: "x-v2: rules in X's own language, as `{ value = \"cat has:media\", tag = \"cats\" }` or a plain text. They are added to what the other filters give. Every tag gets the prefix `cauce:<agent.id>:`.",
         change: "" },
     Knob { key: "source.max_rule_length", kind: Kind::Count, default: "1024", or: "",
         what: "x-v2: longest rule in characters; keywords are packed into rules up to it.",
         change: "Your plan says what is allowed (512, 1,024 or 2,048). Higher: fewer rules." },
     Knob { key: "source.sample", kind: Kind::Switch, default: "false", or: "",
-        what: "x-v1: the sample stream instead of a filter by keywords. Never a default: no keywords at all is an error.",
+        what: "The sample stream, some 1 % of all tweets, instead of a filter; x-v2 has it for accounts whose plan includes it. Never a default: no filter at all is an error.",
         change: "" },
     Knob { key: "source.paths", kind: Kind::List, default: "", or: "needed for files",
         what: "files: paths, folders and glob patterns, read in this order.",
@@ -258,6 +284,9 @@ mod tests {
         for knob in KNOBS {
             assert!(knob.what.ends_with('.'), "{}", knob.key);
             assert!(!knob.is_secret() || knob.default.is_empty(), "{} has a secret default", knob.key);
+        }
+        for (known, names) in ELSEWHERE {
+            assert!(find(known).is_some() && names.iter().all(|name| find(&format!("source.{name}")).is_none()), "{known}");
         }
         assert_eq!(find("lake.s3.endpoint_url").map(Knob::variable).as_deref(), Some("CAUCE_LAKE__S3__ENDPOINT_URL"));
     }

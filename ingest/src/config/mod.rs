@@ -2,6 +2,7 @@
 //! [`Settings`]. Nothing is connected to and nothing is made on disk here; files and variables are read in one step
 //! ([`load`]), everything behind it is pure.
 
+pub mod filters;
 pub mod flume;
 mod knobs;
 mod layers;

@@ -1,4 +1,4 @@
-//! Flume's track list becomes rules of the v2 filtered stream. Pure.
+//! Flume's track list, accounts, areas and languages become rules of the v2 filtered stream. Pure.
 //!
 //! A track list is phrases separated by commas; a tweet matches a phrase when it holds all its words, in any order. The
 //! rules made here match at least what the track list matched; where v2 has no equal (a web address is matched whole by
@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
+use super::filters::{Account, Area};
 use super::settings::Rule;
 
 /// Longest phrase that v1.1 took, in bytes; longer ones work in v2 and are only worth a word.
@@ -56,39 +57,99 @@ pub(crate) fn phrases(keywords: &[String]) -> Vec<String> {
     collapsed.filter(|phrase| !phrase.is_empty() && seen.insert(phrase.to_lowercase())).collect()
 }
 
-/// Translates a track list into rules of at most `limit` characters.
+/// What is asked for: tweets that match a keyword, an account or an area, in one of the languages where any are named.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked<'a> {
+    /// A track list.
+    pub(crate) keywords: &'a [String],
+    /// Accounts: what they write and repeat, and what is written to them or repeated from them.
+    pub(crate) follow: &'a [Account],
+    /// Areas.
+    pub(crate) locations: &'a [Area],
+    /// An expression that narrows all of it; empty for none.
+    pub(crate) languages: &'a str,
+}
+
+/// Translates what is asked for into rules of at most `limit` characters.
 ///
 /// # Errors
-/// When a phrase alone is longer than a rule may be.
-pub(crate) fn translate(keywords: &[String], agent_id: &str, limit: usize) -> Result<Translated, String> {
+/// When a keyword, an account or an area alone makes a longer rule; the setting and why.
+pub(crate) fn translate(
+    asked: &Asked<'_>,
+    agent_id: &str,
+    limit: usize,
+) -> Result<Translated, (&'static str, String)> {
     let mut result = Translated::default();
-    let mut values: Vec<String> = Vec::new();
+    // Several clauses of a rule stand in parentheses before the languages.
+    let narrowing = if asked.languages.is_empty() { 0 } else { asked.languages.chars().count() + "() ".len() };
+    let Some(limit) = limit.checked_sub(narrowing).filter(|limit| *limit > 0) else {
+        return Err(("source.languages", format!("make {narrowing} of the {limit} characters of each rule")));
+    };
+    let mut clauses = keyword_clauses(asked.keywords, limit, &mut result.notices).map_err(|why| ("source.keywords", why))?;
+    for account in asked.follow {
+        clauses.extend(["from", "to", "retweets_of"].map(|operator| format!("{operator}:{account}")));
+    }
+    for area in asked.locations {
+        clauses.push(area.operator().map_err(|why| ("source.locations", why))?);
+    }
+    if !asked.locations.is_empty() {
+        result.notices.push(
+            "source.locations: v2 finds a tweet by its point, or by a place that lies wholly within the area; v1.1 also \
+             found places that overlap it"
+                .to_owned(),
+        );
+    }
+    let values = pack(clauses, limit).map_err(|why| ("source.max_rule_length", why))?;
+    let narrowed = |(value, clauses): (String, usize)| match (asked.languages, clauses) {
+        ("", _) => value,
+        (languages, 1) => format!("{value} {languages}"),
+        (languages, _) => format!("({value}) {languages}"),
+    };
+    result.rules = values.into_iter().map(|value| tagged(agent_id, narrowed(value), None)).collect();
+    Ok(result)
+}
+
+/// Joins clauses by OR into values of at most `limit` characters, each with how many clauses it holds.
+fn pack(clauses: Vec<String>, limit: usize) -> Result<Vec<(String, usize)>, String> {
+    let mut values: Vec<(String, usize)> = Vec::new();
     let mut seen = HashSet::new();
+    for clause in clauses {
+        let length = clause.chars().count();
+        if length > limit {
+            return Err(format!("{clause} has {length} characters, and {limit} are allowed"));
+        }
+        if !seen.insert(clause.clone()) {
+            continue;
+        }
+        match values.last_mut() {
+            Some((last, count)) if last.chars().count() + " OR ".len() + length <= limit => {
+                last.push_str(" OR ");
+                last.push_str(&clause);
+                *count += 1;
+            }
+            _ => values.push((clause, 1)),
+        }
+    }
+    Ok(values)
+}
+
+fn keyword_clauses(keywords: &[String], limit: usize, notices: &mut Vec<String>) -> Result<Vec<String>, String> {
+    let mut clauses = Vec::new();
     for phrase in phrases(keywords) {
         if phrase.len() > V1_PHRASE_BYTES {
-            result.notices.push(format!("the keyword {phrase:?} is longer than the 60 bytes that v1.1 took"));
+            notices.push(format!("the keyword {phrase:?} is longer than the 60 bytes that v1.1 took"));
         }
         let Some(clause) = clause(&phrase) else {
-            result.notices.push(format!("the keyword {phrase:?} holds nothing that X can look for, and is left out"));
+            notices.push(format!("the keyword {phrase:?} holds nothing that X can look for, and is left out"));
             continue;
         };
         let length = clause.chars().count();
         if length > limit {
             return Err(format!("the keyword {phrase:?} makes a rule of {length} characters, and {limit} are allowed"));
         }
-        if !seen.insert(clause.clone()) {
-            continue;
-        }
-        match values.last_mut() {
-            Some(last) if last.chars().count() + " OR ".len() + length <= limit => {
-                last.push_str(" OR ");
-                last.push_str(&clause);
-            }
-            _ => values.push(clause),
-        }
+        clauses.push(clause);
     }
-    result.rules = values.into_iter().map(|value| tagged(agent_id, value, None)).collect();
-    Ok(result)
+    Ok(clauses)
 }
 
 /// The expression for one phrase; `None` when nothing of it can be looked for.
@@ -158,15 +219,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn track(keywords: &[String], limit: usize) -> Result<Translated, String> {
+        translate(&Asked { keywords, ..Asked::default() }, "agent", limit).map_err(|(_, why)| why)
+    }
+
     fn values(keywords: &str, limit: usize) -> Vec<String> {
-        let translated = translate(&[keywords.to_owned()], "agent", limit).expect("translatable");
+        let translated = track(&[keywords.to_owned()], limit).expect("translatable");
         translated.rules.into_iter().map(|rule| rule.value).collect()
     }
 
     #[test]
     fn the_old_track_list_becomes_one_rule() {
         let translated =
-            translate(&["@realdonaldtrump,#Trump,#trump".to_owned()], "agent", 1024).expect("translatable");
+            track(&["@realdonaldtrump,#Trump,#trump".to_owned()], 1024).expect("translatable");
         let [rule] = translated.rules.as_slice() else { panic!("{translated:?}") };
         assert_eq!(rule.value, "@realdonaldtrump OR #trump");
         assert!(rule.tag.starts_with("cauce:agent:") && rule.tag.len() == "cauce:agent:".len() + 8, "{}", rule.tag);
@@ -212,15 +277,40 @@ mod tests {
     fn rules_are_packed_up_to_the_limit_and_not_beyond_it() {
         assert_eq!(values("#aa,#bb,#cc", 10), ["#aa OR #bb", "#cc"]);
         assert_eq!(values("#aa,#bb,#cc", 9), ["#aa", "#bb", "#cc"]);
-        let error = translate(&["#aaaaaaaaaaa".to_owned()], "agent", 10).expect_err("the rule is too long");
+        let error = track(&["#aaaaaaaaaaa".to_owned()], 10).expect_err("the rule is too long");
         assert!(error.contains("12 characters"), "{error}");
     }
 
     #[test]
     fn a_keyword_of_nothing_but_quotes_is_left_out_and_said() {
-        let translated = translate(&["\"\",#a".to_owned()], "agent", 100).expect("translatable");
+        let translated = track(&["\"\",#a".to_owned()], 100).expect("translatable");
         assert_eq!(translated.rules.len(), 1);
         assert_eq!(translated.notices.len(), 1);
+    }
+
+    #[test]
+    fn accounts_and_areas_are_alternatives_and_languages_narrow_every_rule() {
+        let follow = [Account::Id(12), Account::Handle("NASA".to_owned())];
+        let locations = [Area { west: -105.3, south: 39.96, east: -105.2, north: 40.09 }];
+        let keywords = ["#cat".to_owned()];
+        let asked = Asked { keywords: &keywords, follow: &follow, locations: &locations, languages: "(lang:en OR lang:es)" };
+        let values = |asked: &Asked<'_>, limit: usize| -> Vec<String> {
+            let rules = translate(asked, "agent", limit).expect("translatable").rules;
+            rules.into_iter().map(|rule| rule.value).collect()
+        };
+        assert_eq!(
+            values(&asked, 1024),
+            ["(#cat OR from:12 OR to:12 OR retweets_of:12 OR from:NASA OR to:NASA OR retweets_of:NASA \
+              OR bounding_box:[-105.3 39.96 -105.2 40.09]) (lang:en OR lang:es)"]
+        );
+        // In short rules each is narrowed, and one clause needs no parentheses.
+        let short = values(&asked, 64);
+        assert!(short.iter().all(|value| value.ends_with(" (lang:en OR lang:es)") && value.chars().count() <= 64), "{short:?}");
+        assert!(short.contains(&"bounding_box:[-105.3 39.96 -105.2 40.09] (lang:en OR lang:es)".to_owned()), "{short:?}");
+        let narrow = Asked { languages: "lang:en", follow: &follow[..1], ..Asked::default() };
+        assert_eq!(values(&narrow, 1024), ["(from:12 OR to:12 OR retweets_of:12) lang:en"]);
+        let error = translate(&asked, "agent", 20).expect_err("no room beside the languages");
+        assert_eq!(error.0, "source.languages");
     }
 
     #[test]
@@ -232,7 +322,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_rule_is_empty_too_long_or_open_ended(keywords in proptest::collection::vec("\\PC{0,40}", 0..20)) {
-            if let Ok(translated) = translate(&keywords, "agent", 200) {
+            if let Ok(translated) = track(&keywords, 200) {
                 for rule in translated.rules {
                     prop_assert!((1..=200).contains(&rule.value.chars().count()));
                     prop_assert!(rule.value.matches('"').count() % 2 == 0, "{}", rule.value);

@@ -11,6 +11,8 @@ use cauce_lake::{LakeUrl, Pattern};
 use secrecy::SecretString;
 use url::Url;
 
+use super::filters::Area;
+
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -76,8 +78,10 @@ pub struct XV2Settings {
     pub base_url: Url,
     /// How we show who we are.
     pub auth: XV2Auth,
-    /// The rules the stream is to have; values are at most 1,024 characters.
+    /// The rules the stream is to have, each as long as the plan allows at most; empty with `sample`.
     pub rules: Vec<Rule>,
+    /// The 1 % sample stream instead of the filtered one.
+    pub sample: bool,
     /// Query parameters of the stream: fields and expansions.
     pub fields: Vec<(String, String)>,
     /// `backfill_minutes`, 0 to 5; only some plans allow it.
@@ -118,8 +122,14 @@ pub struct XV1Settings {
     pub base_url: Url,
     /// OAuth 1.0a, all four.
     pub auth: XV1Auth,
-    /// `track` phrases; empty only with `sample`.
+    /// `track` phrases.
     pub keywords: Vec<String>,
+    /// Ids of `follow`: what these users write and repeat, and what is written to them or repeated from them.
+    pub follow: Vec<u64>,
+    /// Areas of `locations`. Without keywords, accounts and areas there is only the sample.
+    pub locations: Vec<Area>,
+    /// Tags of `language`, which narrow all of these; empty for every language.
+    pub languages: Vec<String>,
     /// The sample stream instead of a filter.
     pub sample: bool,
     /// Longest line, in decoded bytes.

@@ -242,3 +242,131 @@ fn the_lake_alone_is_read_without_credentials_for_the_source() {
     assert_eq!(lake.url.to_string(), "s3://bucket/x");
     assert_eq!(lake.s3.region.as_deref(), Some("eu-west-1"));
 }
+
+#[test]
+fn accounts_areas_and_languages_become_rules_and_what_v2_cannot_do_is_refused_with_the_reason() {
+    let rules = |lines: &str| {
+        let text = SMALL.replace("keywords = [\"cat\"]", lines);
+        let SourceSettings::XV2(source) = good(&text).settings.source else { panic!("no x-v2") };
+        source.rules.into_iter().map(|rule| rule.value).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        rules("keywords = [\"#cat\"]\nfollow = [\"@NASA\"]\nlanguages = [\"en\", \"es\"]"),
+        ["(#cat OR from:NASA OR to:NASA OR retweets_of:NASA) (lang:en OR lang:es)"]
+    );
+    assert_eq!(rules("locations = [\"-105.3,39.96,-105.2,40.09\"]"), ["bounding_box:[-105.3 39.96 -105.2 40.09]"]);
+    // Rules of one's own are X's language already.
+    assert_eq!(rules("follow = [\"7\"]\nlanguages = [\"en\"]\nrules = [\"dog\"]")[1], "dog");
+    for (lines, part) in [
+        ("locations = [\"-122.75,36.8,-121.75,37.8\"]", "source.locations: the area -122.75,36.8,-121.75,37.8 is 55 by 69 miles"),
+        ("locations = [\"1,2,3\"]", "source.locations: holds 3 numbers"),
+        ("languages = [\"en\"]", "source.languages: narrow what keywords"),
+        ("keywords = [\"#a\"]\nlanguages = [\"zh-HK\"]", "source.languages: v2 has no language"),
+        ("follow = [\"@123\"]", "source.follow: item 1: X reads a handle of digits alone as an id"),
+        ("follow = [\"\"]", "source.follow: holds nothing"),
+        ("sample = true\nkeywords = [\"#a\"]\nlanguages = [\"en\"]", "leave out source.keywords, source.languages"),
+    ] {
+        let error = refused(&SMALL.replace("keywords = [\"cat\"]", lines));
+        assert!(error.contains("cauce.toml:") && error.contains(part), "{lines}: {error}");
+    }
+}
+
+#[test]
+fn v1_1_takes_areas_of_any_size_and_accounts_by_their_ids() {
+    let keys = "consumer_key = \"a\"\nconsumer_secret = \"b\"\naccess_token = \"c\"\naccess_token_secret = \"d\"\ntype = \"x-v1\"";
+    let v1 = |lines: &str| SMALL.replace("keywords = [\"cat\"]", &format!("{keys}\n{lines}"));
+    let loaded = good(&v1("follow = [\"12\"]\nlocations = [\"-180,-90,180,90\"]\nlanguages = [\"en\"]"));
+    let SourceSettings::XV1(source) = loaded.settings.source else { panic!("no x-v1") };
+    assert_eq!((source.follow, source.locations.len(), source.languages), (vec![12], 1, vec!["en".to_owned()]));
+    assert!(refused(&v1("follow = [\"@nasa\"]")).contains("v1.1 follows accounts by their ids"));
+    assert!(refused(&v1("languages = [\"en\"]")).contains("narrow what keywords"));
+    assert!(refused(&v1("sample = true\nfollow = [\"1\"]")).contains("leave out source.follow"));
+}
+
+#[test]
+fn the_sample_stream_of_v2_needs_no_filter() {
+    let SourceSettings::XV2(source) = good(&SMALL.replace("keywords = [\"cat\"]", "sample = true")).settings.source else {
+        panic!("no x-v2")
+    };
+    assert!(source.sample && source.rules.is_empty());
+}
+
+#[test]
+fn names_that_other_collectors_use_lead_to_the_setting() {
+    for (name, known) in [
+        ("track", "keywords"),
+        ("lang", "languages"),
+        ("language", "languages"),
+        ("users", "follow"),
+        ("accounts", "follow"),
+        ("bounding_box", "locations"),
+        ("location", "locations"),
+        ("folow", "follow"),
+    ] {
+        let error = refused(&and("source", &format!("{name} = [\"x\"]")));
+        assert!(error.contains(&format!("source.{name} is no setting (did you mean source.{known}?)")), "{error}");
+    }
+}
+
+/// A token as X gives it, a key and a secret as AWS does, and a password without any form.
+const PASTED: [&str; 4] = [
+    "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid%2BULvsea4JtiGRiSDSJSI%3DEUifiRBkKG5E2XzMDjRfl76ZC9Ub0wnz4XsNiRVBChTYbJcE3F",
+    "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
+];
+
+/// Whatever knob a secret is pasted into, neither an error nor a printed configuration repeats it.
+#[test]
+fn a_secret_in_the_wrong_place_is_never_repeated() {
+    let mut said = Vec::new();
+    for secret in PASTED {
+        let say = |loaded: Result<Loaded, String>| match loaded {
+            Ok(loaded) => loaded.effective(true) + &loaded.settings.notices.join("\n"),
+            Err(error) => error,
+        };
+        for knob in super::knobs::KNOBS {
+            // As the value, by a file's line, a variable and a flag; and where a reference's name belongs.
+            let (section, name) = knob.key.rsplit_once('.').expect("a section");
+            for value in [secret.to_owned(), format!("${{env:{secret}}}"), format!("${{file:{secret}}}")] {
+                let line = match knob.kind {
+                    super::knobs::Kind::List | super::knobs::Kind::Rules => format!("{name} = [\"{value}\"]"),
+                    _ => format!("{name} = \"{value}\""),
+                };
+                let base = SMALL.lines().filter(|line| !line.starts_with(&format!("{name} ="))).collect::<Vec<_>>().join("\n");
+                let header = format!("[{section}]");
+                let text = if base.contains(&header) {
+                    base.replace(&header, &format!("{header}\n{line}"))
+                } else {
+                    format!("{base}\n{header}\n{line}\n")
+                };
+                said.push(say(load_with(&text, &[], &[])));
+                said.push(say(load_with(SMALL, &[(&knob.variable(), &value)], &[])));
+                said.push(say(load_with(SMALL, &[], &[(knob.key, &value)])));
+            }
+        }
+        let in_addresses = [
+            format!("http://h.example:8333?key={secret}"),
+            format!("http://ID:{secret}@h.example:8333"),
+            format!("s3://ID:{secret}@bucket"),
+            format!("{secret}://bucket"),
+            format!("s3://{secret}/x"),
+        ];
+        for (key, address) in ["lake.s3.endpoint_url", "source.base_url", "lake.url"].iter().flat_map(|key| {
+            in_addresses.iter().map(move |address| (*key, address.as_str()))
+        }) {
+            said.push(say(load_with(SMALL, &[], &[(key, address)])));
+        }
+        // As a name of a setting, of a variable, of a section.
+        said.push(say(load_with(&and("source", &format!("\"{secret}\" = 1")), &[], &[])));
+        said.push(say(load_with(SMALL, &[(&format!("CAUCE_{secret}"), "x")], &[])));
+        said.push(say(load_with(SMALL, &[], &[(secret, "x"), ("", secret)])));
+    }
+    assert!(said.len() > 1_000);
+    for text in said {
+        for secret in PASTED {
+            let pieces = secret.split(['/', '%']).filter(|piece| piece.len() > 12);
+            assert!(pieces.clone().all(|piece| !text.contains(piece) && !text.contains(&piece.to_lowercase())), "{text}");
+        }
+    }
+}

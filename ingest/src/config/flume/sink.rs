@@ -165,7 +165,7 @@ fn local_folder(sink: &Component, setting: &Setting, elsewhere: Elsewhere, url: 
          says another place",
         sink.path("hdfs.path")
     );
-    mapping.report.notice(setting.line, &what);
+    mapping.extras.local_folder = Some(format!("{}:{}: {what}", mapping.report.file, setting.line));
 }
 
 fn names(sink: &Component, mapping: &mut Mapping<'_>) {

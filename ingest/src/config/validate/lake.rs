@@ -94,6 +94,8 @@ fn lake_url(read: &mut Read<'_>, flume: &FromFlume) -> Option<LakeUrl> {
         read.problem("lake.url", "must be written as s3://bucket/prefix, without keys");
         return None;
     }
+    let is_from_a_file = read.layers.entry("lake.url").is_some_and(|entry| matches!(entry.origin, Origin::Line { .. }));
+    read.notices.extend(flume.local_folder.iter().filter(|_| is_from_a_file).cloned());
     match text.parse() {
         Ok(url) => Some(url),
         Err(why) => {

@@ -32,6 +32,9 @@ pub(crate) struct FromFlume {
     pub(crate) names: Option<(String, String, String)>,
     /// Why a knob that is needed is not there: said in place of the general text.
     pub(crate) missing: Vec<(&'static str, String)>,
+    /// The path became a folder of this machine, which Flume would not have written to; said where no layer above names
+    /// another lake.
+    pub(crate) local_folder: Option<String>,
     /// The path holds placeholders for keys, and nothing says where others come from.
     pub(crate) lacks_aws_keys: Option<String>,
     /// What is worth saying.

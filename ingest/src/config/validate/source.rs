@@ -6,9 +6,10 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::FromFlume;
+use crate::config::filters::{self, Account, Area};
 use crate::config::layers::Value;
 use crate::config::read::Read;
-use crate::config::rules;
+use crate::config::rules::{self, Asked};
 use crate::config::secrets::USUAL_VARIABLES;
 use crate::config::settings::{Rule, SourceSettings, XV1Auth, XV1Settings, XV2Auth, XV2Settings};
 
@@ -44,13 +45,13 @@ pub(super) fn source(read: &mut Read<'_>, flume: &FromFlume, agent_id: &str) -> 
 fn x_v2(read: &mut Read<'_>, flume: &FromFlume, agent_id: &str, max_line_bytes: usize) -> Option<XV2Settings> {
     let base_url = base_url(read, "https://api.x.com");
     let auth = x_v2_auth(read, flume);
-    if read.switch("source.sample") == Some(true) {
-        read.problem(
-            "source.sample",
-            "the sample stream is only there with source.type = \"x-v1\"; x-v2 needs keywords or rules",
-        );
-    }
-    let rules = x_v2_rules(read, agent_id);
+    let sample = read.switch("source.sample").unwrap_or(false);
+    let rules = if sample {
+        takes_no_filters(read);
+        Vec::new()
+    } else {
+        x_v2_rules(read, agent_id)
+    };
     let backfill_minutes = read.count("source.backfill_minutes");
     if backfill_minutes > 5 {
         read.problem("source.backfill_minutes", "must be between 0 and 5");
@@ -76,6 +77,7 @@ fn x_v2(read: &mut Read<'_>, flume: &FromFlume, agent_id: &str, max_line_bytes: 
         base_url: base_url?,
         auth: auth?,
         rules,
+        sample,
         fields,
         backfill_minutes: u8::try_from(backfill_minutes).unwrap_or(0),
         max_line_bytes,
@@ -114,14 +116,22 @@ fn x_v2_rules(read: &mut Read<'_>, agent_id: &str) -> Vec<Rule> {
         return Vec::new();
     }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let keywords = read.list("source.keywords");
+    let Filters { keywords, follow, locations, languages } = Filters::read(read);
+    let languages = filters::language_operator(&languages).unwrap_or_else(|why| {
+        read.problem("source.languages", &why);
+        String::new()
+    });
+    let asked = Asked { keywords: &keywords, follow: &follow, locations: &locations, languages: &languages };
     let mut result = Vec::new();
-    match rules::translate(&keywords, agent_id, limit) {
+    match rules::translate(&asked, agent_id, limit) {
         Ok(translated) => {
             result = translated.rules;
             read.notices.extend(translated.notices);
         }
-        Err(why) => read.problem("source.keywords", &why),
+        Err((key, why)) => read.problem(key, &why),
+    }
+    if result.is_empty() && read.is_written("source.languages") {
+        read.problem("source.languages", LANGUAGES_ALONE);
     }
     let own = match read.layers.entry("source.rules").map(|entry| entry.value()) {
         Some(Value::Rules(rules)) => rules.clone(),
@@ -142,10 +152,13 @@ fn x_v2_rules(read: &mut Read<'_>, agent_id: &str) -> Vec<Rule> {
     if read.is_written("source.keywords") && rules::phrases(&keywords).is_empty() {
         read.problem("source.keywords", "holds no keyword");
     } else if result.is_empty() {
-        read.problems.push("source.keywords is missing: x-v2 needs keywords (CAUCE_SOURCE__KEYWORDS) or source.rules");
+        read.problems.push(
+            "source.keywords is missing: x-v2 needs keywords (CAUCE_SOURCE__KEYWORDS), source.follow, source.locations or \
+             source.rules, or source.sample = true for the 1 % stream",
+        );
     }
     if result.len() > USUAL_RULES {
-        read.notices.push(format!("the keywords make {} rules; an ordinary plan takes {USUAL_RULES}", result.len()));
+        read.notices.push(format!("what is asked for makes {} rules; an ordinary plan takes {USUAL_RULES}", result.len()));
     }
     result
 }
@@ -167,16 +180,32 @@ fn x_v1(read: &mut Read<'_>, flume: &FromFlume, max_line_bytes: usize) -> Option
         secret
     });
     let sample = read.switch("source.sample").unwrap_or(false);
-    let keywords = rules::phrases(&read.list("source.keywords"));
-    if sample && !keywords.is_empty() {
-        read.problem("source.sample", "the sample stream takes no keywords: leave one of the two out");
-    } else if !sample && keywords.is_empty() {
-        if read.is_written("source.keywords") {
-            read.problem("source.keywords", "holds no keyword");
-        } else {
-            read.problems.push(
-                "source.keywords is missing: x-v1 needs keywords (CAUCE_SOURCE__KEYWORDS), or source.sample = true for the sample stream",
-            );
+    let Filters { keywords, follow, locations, languages } = Filters::read(read);
+    let keywords = rules::phrases(&keywords);
+    let follow = v1_ids(read, follow);
+    if sample {
+        takes_no_filters(read);
+    } else if read.is_written("source.keywords") && keywords.is_empty() {
+        read.problem("source.keywords", "holds no keyword");
+    } else if keywords.is_empty() && follow.is_empty() && locations.is_empty() {
+        if read.is_written("source.languages") {
+            read.problem("source.languages", LANGUAGES_ALONE);
+        }
+        read.problems.push(
+            "source.keywords is missing: x-v1 needs keywords (CAUCE_SOURCE__KEYWORDS), source.follow or source.locations, or \
+             source.sample = true for the sample stream",
+        );
+    }
+    if read.is_written("source.rules") {
+        read.notices.push("source.rules is ignored: v1.1 has no rules, only keywords, follow, locations and languages".into());
+    }
+    for (number, most, key) in [
+        (keywords.len(), 400, "source.keywords"),
+        (follow.len(), 5_000, "source.follow"),
+        (locations.len(), 25, "source.locations"),
+    ] {
+        if number > most {
+            read.notices.push(format!("{key} holds {number}; v1.1 gave ordinary accounts {most}"));
         }
     }
     let stall_timeout = stall_timeout(read, Duration::from_secs(90));
@@ -189,10 +218,69 @@ fn x_v1(read: &mut Read<'_>, flume: &FromFlume, max_line_bytes: usize) -> Option
             access_token_secret: access_token_secret?,
         },
         keywords,
+        follow,
+        locations,
+        languages,
         sample,
         max_line_bytes,
         stall_timeout,
     })
+}
+
+/// What is asked for, as typed.
+struct Filters {
+    keywords: Vec<String>,
+    follow: Vec<Account>,
+    locations: Vec<Area>,
+    languages: Vec<String>,
+}
+
+impl Filters {
+    fn read(read: &mut Read<'_>) -> Filters {
+        Filters {
+            keywords: read.list("source.keywords"),
+            follow: parsed(read, "source.follow", filters::accounts),
+            locations: parsed(read, "source.locations", filters::areas),
+            languages: parsed(read, "source.languages", filters::languages),
+        }
+    }
+}
+
+fn parsed<T>(read: &mut Read<'_>, key: &str, parse: fn(&[String]) -> Result<Vec<T>, String>) -> Vec<T> {
+    let items = read.list(key);
+    let parsed = parse(&items).unwrap_or_else(|why| {
+        read.problem(key, &why);
+        Vec::new()
+    });
+    if parsed.is_empty() && !items.is_empty() {
+        read.problem(key, "holds nothing: fill it or take it out");
+    }
+    parsed
+}
+
+const LANGUAGES_ALONE: &str =
+    "narrow what keywords, source.follow and source.locations ask for: name at least one of these three";
+
+fn takes_no_filters(read: &mut Read<'_>) {
+    let filters = ["keywords", "follow", "locations", "languages", "rules"];
+    let written: Vec<String> =
+        filters.into_iter().map(|name| format!("source.{name}")).filter(|key| read.is_written(key)).collect();
+    if !written.is_empty() {
+        read.problem("source.sample", &format!("the sample stream takes no filters: leave out {}", written.join(", ")));
+    }
+}
+
+/// The ids of accounts: v1.1 follows by id alone.
+fn v1_ids(read: &mut Read<'_>, accounts: Vec<Account>) -> Vec<u64> {
+    let id = |account: &Account| match account {
+        Account::Id(id) => Some(*id),
+        Account::Handle(_) => None,
+    };
+    let ids: Vec<u64> = accounts.iter().filter_map(id).collect();
+    if ids.len() < accounts.len() {
+        read.problem("source.follow", "v1.1 follows accounts by their ids: write numbers in the place of handles");
+    }
+    ids
 }
 
 fn missing_credential(read: &mut Read<'_>, flume: &FromFlume, key: &str, or: &str) {

@@ -14,7 +14,7 @@ use crate::simulate::auth::SignedRequest;
 use crate::simulate::connections::Wants;
 use crate::simulate::encode::Encoder;
 use crate::simulate::feed::Feed;
-use crate::simulate::rules::track::Filter;
+use crate::simulate::rules::track::{Filter, Parameters};
 use crate::simulate::tweet::fields::Fields;
 
 /// v1.1 sends at least a line end in this time.
@@ -52,12 +52,17 @@ fn filter(app: &Arc<App>, method: &Method, uri: &Uri, headers: &HeaderMap, form:
     if let Some(refused) = refuse(app, method, uri, headers, &params) {
         return refused;
     }
-    if let Some((key, _)) = params.iter().find(|(key, _)| key == "locations" || key == "count") {
-        let (status, what) =
-            if key == "count" { (416, "not allowed for this app") } else { (406, "not supported by the stand-in") };
-        return text(status, format!("Parameter {key} is {what}\r\n"));
+    if params.iter().any(|(key, _)| key == "count") {
+        return text(416, "Parameter count is not allowed for this app\r\n".to_owned());
     }
-    match Filter::parse(value(&params, "track"), value(&params, "follow"), value(&params, "language")) {
+    let value = |name: &str| value(&params, name);
+    let asked = Parameters {
+        track: value("track"),
+        follow: value("follow"),
+        locations: value("locations"),
+        language: value("language"),
+    };
+    match Filter::parse(asked) {
         Ok(filter) => open(app, Wants::Filter(Arc::new(filter)), &params),
         Err(refused) => text(refused.status, refused.text),
     }

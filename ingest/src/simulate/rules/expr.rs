@@ -3,6 +3,7 @@
 //! Case is ignored everywhere. The content of a quoted tweet counts, as it does in the real stream; the content of a
 //! retweet is that of the tweet it repeats. A keyword also finds hashtags, handles and words of links' addresses.
 
+use super::area::Area;
 use super::facts::Facts;
 use super::tokens::has_run;
 use crate::simulate::tweet::corpus;
@@ -65,6 +66,8 @@ pub(crate) enum Term {
     /// Words that follow each other in a link's address; with the address as it was written.
     Url(Vec<String>, String),
     Country(String),
+    /// `bounding_box:`
+    Area(Area),
     Conversation(u64),
     /// This many of a hundred.
     Sample(u64),
@@ -126,6 +129,8 @@ impl Term {
             Term::Country(code) => {
                 content.place.is_some_and(|place: &corpus::Place| place.country_code.eq_ignore_ascii_case(code))
             }
+            // The tweet's own place: those of retweeted and quoted tweets do not count.
+            Term::Area(area) => area.holds(tweet),
             Term::Conversation(id) => tweet.conversation == *id,
             Term::Sample(percent) => mix(tweet.id) % 100 < *percent,
         }

@@ -3,6 +3,7 @@
 //! All of it is pure: no connection, no clock. [`facts`] is what is looked at, [`wish`] the way back: what a tweet must
 //! be like so that a rule matches, which steers the generator. What is sent is always really matched, never assumed.
 
+pub(crate) mod area;
 pub(crate) mod expr;
 pub(crate) mod facts;
 pub(crate) mod parse;

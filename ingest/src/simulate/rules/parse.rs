@@ -2,6 +2,7 @@
 //!
 //! Errors are sentences like those of the real service, with the position of the character (from 1) where they stand.
 
+use super::area::Area;
 use super::expr::{Expr, Has, Is, Term};
 use super::tokens;
 use crate::simulate::tweet::people::Who;
@@ -186,6 +187,21 @@ impl Reader<'_> {
         self.letters[start..self.at].iter().collect()
     }
 
+    /// The rest of a value in brackets, whose parts are separated by spaces.
+    fn bracketed(&mut self, start: usize) -> String {
+        let from = self.at;
+        while self.peek().is_some_and(|next| next != ']') {
+            self.at += 1;
+        }
+        let rest = self.letters[from..self.at].iter().collect();
+        if self.peek().is_none() {
+            self.fault(start, "Missing ']' at the end of this value");
+            return rest;
+        }
+        self.at += 1;
+        rest + "]"
+    }
+
     fn term(&mut self, start: usize) -> Expr {
         let term = if self.peek() == Some('"') {
             match self.quoted() {
@@ -204,6 +220,9 @@ impl Reader<'_> {
                     if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
                 {
                     let (name, mut value) = (name.to_owned(), value.to_owned());
+                    if value.starts_with('[') && !value.ends_with(']') {
+                        value.push_str(&self.bracketed(start));
+                    }
                     if value.is_empty() && self.peek() == Some('"') {
                         value = self.quoted().unwrap_or_default();
                     }
@@ -264,7 +283,8 @@ impl Reader<'_> {
             "to" => Who::parse(value).map(Term::To),
             "retweets_of" => Who::parse(value).map(Term::RetweetsOf),
             "lang" => {
-                let good = (2..=3).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphabetic());
+                let is_tag = |byte: u8| byte.is_ascii_alphabetic() || byte == b'-';
+                let good = (2..=7).contains(&value.len()) && value.bytes().all(is_tag);
                 good.then_some(Term::Lang(lower))
             }
             "url" => {
@@ -274,6 +294,13 @@ impl Reader<'_> {
             "sample" => value.parse().ok().filter(|percent| (1..=100).contains(percent)).map(Term::Sample),
             "conversation_id" => value.parse().ok().map(Term::Conversation),
             "place_country" => (value.len() == 2).then_some(Term::Country(lower)),
+            "bounding_box" => match area(value) {
+                Some(area) if !area.is_small() => {
+                    self.fault(start, "Width and height of 'bounding_box:' must be less than 25 miles");
+                    return None;
+                }
+                area => area.map(Term::Area),
+            },
             "is" => is(&lower).map(Term::Is),
             "has" => has(&lower).map(Term::Has),
             _ => {
@@ -286,6 +313,13 @@ impl Reader<'_> {
         }
         term
     }
+}
+
+/// `[west south east north]`.
+fn area(value: &str) -> Option<Area> {
+    let numbers = value.strip_prefix('[')?.strip_suffix(']')?.split_whitespace();
+    let numbers: Vec<f64> = numbers.map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    Area::new(numbers.try_into().ok()?)
 }
 
 fn is(value: &str) -> Option<Is> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::parse::parse;
-use super::track::Filter;
+use super::track::{Filter, Parameters, Refused};
 use crate::simulate::tweet::corpus::PLACES;
 use crate::simulate::tweet::dice::Dice;
 use crate::simulate::tweet::generate::blank;
@@ -38,6 +38,10 @@ fn tweet(author: &str, lang: &'static str, text: &str) -> Tweet {
     }
     tweet.body = body;
     tweet
+}
+
+fn track(track: &str) -> Result<Filter, Refused> {
+    Filter::parse(Parameters { track, ..Parameters::default() })
 }
 
 fn matches(rule: &str, tweet: &Tweet) -> bool {
@@ -195,7 +199,7 @@ fn faults_of_rules_are_told_with_their_position() {
 #[test]
 fn track_follows_the_documented_table() {
     let track =
-        |phrase: &str, text: &str| Filter::parse(phrase, "", "").expect("good").matches(&tweet("bob", "en", text));
+        |phrase: &str, text: &str| track(phrase).expect("good").matches(&tweet("bob", "en", text));
     for text in ["TWITTER", "\"Twitter\"", "twitter.", "#twitter", "@twitter", "https://twitter.com"] {
         assert!(track("twitter", text), "{text}");
     }
@@ -230,7 +234,7 @@ fn track_follows_the_documented_table() {
 fn follow_and_language_narrow_and_widen_as_documented() {
     let bob = tweet("bob", "es", "hola");
     let id = bob.author.id.to_string();
-    let filter = |track: &str, follow: &str, language: &str| Filter::parse(track, follow, language).expect("good");
+    let filter = |track: &str, follow: &str, language: &str| Filter::parse(Parameters { track, follow, language, ..Parameters::default() }).expect("good");
     assert!(
         filter("", &id, "").matches(&bob)
             && filter("other", &id, "").matches(&bob)
@@ -244,15 +248,15 @@ fn follow_and_language_narrow_and_widen_as_documented() {
 
 #[test]
 fn impossible_parameters_get_the_status_of_the_service() {
-    let status = |track: &str, follow: &str| Filter::parse(track, follow, "").expect_err("refused").status;
+    let status = |track: &str, follow: &str| Filter::parse(Parameters { track, follow, ..Parameters::default() }).expect_err("refused").status;
     assert_eq!(status("", ""), 406);
     assert_eq!(status(" , ", ""), 406);
     assert_eq!(status("", "abc"), 406);
     assert_eq!(
-        Filter::parse(&format!("a,{}", "é".repeat(31)), "", "").expect_err("62 bytes").text.split(':').next(),
+        track(&format!("a,{}", "é".repeat(31))).expect_err("62 bytes").text.split(':').next(),
         Some("Parameter track item index 1 too long")
     );
-    assert!(Filter::parse(&"é".repeat(30), "", "").is_ok());
+    assert!(track(&"é".repeat(30)).is_ok());
     assert_eq!(status(&"a,".repeat(401), ""), 413);
 }
 

@@ -1,10 +1,12 @@
-//! v1.1's filter parameters: `track`, `follow`, `language`, and whether a tweet matches them.
+//! v1.1's filter parameters: `track`, `follow`, `locations`, `language`, and whether a tweet matches them.
 //!
 //! Commas are OR, spaces AND. A term with punctuation must stand in the text exactly so; a plain word also finds the
-//! hashtag, the handle and words of a link's address. `track` and `follow` are joined by OR, `language` by AND.
+//! hashtag, the handle and words of a link's address. `track`, `follow` and `locations` are joined by
+//! OR, `language` by AND.
 
+use super::area::Area;
 use super::tokens;
-use super::wish::Wish;
+use super::wish::{Kind, Wish};
 use crate::simulate::tweet::dice::Dice;
 use crate::simulate::tweet::model::Tweet;
 use crate::simulate::tweet::people::Who;
@@ -13,14 +15,26 @@ use crate::simulate::tweet::people::Who;
 pub(crate) const MAX_TRACK: usize = 400;
 /// Most ids in `follow`.
 pub(crate) const MAX_FOLLOW: usize = 5000;
+/// Most areas in `locations`.
+pub(crate) const MAX_LOCATIONS: usize = 25;
 /// Longest phrase in bytes.
 pub(crate) const MAX_PHRASE_BYTES: usize = 60;
 
+/// The parameters as they came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Parameters<'a> {
+    pub(crate) track: &'a str,
+    pub(crate) follow: &'a str,
+    pub(crate) locations: &'a str,
+    pub(crate) language: &'a str,
+}
+
 /// The parameters of one connection.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Filter {
     phrases: Vec<Vec<Word>>,
     follow: Vec<u64>,
+    areas: Vec<Area>,
     languages: Vec<String>,
 }
 
@@ -50,7 +64,8 @@ impl Filter {
     ///
     /// # Errors
     /// With the status and text of the real service: 406 for a bad parameter, 413 for too many.
-    pub(crate) fn parse(track: &str, follow: &str, language: &str) -> Result<Filter, Refused> {
+    pub(crate) fn parse(parameters: Parameters<'_>) -> Result<Filter, Refused> {
+        let Parameters { track, follow, locations, language } = parameters;
         let mut filter = Filter::default();
         for (index, phrase) in track.split(',').map(str::trim).enumerate() {
             if phrase.len() > MAX_PHRASE_BYTES {
@@ -67,12 +82,16 @@ impl Filter {
             };
             filter.follow.push(id);
         }
+        filter.areas = areas(locations)?;
         filter.languages =
             language.split(',').map(|code| code.trim().to_ascii_lowercase()).filter(|code| !code.is_empty()).collect();
-        if filter.phrases.len() > MAX_TRACK || filter.follow.len() > MAX_FOLLOW {
+        let is_too_long = filter.phrases.len() > MAX_TRACK
+            || filter.follow.len() > MAX_FOLLOW
+            || filter.areas.len() > MAX_LOCATIONS;
+        if is_too_long {
             return Err(refused(413, "Parameter list too long.\r\n".to_owned()));
         }
-        if filter.phrases.is_empty() && filter.follow.is_empty() {
+        if filter.phrases.is_empty() && filter.follow.is_empty() && filter.areas.is_empty() {
             return Err(refused(
                 406,
                 "No filter parameters found. Expect at least one parameter: follow track locations\r\n".to_owned(),
@@ -85,7 +104,9 @@ impl Filter {
     pub(crate) fn matches(&self, tweet: &Tweet) -> bool {
         let speaks = self.languages.is_empty() || self.languages.iter().any(|code| code == tweet.lang);
         speaks
-            && (self.phrases.iter().any(|phrase| phrase.iter().all(|word| word.matches(tweet))) || self.follows(tweet))
+            && (self.phrases.iter().any(|phrase| phrase.iter().all(|word| word.matches(tweet)))
+                || self.follows(tweet)
+                || self.areas.iter().any(|area| area.overlaps(tweet)))
     }
 
     fn follows(&self, tweet: &Tweet) -> bool {
@@ -97,7 +118,8 @@ impl Filter {
 
     /// Asks for a tweet that matches, by chance one of the ways.
     pub(crate) fn grant(&self, wish: &mut Wish, dice: &mut Dice) {
-        let ways = self.phrases.len() + self.follow.len();
+        let (phrases, follow) = (self.phrases.len(), self.follow.len());
+        let ways = phrases + follow + self.areas.len();
         let way = dice.below(ways as u64) as usize;
         if let Some(phrase) = self.phrases.get(way) {
             for word in phrase {
@@ -110,17 +132,28 @@ impl Filter {
                     Word::Page(page) => wish.urls.push(page.clone()),
                 }
             }
-        } else if let Some(id) = self.follow.get(way - self.phrases.len()) {
+        } else if let Some(id) = self.follow.get(way - phrases) {
             match dice.below(4) {
                 0 => wish.reply_to = Some(Who::Id(*id)),
                 1 => wish.retweet_of = Some(Who::Id(*id)),
                 _ => wish.author = Some(Who::Id(*id)),
             }
+        } else {
+            wish.area = self.areas.get(way - phrases - follow).copied();
+            wish.kind = Some(Kind::Original);
         }
         if !self.languages.is_empty() {
             wish.lang = Some(dice.pick(&self.languages).clone());
         }
     }
+}
+
+fn areas(locations: &str) -> Result<Vec<Area>, Refused> {
+    let bad = || refused(406, "Location track items must be 4 floats each: sw_lon,sw_lat,ne_lon,ne_lat\r\n".to_owned());
+    let texts: Vec<&str> = locations.split(',').map(str::trim).filter(|text| !text.is_empty()).collect();
+    let numbers: Vec<f64> = texts.iter().map(|text| text.parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
+    let area = |edges: &[f64]| edges.try_into().ok().and_then(Area::new).ok_or_else(bad);
+    numbers.chunks(4).map(area).collect()
 }
 
 fn refused(status: u16, text: String) -> Refused {

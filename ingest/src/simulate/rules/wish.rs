@@ -2,6 +2,7 @@
 //!
 //! A wish is a hint for the generator and nothing more; whether the tweet matches is always evaluated afterwards.
 
+use super::area::Area;
 use super::expr::{Expr, Has, Is, Term};
 use super::track::Filter;
 use crate::simulate::tweet::dice::Dice;
@@ -29,6 +30,7 @@ pub(crate) struct Wish {
     pub(crate) retweet_of: Option<Who>,
     pub(crate) lang: Option<String>,
     pub(crate) country: Option<String>,
+    pub(crate) area: Option<Area>,
     pub(crate) kind: Option<Kind>,
     pub(crate) any_hashtag: bool,
     pub(crate) any_cashtag: bool,
@@ -107,6 +109,10 @@ fn grant_term(term: &Term, wish: &mut Wish) {
             wish.kind = Some(Kind::Retweet);
         }
         Term::Lang(code) => wish.lang = Some(code.clone()),
+        Term::Area(area) => {
+            wish.area = Some(*area);
+            wish.kind = wish.kind.or(Some(Kind::Original));
+        }
         Term::Country(code) => wish.country = Some(code.clone()),
         Term::Is(Is::Retweet) => wish.kind = Some(Kind::Retweet),
         Term::Is(Is::Reply) => wish.kind = Some(Kind::Reply),

@@ -12,6 +12,7 @@ use super::model::{Counts, Media, MediaKind, Poll, Tweet};
 use super::people::{People, User, Who, word};
 use super::{compose, corpus};
 use crate::simulate::clock::snowflake;
+use crate::simulate::rules::area::Area;
 use crate::simulate::rules::wish::{Demand, Kind, Wish};
 
 /// Tweets kept so that later ones can repeat, quote and answer them.
@@ -273,6 +274,9 @@ fn poll(dice: &mut Dice, created_ms: i64) -> Poll {
 }
 
 fn place(dice: &mut Dice, wish: &Wish, tweet: &mut Tweet) {
+    if let Some(area) = wish.area {
+        return place_within(dice, area, tweet);
+    }
     if !(wish.place || wish.country.is_some() || dice.chance(20)) {
         return;
     }
@@ -285,9 +289,30 @@ fn place(dice: &mut Dice, wish: &Wish, tweet: &mut Tweet) {
     let place = *dice.pick(&choice);
     tweet.place = Some(place);
     if dice.chance(250) {
-        let [west, south, east, north] = place.bbox;
-        // Rounded to metres, so that the number has few digits in either form.
-        let along = |from: f64, to: f64, part: u64| ((from + (to - from) * part as f64 / 1000.0) * 1e5).round() / 1e5;
-        tweet.point = Some((along(west, east, dice.below(1000)), along(south, north, dice.below(1000))));
+        tweet.point = Some(point(dice, place.bbox));
     }
+}
+
+/// A place within an area, or one that overlaps it with a point within; a point alone where the area holds no place.
+fn place_within(dice: &mut Dice, Area(edges): Area, tweet: &mut Tweet) {
+    let area = Area(edges);
+    let [west, south, east, north] = edges;
+    let overlaps = |place: &&corpus::Place| {
+        let [w, s, e, n] = place.bbox;
+        w <= east && e >= west && s <= north && n >= south
+    };
+    let choice: Vec<&corpus::Place> = corpus::PLACES.iter().filter(overlaps).collect();
+    if !choice.is_empty() {
+        tweet.place = Some(*dice.pick(&choice));
+    }
+    let is_within = tweet.place.is_some_and(|place| area.has_place(place.bbox));
+    if !is_within || dice.chance(250) {
+        tweet.point = Some(point(dice, edges));
+    }
+}
+
+fn point(dice: &mut Dice, [west, south, east, north]: [f64; 4]) -> (f64, f64) {
+    // Rounded to metres, so that the number has few digits in either form.
+    let along = |from: f64, to: f64, part: u64| ((from + (to - from) * part as f64 / 1000.0) * 1e5).round() / 1e5;
+    (along(west, east, 1 + dice.below(998)), along(south, north, 1 + dice.below(998)))
 }

@@ -125,14 +125,17 @@ fn references(json: &mut Json<'_>, tweet: &Tweet, fields: &Fields) {
         json.close();
     }
     if (set.has(want::GEO) || fields.expansions.has(expansion::PLACE))
-        && let Some(place) = tweet.place
+        && (tweet.place.is_some() || tweet.point.is_some())
     {
         json.key("geo").open();
         if let Some((longitude, latitude)) = tweet.point {
             json.key("coordinates").open().key("type").raw("\"Point\"").key("coordinates").list();
             json.item().float(longitude).item().float(latitude).end_list().close();
         }
-        json.key("place_id").str(place.id).close();
+        if let Some(place) = tweet.place {
+            json.key("place_id").str(place.id);
+        }
+        json.close();
     }
 }
 

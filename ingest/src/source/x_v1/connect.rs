@@ -37,7 +37,7 @@ impl XV1 {
         let (method, path) = if self.settings.sample {
             (Method::GET, "1.1/statuses/sample.json")
         } else {
-            params.push(("track".to_owned(), self.settings.keywords.join(",")));
+            params.extend(filter(&self.settings));
             (Method::POST, "1.1/statuses/filter.json")
         };
         let mut url = endpoint(&self.settings.base_url, path);
@@ -65,6 +65,21 @@ impl XV1 {
         };
         request.header(AUTHORIZATION, header)
     }
+}
+
+/// The parameters of the filter that are set; v1.1 refuses empty ones.
+fn filter(settings: &XV1Settings) -> impl Iterator<Item = (String, String)> {
+    let joined = |items: Vec<String>| items.join(",");
+    let text = |items: &[String]| joined(items.to_vec());
+    [
+        ("track", text(&settings.keywords)),
+        ("follow", joined(settings.follow.iter().map(u64::to_string).collect())),
+        ("locations", joined(settings.locations.iter().map(ToString::to_string).collect())),
+        ("language", text(&settings.languages)),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| (name.to_owned(), value))
 }
 
 #[async_trait]

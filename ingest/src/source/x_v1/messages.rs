@@ -7,6 +7,11 @@ use crate::source::http::{Answer, Refused};
 use crate::source::reconnect::Failure;
 use crate::source::stream::Drop;
 
+/// What to do where X itself was asked.
+const WAY_TO_V2: &str = "X itself ended v1.1 streams in 2023; its way on is v2: source.type = \"x-v2\" (in a twitter.conf \
+    sources.NAME.cauce.type, or CAUCE_SOURCE__TYPE=x-v2) with the same consumer key and secret or a bearer token \
+    (X_BEARER_TOKEN), and without source.base_url";
+
 /// What to do after `answer`.
 pub(crate) fn classify(answer: &Answer) -> Refused {
     if let Some(refused) = answer.general() {
@@ -20,16 +25,19 @@ pub(crate) fn classify(answer: &Answer) -> Refused {
              be at most five minutes off"
         )),
         403 => Refused::credentials(format!(
-            "the API does not let this account use the stream ({words}); X itself ended v1.1 streams in 2023: use \
-             source.type = \"x-v2\" there"
+            "the API does not let this account use the stream ({words}). {WAY_TO_V2}"
         )),
         420 | 429 if memchr::memmem::find(&answer.body, b"connection limit").is_some() => {
             Refused::retry("too-many-connections", Failure::TooManyConnections, words)
         }
         420 | 429 => Refused::retry("rate-limited", Failure::RateLimited { reset_in: None }, words),
-        404 => Refused::configuration(format!("there is no v1.1 stream at source.base_url ({words})")),
-        406 => Refused::configuration(format!("the API does not accept source.keywords ({words})")),
-        413 => Refused::configuration(format!("source.keywords are too long or too many ({words})")),
+        404 | 410 => Refused::configuration(format!("there is no v1.1 stream at source.base_url ({words}). {WAY_TO_V2}")),
+        406 => Refused::configuration(format!(
+            "the API does not accept source.keywords, source.follow, source.locations or source.languages ({words})"
+        )),
+        413 => Refused::configuration(format!(
+            "source.keywords, source.follow or source.locations are too long or too many ({words})"
+        )),
         416 => Refused::configuration(format!("the API does not allow a parameter of the request ({words})")),
         _ => Refused::configuration(format!(
             "the API answers {} and asking again would not help ({words}); check source.base_url",
@@ -117,8 +125,11 @@ mod tests {
         let page = "<html>\n<head>\n<title>Error 401 Unauthorized</title></head><body>Problem accessing</body></html>";
         for (status, body, is_credentials, expected) in [
             (401, page, true, "(Error 401 Unauthorized): check all four credentials, and the clock"),
-            (403, "Forbidden", true, "x-v2"),
+            (403, "Forbidden", true, "source.type = \"x-v2\""),
+            (403, "Forbidden", true, "CAUCE_SOURCE__TYPE=x-v2"),
+            (403, "Forbidden", true, "X_BEARER_TOKEN"),
             (404, "", false, "source.base_url (404 Not Found)"),
+            (410, "", false, "CAUCE_SOURCE__TYPE=x-v2"),
             (
                 406,
                 "Parameter track item index 69 too long: abc\r\n",

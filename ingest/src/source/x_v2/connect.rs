@@ -15,7 +15,7 @@ use crate::source::http::{ByteStream, Refused, client, endpoint, open, shown};
 use crate::source::reconnect::Failure;
 use crate::source::stream::{Dialect, Drop};
 
-/// The filtered stream.
+/// The filtered stream, or the sample stream, which has no rules.
 pub(crate) struct XV2 {
     settings: XV2Settings,
     client: Client,
@@ -47,12 +47,13 @@ impl XV2 {
     async fn attempt(&mut self) -> Result<ByteStream, Action> {
         let base = &self.settings.base_url;
         let bearer = self.tokens.bearer(&self.client, base).await.map_err(Action::Refuse)?;
-        if !self.are_rules_synced {
+        if !self.are_rules_synced && !self.settings.sample {
             let rules = Rules { client: &self.client, base, bearer: bearer.clone(), prefix: &self.prefix };
             rules.sync(&self.settings.rules).await?;
             self.are_rules_synced = true;
         }
-        let mut url = endpoint(base, "2/tweets/search/stream");
+        let path = if self.settings.sample { "2/tweets/sample/stream" } else { "2/tweets/search/stream" };
+        let mut url = endpoint(base, path);
         if !self.settings.fields.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.settings.fields);
         }

@@ -91,8 +91,8 @@ pub(crate) fn classify(answer: &Answer, now_s: i64) -> Action {
         // A page in HTML is a proxy or a gate in front of the API, and no word of the API about us.
         StatusCode::FORBIDDEN if !problem.is_json => retry("forbidden", Failure::Http),
         StatusCode::FORBIDDEN => Action::Refuse(Refused::credentials(format!(
-            "X refuses the stream to this app ({words}); its plan must include the filtered stream and the app must belong \
-             to a project: see the developer portal"
+            "X refuses the stream to this app ({words}); its plan must include the filtered stream, or the sample stream where \
+             source.sample is set, and the app must belong to a project: see the developer portal"
         ))),
         StatusCode::CONFLICT if problem.issue == "ProvisioningSubscription" => retry("provisioning", Failure::Http),
         StatusCode::CONFLICT => Action::SyncRules { detail: words },

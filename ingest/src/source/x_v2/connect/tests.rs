@@ -124,6 +124,7 @@ fn settings(base_url: Url, auth: XV2Auth, rules: &[&str]) -> XV2Settings {
         base_url,
         auth,
         rules,
+        sample: false,
         fields: vec![("tweet.fields".to_owned(), "id,created_at".to_owned())],
         backfill_minutes: 0,
         max_line_bytes: 1 << 20,
