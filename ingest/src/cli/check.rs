@@ -8,7 +8,7 @@ use cauce_lake::pattern::Granularity;
 use jiff::Timestamp;
 
 use super::config_args::ConfigArgs;
-use super::{Outcome, print, runtime};
+use super::{Outcome, disks, print, runtime};
 use crate::agent::AgentError;
 use crate::config::redact::redact;
 use crate::config::settings::{LakeSettings, PartitionBy, SourceSettings, XV2Auth};
@@ -63,7 +63,7 @@ async fn connect(settings: &Settings) -> Outcome {
 pub(super) fn check(request: &Request, notices: &[String], all: bool) -> Outcome {
     let loaded = config::load(request, &Outside::of_process())?;
     let mut text = summary(&loaded.settings, Timestamp::now().as_millisecond());
-    for notice in notices.iter().chain(&loaded.settings.notices) {
+    for notice in notices.iter().chain(&loaded.settings.notices).chain(&disks::notice(&loaded.settings)) {
         text += &format!("note      {}\n", redact(notice));
     }
     text += &format!("\nsettings in force:\n{}\nThe configuration is good.\n", loaded.effective(all));

@@ -8,6 +8,7 @@ mod cat;
 mod check;
 mod config_args;
 mod convert;
+mod disks;
 mod convert_report;
 mod flume_ng;
 pub mod health;

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::config_args::ConfigArgs;
-use super::{Failure, Outcome, runtime};
+use super::{Failure, Outcome, disks, runtime};
 use crate::agent::{self, AgentError, Report};
 use crate::config::{self, Outside, Request, Settings};
 use crate::status::Metrics;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 /// Reads the configuration and runs the agent on it.
 pub(super) fn run_agent(request: &Request) -> Outcome {
     let settings = config::load(request, &Outside::of_process())?.settings;
-    for notice in &settings.notices {
+    for notice in settings.notices.iter().chain(&disks::notice(&settings)) {
         tracing::info!(notice, "configuration");
     }
     let runtime = runtime()?;

@@ -149,3 +149,62 @@ fn mistakes_in_a_twitter_conf_name_its_line() {
         assert!(ended.err.contains("twitter.conf") && ended.err.contains(part), "{what}: {}", ended.err);
     }
 }
+
+/// Pasted where a name, a value or an address belongs: neither `check` nor `run` repeats it.
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated_by_any_command() {
+    const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76";
+    let cases = [
+        ("a token in place of a variable's name", GOOD.replace("planted", &format!("${{env:{TOKEN}}}")), ""),
+        ("a password in place of a variable's name", GOOD.replace("planted", "${env:planted hush}"), ""),
+        ("a token in place of a file's name", GOOD.replace("planted", &format!("${{file:{TOKEN}}}")), ""),
+        ("a key in an endpoint's query", format!("{GOOD}[lake.s3]\nendpoint_url = \"http://h.example:1?key={TOKEN}\"\n"), ""),
+        ("a token as a keyword that is too long", GOOD.replace("#cat", &format!("{TOKEN} cat")), " --set source.max_rule_length=64"),
+        ("a token as an interval", format!("{GOOD}roll_interval = \"{TOKEN}\"\n"), ""),
+        ("a token as an option", GOOD.to_owned(), " --set AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76"),
+        ("a token as an argument", GOOD.to_owned(), " AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76"),
+    ];
+    for (what, text, more) in cases {
+        for command in ["run", "check"] {
+            let place = Place::new();
+            place.write("cauce.toml", &text);
+            let ended = place.ingest(&format!("{command}{more}"));
+            assert_eq!(ended.code, Some(2), "{what}: {}", ended.err);
+            for said in [&ended.err, &ended.out] {
+                assert!(!said.contains(&TOKEN[20..]) && !said.contains("hush"), "{what}: {said}");
+            }
+        }
+    }
+    // A keyword that is taken is shown by its length.
+    let place = Place::new();
+    place.write("cauce.toml", GOOD.replace("#cat", TOKEN));
+    let shown = place.done("check --all");
+    assert!(shown.out.contains("characters, not shown") && !shown.out.contains(&TOKEN[20..]), "{}", shown.out);
+}
+
+#[test]
+fn a_spool_and_a_local_lake_on_one_disk_are_said() {
+    let place = Place::new();
+    place.write("cauce.toml", GOOD);
+    let said = "are on one file system";
+    assert!(place.done("check").out.contains(said));
+    assert!(!place.done("check --spool-dir /proc/spool").out.contains(said));
+    assert!(!place.done("check --lake s3://bucket/x").out.contains(said));
+}
+
+#[test]
+fn check_and_run_need_no_name_where_the_file_holds_one_agent() {
+    let conf = seed().replace("<aws-access-key-id>:<aws-secret-access-key>@<bucket>", "bucket");
+    let place = Place::new();
+    place.write("twitter.conf", &conf);
+    let line = "check -f twitter.conf --set lake.url=lake";
+    let mut place = place;
+    place.set("X_BEARER_TOKEN", "planted");
+    assert!(place.done(line).out.contains("agent     twitteragent"));
+    place.write("twitter.conf", format!("{conf}\nOther.sources = a\n"));
+    for command in ["check", "run"] {
+        let ended = place.ingest(&format!("{command} -f twitter.conf"));
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.err.contains("it holds several agents, Other, TwitterAgent: give -n NAME"), "{}", ended.err);
+    }
+}

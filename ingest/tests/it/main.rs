@@ -16,6 +16,7 @@ mod corpus;
 mod disk;
 mod faults;
 mod files;
+mod filters;
 mod http;
 #[cfg(feature = "failpoints")]
 mod kill;

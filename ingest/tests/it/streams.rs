@@ -12,7 +12,7 @@ use crate::simulator::{Sent, Simulator};
 
 pub(crate) const V2: &str =
     "type = \"x-v2\"\nconsumer_key = \"sim-consumer-key\"\nconsumer_secret = \"sim-consumer-secret\"";
-const V1: &str = "type = \"x-v1\"\nconsumer_key = \"sim-consumer-key\"\nconsumer_secret = \"sim-consumer-secret\"\n\
+pub(crate) const V1: &str = "type = \"x-v1\"\nconsumer_key = \"sim-consumer-key\"\nconsumer_secret = \"sim-consumer-secret\"\n\
                   access_token = \"sim-access-token\"\naccess_token_secret = \"sim-access-token-secret\"";
 /// Three hours in six seconds.
 const THREE_HOURS: &str = "--rate 400 --speedup 1800 --count 2400 --start 2025-11-20T05:00:00Z";

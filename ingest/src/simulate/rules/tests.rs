@@ -281,3 +281,44 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn areas_take_points_and_places_as_each_api_does() {
+    let madrid = PLACES.iter().find(|place| place.name == "Madrid").expect("a place");
+    let tagged = |point: Option<(f64, f64)>, with_place: bool| {
+        let mut tweet = tweet("a", "en", "hola");
+        tweet.place = with_place.then_some(madrid);
+        tweet.point = point;
+        tweet
+    };
+    let whole = "[-3.9 40.3 -3.51 40.65]";
+    let part = "[-3.7 40.4 -3.5 40.5]";
+    let v2 = |edges: &str, tweet: &Tweet| matches(&format!("bounding_box:{edges}"), tweet);
+    let v1 = |edges: &str, tweet: &Tweet| {
+        let locations = edges.trim_matches(['[', ']']).replace(' ', ",");
+        let asked = Parameters { locations: &locations, ..Parameters::default() };
+        Filter::parse(asked).expect("good").matches(tweet)
+    };
+    let place = tagged(None, true);
+    assert!(v2(whole, &place) && !v2(part, &place), "v2 wants the whole place");
+    assert!(v1(whole, &place) && v1(part, &place), "v1.1 wants any part of it");
+    // The point decides where there is one.
+    for (point, is_in) in [((-3.6, 40.45), true), ((-3.8, 40.6), false)] {
+        for tweet in [tagged(Some(point), true), tagged(Some(point), false)] {
+            assert_eq!((v2(part, &tweet), v1(part, &tweet)), (is_in, is_in), "{point:?}");
+        }
+    }
+    assert!(!v2(whole, &tagged(None, false)) && !v1(whole, &tagged(None, false)));
+    for (rule, fault) in [
+        ("bounding_box:[-4 40 -3 41]", "less than 25 miles"),
+        ("bounding_box:[-3.5 40.4 -3.7 40.5]", "Invalid value"),
+        ("bounding_box:[1 2 3]", "Invalid value"),
+        ("bounding_box:[1 2 3 4", "Missing ']'"),
+    ] {
+        let faults = parse(rule, 1024).expect_err(rule);
+        assert!(faults[0].contains(fault), "{rule}: {faults:?}");
+    }
+    let refused = |locations: &str| Filter::parse(Parameters { locations, ..Parameters::default() }).expect_err("refused").status;
+    assert_eq!((refused("1,2,3"), refused("a,b,c,d"), refused("3,1,2,2")), (406, 406, 406));
+    assert_eq!(refused(&vec!["1,1,2,2"; 26].join(",")), 413);
+}

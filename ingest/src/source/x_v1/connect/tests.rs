@@ -132,3 +132,20 @@ async fn tweets_that_were_not_delivered_are_counted_for_each_connection() {
     }
     assert_eq!(metrics.limited.get(), 5 + 6);
 }
+
+#[test]
+fn only_the_filters_that_are_set_are_sent_and_by_v1_1s_names() {
+    let base: url::Url = "http://127.0.0.1:1".parse().expect("an address");
+    let (mut dialect, _) = dialect(base, &["#a", "b c"], false, "secret");
+    let sent = |dialect: &XV1| filter(&dialect.settings).collect::<Vec<_>>();
+    assert_eq!(sent(&dialect), [("track".to_owned(), "#a,b c".to_owned())]);
+    dialect.settings.follow = vec![12, 34];
+    dialect.settings.locations = crate::config::filters::areas(&["-74,40,-73,41.5,1,2,3,4".to_owned()]).expect("two areas");
+    dialect.settings.languages = vec!["en".into(), "es".into()];
+    let named: Vec<(String, String)> = sent(&dialect);
+    let named: Vec<(&str, &str)> = named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        named,
+        [("track", "#a,b c"), ("follow", "12,34"), ("locations", "-74,40,-73,41.5,1,2,3,4"), ("language", "en,es")]
+    );
+}
