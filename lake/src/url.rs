@@ -52,10 +52,11 @@ impl FromStr for LakeUrl {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => Ok(LakeUrl::Folder(PathBuf::from(rest.strip_prefix("localhost").unwrap_or(rest)))),
             "s3" | "s3a" | "s3n" => {
-                if rest.contains('@') {
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                // Keys whose `@` was forgotten stand in the bucket's place.
+                if rest.contains('@') || bucket.contains(':') {
                     return Err(LakeUrlError::Credentials);
                 }
-                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
                 let possible = (3..=63).contains(&bucket.len())
                     && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
                 if !possible {
@@ -64,6 +65,8 @@ impl FromStr for LakeUrl {
                 let prefix = prefix.split('/').filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
                 Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix })
             }
+            // What is longer than any scheme stands there by mistake, and may be a key.
+            _ if scheme.len() > 16 => Err(LakeUrlError::Scheme("…".to_owned())),
             other => Err(LakeUrlError::Scheme(other.to_owned())),
         }
     }
@@ -93,8 +96,11 @@ mod tests {
 
     #[test]
     fn credentials_in_the_url_are_refused_without_repeating_them() {
-        let error = "s3://AKIA:hush@bucket/x".parse::<LakeUrl>().expect_err("credentials were taken");
-        assert!(!error.to_string().contains("hush"));
+        for text in ["s3://AKIA:hush@bucket/x", "s3://AKIA:hush/bucket/x"] {
+            let error = text.parse::<LakeUrl>().expect_err("credentials were taken");
+            assert_eq!(error, LakeUrlError::Credentials);
+            assert!(!error.to_string().contains("hush"));
+        }
     }
 
     #[test]

@@ -61,7 +61,11 @@ impl ConfigArgs {
         Request {
             // A variable that is set to nothing counts as not set.
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
-            flume: self.conf_file.clone().map(|file| FlumeRequest { agent: self.name.clone(), file, system: Vec::new() }),
+            flume: self.conf_file.clone().map(|file| FlumeRequest {
+                agent: self.name.clone(),
+                file,
+                system: Vec::new(),
+            }),
             flags: set.chain(named).collect(),
         }
     }

@@ -84,7 +84,11 @@ impl LakeArgs {
         };
         Request {
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
-            flume: self.conf_file.clone().map(|file| FlumeRequest { agent: self.name.clone(), file, system: Vec::new() }),
+            flume: self.conf_file.clone().map(|file| FlumeRequest {
+                agent: self.name.clone(),
+                file,
+                system: Vec::new(),
+            }),
             flags: named.into_iter().filter_map(flag).collect(),
         }
     }

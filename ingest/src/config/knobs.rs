@@ -73,8 +73,39 @@ pub(crate) fn suggest(key: &str) -> String {
 /// What twarc, tweepy, v1.1 and Flume's forks call our settings.
 pub(crate) const ELSEWHERE: [(&str, &[&str]); 6] = [
     ("source.keywords", &["track", "term", "terms", "hashtag", "hashtags", "query", "phrases", "words"]),
-    ("source.follow", &["follows", "user", "users", "user_id", "user_ids", "account", "accounts", "handles", "from", "screen_name", "screen_names", "usernames"]),
-    ("source.locations", &["location", "bounding_box", "bounding_boxes", "bbox", "boxes", "geo", "geocode", "places", "coordinates", "area", "areas"]),
+    (
+        "source.follow",
+        &[
+            "follows",
+            "user",
+            "users",
+            "user_id",
+            "user_ids",
+            "account",
+            "accounts",
+            "handles",
+            "from",
+            "screen_name",
+            "screen_names",
+            "usernames",
+        ],
+    ),
+    (
+        "source.locations",
+        &[
+            "location",
+            "bounding_box",
+            "bounding_boxes",
+            "bbox",
+            "boxes",
+            "geo",
+            "geocode",
+            "places",
+            "coordinates",
+            "area",
+            "areas",
+        ],
+    ),
     ("source.languages", &["language", "lang", "langs"]),
     ("source.rules", &["rule", "filter", "filters"]),
     ("source.sample", &["sample_stream", "random", "spritzer"]),
@@ -286,7 +317,10 @@ mod tests {
             assert!(!knob.is_secret() || knob.default.is_empty(), "{} has a secret default", knob.key);
         }
         for (known, names) in ELSEWHERE {
-            assert!(find(known).is_some() && names.iter().all(|name| find(&format!("source.{name}")).is_none()), "{known}");
+            assert!(
+                find(known).is_some() && names.iter().all(|name| find(&format!("source.{name}")).is_none()),
+                "{known}"
+            );
         }
         assert_eq!(find("lake.s3.endpoint_url").map(Knob::variable).as_deref(), Some("CAUCE_LAKE__S3__ENDPOINT_URL"));
     }

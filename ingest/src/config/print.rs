@@ -14,7 +14,8 @@ pub(crate) fn effective(layers: &Layers, all: bool) -> String {
         .iter()
         .filter_map(|knob| match layers.entry(knob.key) {
             Some(entry) => {
-                let shown = if knob.is_secret() { HIDDEN.to_owned() } else { bare(knob, redact(&entry.written.show())) };
+                let shown =
+                    if knob.is_secret() { HIDDEN.to_owned() } else { bare(knob, redact(&entry.written.show())) };
                 Some((format!("{} = {shown}", knob.key), entry.origin.to_string()))
             }
             None if all => {

@@ -34,6 +34,11 @@ impl<'a> Read<'a> {
         self.problems.push(format!("{place}{key}: {what}"));
     }
 
+    /// Whether something is wrong with one of these knobs.
+    pub(super) fn has_problem(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.failed.contains(*key))
+    }
+
     /// Adds a problem that quotes the value as it was written; never for secrets.
     fn quoted_problem(&mut self, key: &str, what: &str) {
         let written = self.layers.entry(key).map_or(String::new(), |entry| entry.written.show());

@@ -74,18 +74,15 @@ pub(crate) struct Asked<'a> {
 ///
 /// # Errors
 /// When a keyword, an account or an area alone makes a longer rule; the setting and why.
-pub(crate) fn translate(
-    asked: &Asked<'_>,
-    agent_id: &str,
-    limit: usize,
-) -> Result<Translated, (&'static str, String)> {
+pub(crate) fn translate(asked: &Asked<'_>, agent_id: &str, limit: usize) -> Result<Translated, (&'static str, String)> {
     let mut result = Translated::default();
     // Several clauses of a rule stand in parentheses before the languages.
     let narrowing = if asked.languages.is_empty() { 0 } else { asked.languages.chars().count() + "() ".len() };
     let Some(limit) = limit.checked_sub(narrowing).filter(|limit| *limit > 0) else {
         return Err(("source.languages", format!("make {narrowing} of the {limit} characters of each rule")));
     };
-    let mut clauses = keyword_clauses(asked.keywords, limit, &mut result.notices).map_err(|why| ("source.keywords", why))?;
+    let mut clauses =
+        keyword_clauses(asked.keywords, limit, &mut result.notices).map_err(|why| ("source.keywords", why))?;
     for account in asked.follow {
         clauses.extend(["from", "to", "retweets_of"].map(|operator| format!("{operator}:{account}")));
     }
@@ -230,8 +227,7 @@ mod tests {
 
     #[test]
     fn the_old_track_list_becomes_one_rule() {
-        let translated =
-            track(&["@realdonaldtrump,#Trump,#trump".to_owned()], 1024).expect("translatable");
+        let translated = track(&["@realdonaldtrump,#Trump,#trump".to_owned()], 1024).expect("translatable");
         let [rule] = translated.rules.as_slice() else { panic!("{translated:?}") };
         assert_eq!(rule.value, "@realdonaldtrump OR #trump");
         assert!(rule.tag.starts_with("cauce:agent:") && rule.tag.len() == "cauce:agent:".len() + 8, "{}", rule.tag);
@@ -293,7 +289,8 @@ mod tests {
         let follow = [Account::Id(12), Account::Handle("NASA".to_owned())];
         let locations = [Area { west: -105.3, south: 39.96, east: -105.2, north: 40.09 }];
         let keywords = ["#cat".to_owned()];
-        let asked = Asked { keywords: &keywords, follow: &follow, locations: &locations, languages: "(lang:en OR lang:es)" };
+        let asked =
+            Asked { keywords: &keywords, follow: &follow, locations: &locations, languages: "(lang:en OR lang:es)" };
         let values = |asked: &Asked<'_>, limit: usize| -> Vec<String> {
             let rules = translate(asked, "agent", limit).expect("translatable").rules;
             rules.into_iter().map(|rule| rule.value).collect()
@@ -305,8 +302,14 @@ mod tests {
         );
         // In short rules each is narrowed, and one clause needs no parentheses.
         let short = values(&asked, 64);
-        assert!(short.iter().all(|value| value.ends_with(" (lang:en OR lang:es)") && value.chars().count() <= 64), "{short:?}");
-        assert!(short.contains(&"bounding_box:[-105.3 39.96 -105.2 40.09] (lang:en OR lang:es)".to_owned()), "{short:?}");
+        assert!(
+            short.iter().all(|value| value.ends_with(" (lang:en OR lang:es)") && value.chars().count() <= 64),
+            "{short:?}"
+        );
+        assert!(
+            short.contains(&"bounding_box:[-105.3 39.96 -105.2 40.09] (lang:en OR lang:es)".to_owned()),
+            "{short:?}"
+        );
         let narrow = Asked { languages: "lang:en", follow: &follow[..1], ..Asked::default() };
         assert_eq!(values(&narrow, 1024), ["(from:12 OR to:12 OR retweets_of:12) lang:en"]);
         let error = translate(&asked, "agent", 20).expect_err("no room beside the languages");

@@ -46,10 +46,7 @@ pub(crate) fn resolve(text: &str, outside: &Outside) -> Result<String, String> {
 
 fn look_up(reference: &str, outside: &Outside) -> Result<String, String> {
     match reference.split_once(':') {
-        Some(("env", name)) => outside
-            .variable(name)
-            .map(str::to_owned)
-            .ok_or_else(|| redact::not_set(name)),
+        Some(("env", name)) => outside.variable(name).map(str::to_owned).ok_or_else(|| redact::not_set(name)),
         Some(("file", path)) => outside.secret_file(Path::new(path)),
         _ => Err("a reference must be ${env:NAME} or ${file:path}; for a literal \"${\" write \"$${\"".to_owned()),
     }

@@ -115,7 +115,7 @@ fn impossible_values_are_refused_with_what_to_write() {
         ("source", "base_url = \"https://me:plant@example.com\"", "must not hold a user or password"),
         ("source", "base_url = \"ftp://example.com\"", "must begin with https://"),
         ("source", "base_url = \"example\"", "is no address"),
-        ("source", "sample = true", "the sample stream is only there with source.type = \"x-v1\""),
+        ("source", "sample = true", "the sample stream takes no filters: leave out source.keywords"),
         ("source", "tweet_fields = [\"a&b=c\"]", "must be names of fields"),
         ("source", "stall_timeout = \"10ms\"", "must be at least 1s"),
         ("channel", "capacity = 0", "must be between 1 and 10000000"),
@@ -258,7 +258,10 @@ fn accounts_areas_and_languages_become_rules_and_what_v2_cannot_do_is_refused_wi
     // Rules of one's own are X's language already.
     assert_eq!(rules("follow = [\"7\"]\nlanguages = [\"en\"]\nrules = [\"dog\"]")[1], "dog");
     for (lines, part) in [
-        ("locations = [\"-122.75,36.8,-121.75,37.8\"]", "source.locations: the area -122.75,36.8,-121.75,37.8 is 55 by 69 miles"),
+        (
+            "locations = [\"-122.75,36.8,-121.75,37.8\"]",
+            "source.locations: the area -122.75,36.8,-121.75,37.8 is 55 by 69 miles",
+        ),
         ("locations = [\"1,2,3\"]", "source.locations: holds 3 numbers"),
         ("languages = [\"en\"]", "source.languages: narrow what keywords"),
         ("keywords = [\"#a\"]\nlanguages = [\"zh-HK\"]", "source.languages: v2 has no language"),
@@ -285,7 +288,8 @@ fn v1_1_takes_areas_of_any_size_and_accounts_by_their_ids() {
 
 #[test]
 fn the_sample_stream_of_v2_needs_no_filter() {
-    let SourceSettings::XV2(source) = good(&SMALL.replace("keywords = [\"cat\"]", "sample = true")).settings.source else {
+    let SourceSettings::XV2(source) = good(&SMALL.replace("keywords = [\"cat\"]", "sample = true")).settings.source
+    else {
         panic!("no x-v2")
     };
     assert!(source.sample && source.rules.is_empty());
@@ -333,7 +337,8 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
                     super::knobs::Kind::List | super::knobs::Kind::Rules => format!("{name} = [\"{value}\"]"),
                     _ => format!("{name} = \"{value}\""),
                 };
-                let base = SMALL.lines().filter(|line| !line.starts_with(&format!("{name} ="))).collect::<Vec<_>>().join("\n");
+                let base =
+                    SMALL.lines().filter(|line| !line.starts_with(&format!("{name} ="))).collect::<Vec<_>>().join("\n");
                 let header = format!("[{section}]");
                 let text = if base.contains(&header) {
                     base.replace(&header, &format!("{header}\n{line}"))
@@ -352,9 +357,10 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
             format!("{secret}://bucket"),
             format!("s3://{secret}/x"),
         ];
-        for (key, address) in ["lake.s3.endpoint_url", "source.base_url", "lake.url"].iter().flat_map(|key| {
-            in_addresses.iter().map(move |address| (*key, address.as_str()))
-        }) {
+        for (key, address) in ["lake.s3.endpoint_url", "source.base_url", "lake.url"]
+            .iter()
+            .flat_map(|key| in_addresses.iter().map(move |address| (*key, address.as_str())))
+        {
             said.push(say(load_with(SMALL, &[], &[(key, address)])));
         }
         // As a name of a setting, of a variable, of a section.
@@ -366,7 +372,10 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
     for text in said {
         for secret in PASTED {
             let pieces = secret.split(['/', '%']).filter(|piece| piece.len() > 12);
-            assert!(pieces.clone().all(|piece| !text.contains(piece) && !text.contains(&piece.to_lowercase())), "{text}");
+            assert!(
+                pieces.clone().all(|piece| !text.contains(piece) && !text.contains(&piece.to_lowercase())),
+                "{text}"
+            );
         }
     }
 }

@@ -158,11 +158,27 @@ fn a_secret_in_the_wrong_place_is_not_repeated_by_any_command() {
         ("a token in place of a variable's name", GOOD.replace("planted", &format!("${{env:{TOKEN}}}")), ""),
         ("a password in place of a variable's name", GOOD.replace("planted", "${env:planted hush}"), ""),
         ("a token in place of a file's name", GOOD.replace("planted", &format!("${{file:{TOKEN}}}")), ""),
-        ("a key in an endpoint's query", format!("{GOOD}[lake.s3]\nendpoint_url = \"http://h.example:1?key={TOKEN}\"\n"), ""),
-        ("a token as a keyword that is too long", GOOD.replace("#cat", &format!("{TOKEN} cat")), " --set source.max_rule_length=64"),
+        (
+            "a key in an endpoint's query",
+            format!("{GOOD}[lake.s3]\nendpoint_url = \"http://h.example:1?key={TOKEN}\"\n"),
+            "",
+        ),
+        (
+            "a token as a keyword that is too long",
+            GOOD.replace("#cat", &format!("{TOKEN} cat")),
+            " --set source.max_rule_length=64",
+        ),
         ("a token as an interval", format!("{GOOD}roll_interval = \"{TOKEN}\"\n"), ""),
-        ("a token as an option", GOOD.to_owned(), " --set AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76"),
-        ("a token as an argument", GOOD.to_owned(), " AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76"),
+        (
+            "a token as an option",
+            GOOD.to_owned(),
+            " --set AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76",
+        ),
+        (
+            "a token as an argument",
+            GOOD.to_owned(),
+            " AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0uSeidULvsea4JtiGRiSDSJSIEUifiRBkKG5E2XzMDjRfl76",
+        ),
     ];
     for (what, text, more) in cases {
         for command in ["run", "check"] {

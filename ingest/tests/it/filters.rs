@@ -64,16 +64,24 @@ fn v1_reasons(tweet: &Value) -> [bool; 3] {
 fn v2_reasons(line: &Value) -> [bool; 3] {
     let (data, includes) = (&line["data"], &line["includes"]);
     let of = |name: &str| includes[name].as_array().cloned().unwrap_or_default();
-    let nasa = of("users").into_iter().find(|user| user["username"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("nasa")));
-    let followed = [ACCOUNT.to_string(), nasa.map_or(String::new(), |user| user["id"].as_str().expect("an id").to_owned())];
+    let nasa = of("users")
+        .into_iter()
+        .find(|user| user["username"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("nasa")));
+    let followed =
+        [ACCOUNT.to_string(), nasa.map_or(String::new(), |user| user["id"].as_str().expect("an id").to_owned())];
     let references = data["referenced_tweets"].as_array().cloned().unwrap_or_default();
-    let retweeted = references.iter().find(|reference| reference["type"] == "retweeted").map(|reference| &reference["id"]);
+    let retweeted =
+        references.iter().find(|reference| reference["type"] == "retweeted").map(|reference| &reference["id"]);
     let original = of("tweets").into_iter().find(|tweet| Some(&tweet["id"]) == retweeted).unwrap_or_default();
     let by_account = [&data["author_id"], &data["in_reply_to_user_id"], &original["author_id"]];
     let place = of("places").into_iter().find(|place| place["id"] == data["geo"]["place_id"]).unwrap_or_default();
     let bbox = &place["geo"]["bbox"];
     let by_area = match &data["geo"]["coordinates"]["coordinates"] {
-        Value::Null => bbox.is_array() && is_within(bbox) && is_within(&Value::Array(bbox.as_array().expect("edges")[2..].to_vec())),
+        Value::Null => {
+            bbox.is_array()
+                && is_within(bbox)
+                && is_within(&Value::Array(bbox.as_array().expect("edges")[2..].to_vec()))
+        }
         point => is_within(point),
     };
     let by_account = by_account.iter().any(|id| id.as_str().is_some_and(|id| followed.iter().any(|known| known == id)));
@@ -114,6 +122,7 @@ fn v2_stores_what_keywords_accounts_and_areas_ask_for_in_the_languages_asked_for
 fn the_sample_of_v2_is_stored_without_any_rule() {
     let lines = stored(V2, "sample = true");
     assert!(lines.len() >= 500 && lines.iter().all(|line| line["matching_rules"].is_null()));
-    let languages: std::collections::BTreeSet<&str> = lines.iter().filter_map(|line| line["data"]["lang"].as_str()).collect();
+    let languages: std::collections::BTreeSet<&str> =
+        lines.iter().filter_map(|line| line["data"]["lang"].as_str()).collect();
     assert!(languages.len() >= 5, "{languages:?}");
 }

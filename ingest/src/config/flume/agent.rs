@@ -84,11 +84,14 @@ pub(super) fn named(file: &Properties, asked: Option<&str>, name: &str) -> Resul
     }
     let agents = agent_names(file);
     // A slip in one line makes an agent of its own, but none with a list of sources.
-    let has_sources = |agent: &&String| file.properties.iter().any(|property| property.key == format!("{agent}.sources"));
+    let has_sources =
+        |agent: &&String| file.properties.iter().any(|property| property.key == format!("{agent}.sources"));
     let with_sources: Vec<&String> = agents.iter().filter(has_sources).collect();
     match (with_sources.as_slice(), agents.len()) {
         ([only], _) => Ok((*only).clone()),
-        (_, 0) => Err(format!("{name}: there is no agent in it: a line such as TwitterAgent.sources = Twitter is missing")),
+        (_, 0) => {
+            Err(format!("{name}: there is no agent in it: a line such as TwitterAgent.sources = Twitter is missing"))
+        }
         _ => {
             let names: Vec<&str> = agents.iter().map(String::as_str).collect();
             Err(format!("{name}: it holds several agents, {}: give -n NAME", names.join(", ")))
@@ -169,7 +172,8 @@ fn lost_channel(sources: &[Component], sinks: &[Component], channels: &[Componen
         let first = names.first().filter(|_| !names.iter().any(|name| is_known(name)))?;
         Some((setting.line, (*first).to_owned()))
     };
-    let are_lost = |components: &[Component]| !components.is_empty() && components.iter().all(|one| wanted(one).is_some());
+    let are_lost =
+        |components: &[Component]| !components.is_empty() && components.iter().all(|one| wanted(one).is_some());
     if !are_lost(sources) && !are_lost(sinks) {
         return None;
     }
@@ -288,7 +292,8 @@ fn collect(
         }
         components
     });
-    for (kind, name) in settings.keys().filter(|unlisted| KINDS.contains(&unlisted.0) && !suggested.contains(*unlisted)) {
+    for (kind, name) in settings.keys().filter(|unlisted| KINDS.contains(&unlisted.0) && !suggested.contains(*unlisted))
+    {
         let what = format!(
             "{}: {} {name} has settings but is not in {agent}.{kind}, and is ignored",
             report.file,
@@ -402,6 +407,7 @@ fn only(
 /// Why components of a kind were dropped. It is among the notices, which are not shown when reading fails.
 fn dropped(what: &str, report: &Report<'_>) -> String {
     let what = format!(": {what} ");
-    let is_reason = |notice: &&String| notice.contains(&what) && (notice.contains("drop") || notice.contains("not there"));
+    let is_reason =
+        |notice: &&String| notice.contains(&what) && (notice.contains("drop") || notice.contains("not there"));
     report.notices.iter().filter(is_reason).cloned().collect::<Vec<_>>().join("; ")
 }

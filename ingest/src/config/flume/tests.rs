@@ -234,7 +234,7 @@ fn wiring_follows_flume_and_every_dropped_component_is_said() {
             "TwitterAgent.sources.Twitter.channels = MemChanel\n",
             "\"MemChanel\", which is not there (did you mean MemChannel?)",
         ),
-        ("TwitterAgent.sinks.s3hdfs.channel = Nope\n", "sink s3hdfs is dropped: it is connected to no channel"),
+        ("TwitterAgent.sinks.s3hdfs.channel = Nope\n", "sink s3hdfs names the channel \"Nope\", which is not there"),
         (
             "TwitterAgent.sources = Twitter Second\nTwitterAgent.sources.Second.type = seq\n",
             "has 2 sources (Twitter, Second)",

@@ -130,7 +130,7 @@ fn x_v2_rules(read: &mut Read<'_>, agent_id: &str) -> Vec<Rule> {
         }
         Err((key, why)) => read.problem(key, &why),
     }
-    if result.is_empty() && read.is_written("source.languages") {
+    if result.is_empty() && !read.has_problem(&FILTERS) && read.is_written("source.languages") {
         read.problem("source.languages", LANGUAGES_ALONE);
     }
     let own = match read.layers.entry("source.rules").map(|entry| entry.value()) {
@@ -151,14 +151,15 @@ fn x_v2_rules(read: &mut Read<'_>, agent_id: &str) -> Vec<Rule> {
     }
     if read.is_written("source.keywords") && rules::phrases(&keywords).is_empty() {
         read.problem("source.keywords", "holds no keyword");
-    } else if result.is_empty() {
+    } else if result.is_empty() && !read.has_problem(&FILTERS) {
         read.problems.push(
             "source.keywords is missing: x-v2 needs keywords (CAUCE_SOURCE__KEYWORDS), source.follow, source.locations or \
              source.rules, or source.sample = true for the 1 % stream",
         );
     }
     if result.len() > USUAL_RULES {
-        read.notices.push(format!("what is asked for makes {} rules; an ordinary plan takes {USUAL_RULES}", result.len()));
+        read.notices
+            .push(format!("what is asked for makes {} rules; an ordinary plan takes {USUAL_RULES}", result.len()));
     }
     result
 }
@@ -188,16 +189,19 @@ fn x_v1(read: &mut Read<'_>, flume: &FromFlume, max_line_bytes: usize) -> Option
     } else if read.is_written("source.keywords") && keywords.is_empty() {
         read.problem("source.keywords", "holds no keyword");
     } else if keywords.is_empty() && follow.is_empty() && locations.is_empty() {
-        if read.is_written("source.languages") {
+        if !read.has_problem(&FILTERS) && read.is_written("source.languages") {
             read.problem("source.languages", LANGUAGES_ALONE);
         }
-        read.problems.push(
+        if !read.has_problem(&FILTERS) {
+            read.problems.push(
             "source.keywords is missing: x-v1 needs keywords (CAUCE_SOURCE__KEYWORDS), source.follow or source.locations, or \
              source.sample = true for the sample stream",
-        );
+            );
+        }
     }
     if read.is_written("source.rules") {
-        read.notices.push("source.rules is ignored: v1.1 has no rules, only keywords, follow, locations and languages".into());
+        read.notices
+            .push("source.rules is ignored: v1.1 has no rules, only keywords, follow, locations and languages".into());
     }
     for (number, most, key) in [
         (keywords.len(), 400, "source.keywords"),
@@ -257,6 +261,10 @@ fn parsed<T>(read: &mut Read<'_>, key: &str, parse: fn(&[String]) -> Result<Vec<
     }
     parsed
 }
+
+/// The settings that say what is asked for.
+const FILTERS: [&str; 5] =
+    ["source.keywords", "source.follow", "source.locations", "source.languages", "source.max_rule_length"];
 
 const LANGUAGES_ALONE: &str =
     "narrow what keywords, source.follow and source.locations ask for: name at least one of these three";

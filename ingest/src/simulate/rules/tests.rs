@@ -198,8 +198,7 @@ fn faults_of_rules_are_told_with_their_position() {
 
 #[test]
 fn track_follows_the_documented_table() {
-    let track =
-        |phrase: &str, text: &str| track(phrase).expect("good").matches(&tweet("bob", "en", text));
+    let track = |phrase: &str, text: &str| track(phrase).expect("good").matches(&tweet("bob", "en", text));
     for text in ["TWITTER", "\"Twitter\"", "twitter.", "#twitter", "@twitter", "https://twitter.com"] {
         assert!(track("twitter", text), "{text}");
     }
@@ -234,7 +233,9 @@ fn track_follows_the_documented_table() {
 fn follow_and_language_narrow_and_widen_as_documented() {
     let bob = tweet("bob", "es", "hola");
     let id = bob.author.id.to_string();
-    let filter = |track: &str, follow: &str, language: &str| Filter::parse(Parameters { track, follow, language, ..Parameters::default() }).expect("good");
+    let filter = |track: &str, follow: &str, language: &str| {
+        Filter::parse(Parameters { track, follow, language, ..Parameters::default() }).expect("good")
+    };
     assert!(
         filter("", &id, "").matches(&bob)
             && filter("other", &id, "").matches(&bob)
@@ -248,7 +249,9 @@ fn follow_and_language_narrow_and_widen_as_documented() {
 
 #[test]
 fn impossible_parameters_get_the_status_of_the_service() {
-    let status = |track: &str, follow: &str| Filter::parse(Parameters { track, follow, ..Parameters::default() }).expect_err("refused").status;
+    let status = |track: &str, follow: &str| {
+        Filter::parse(Parameters { track, follow, ..Parameters::default() }).expect_err("refused").status
+    };
     assert_eq!(status("", ""), 406);
     assert_eq!(status(" , ", ""), 406);
     assert_eq!(status("", "abc"), 406);
@@ -318,7 +321,8 @@ fn areas_take_points_and_places_as_each_api_does() {
         let faults = parse(rule, 1024).expect_err(rule);
         assert!(faults[0].contains(fault), "{rule}: {faults:?}");
     }
-    let refused = |locations: &str| Filter::parse(Parameters { locations, ..Parameters::default() }).expect_err("refused").status;
+    let refused =
+        |locations: &str| Filter::parse(Parameters { locations, ..Parameters::default() }).expect_err("refused").status;
     assert_eq!((refused("1,2,3"), refused("a,b,c,d"), refused("3,1,2,2")), (406, 406, 406));
     assert_eq!(refused(&vec!["1,1,2,2"; 26].join(",")), 413);
 }

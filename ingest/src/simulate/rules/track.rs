@@ -85,9 +85,8 @@ impl Filter {
         filter.areas = areas(locations)?;
         filter.languages =
             language.split(',').map(|code| code.trim().to_ascii_lowercase()).filter(|code| !code.is_empty()).collect();
-        let is_too_long = filter.phrases.len() > MAX_TRACK
-            || filter.follow.len() > MAX_FOLLOW
-            || filter.areas.len() > MAX_LOCATIONS;
+        let is_too_long =
+            filter.phrases.len() > MAX_TRACK || filter.follow.len() > MAX_FOLLOW || filter.areas.len() > MAX_LOCATIONS;
         if is_too_long {
             return Err(refused(413, "Parameter list too long.\r\n".to_owned()));
         }

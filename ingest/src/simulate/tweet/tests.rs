@@ -250,7 +250,9 @@ fn the_generator_meets_what_rules_ask_for() {
     for (track, follow, language) in
         [("@realdonaldtrump,#Trump", "", ""), ("example com", "", "es"), ("hello.", "", ""), ("", "12345", "")]
     {
-        let demand = Demand::Filter(Arc::new(Filter::parse(Parameters { track, follow, language, ..Parameters::default() }).expect("good parameters")));
+        let demand = Demand::Filter(Arc::new(
+            Filter::parse(Parameters { track, follow, language, ..Parameters::default() }).expect("good parameters"),
+        ));
         let tweets = tweets(9, 400, std::slice::from_ref(&demand));
         let met = tweets.iter().filter(|tweet| demand.met_by(tweet)).count();
         assert!(met >= 390, "{track} {follow} {language}: {met} of 400");

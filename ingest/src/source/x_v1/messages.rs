@@ -24,14 +24,14 @@ pub(crate) fn classify(answer: &Answer) -> Refused {
             "the API refuses the signature ({words}): check all four credentials, and the clock of this machine, which may \
              be at most five minutes off"
         )),
-        403 => Refused::credentials(format!(
-            "the API does not let this account use the stream ({words}). {WAY_TO_V2}"
-        )),
+        403 => Refused::credentials(format!("the API does not let this account use the stream ({words}). {WAY_TO_V2}")),
         420 | 429 if memchr::memmem::find(&answer.body, b"connection limit").is_some() => {
             Refused::retry("too-many-connections", Failure::TooManyConnections, words)
         }
         420 | 429 => Refused::retry("rate-limited", Failure::RateLimited { reset_in: None }, words),
-        404 | 410 => Refused::configuration(format!("there is no v1.1 stream at source.base_url ({words}). {WAY_TO_V2}")),
+        404 | 410 => {
+            Refused::configuration(format!("there is no v1.1 stream at source.base_url ({words}). {WAY_TO_V2}"))
+        }
         406 => Refused::configuration(format!(
             "the API does not accept source.keywords, source.follow, source.locations or source.languages ({words})"
         )),

@@ -51,7 +51,10 @@ fn says_once(loaded: &Loaded, part: &str) {
 #[test]
 fn a_batch_above_the_transaction_starts_and_is_said_to_mean_nothing() {
     let loaded = tutorial("");
-    says_once(&loaded, "twitter.conf:20: sinks.HDFS.hdfs.batchSize is 1000, more than the 100 of channels.MemChannel.transactionCapacity");
+    says_once(
+        &loaded,
+        "twitter.conf:19: sinks.HDFS.hdfs.batchSize is 1000, more than the 100 of channels.MemChannel.transactionCapacity",
+    );
     assert_eq!(loaded.settings.channel.transaction_capacity, 100);
     // Flume's memory channel has 100 where nothing is said.
     let unsaid = TUTORIAL.replace("TwitterAgent.channels.MemChannel.transactionCapacity = 100\n", "");
@@ -61,7 +64,8 @@ fn a_batch_above_the_transaction_starts_and_is_said_to_mean_nothing() {
 
 #[test]
 fn a_channel_of_another_name_is_one_line_with_the_one_that_is_there() {
-    let elsewhere = TUTORIAL.replace("channels = MemChannel\nTwitterAgent.sinks.HDFS", "channels = Channel-1\nTwitterAgent.sinks.HDFS");
+    let elsewhere = TUTORIAL
+        .replace("channels = MemChannel\nTwitterAgent.sinks.HDFS", "channels = Channel-1\nTwitterAgent.sinks.HDFS");
     let both = elsewhere.replace("HDFS.channel = MemChannel", "HDFS.channel = Channel-1");
     assert_eq!(
         refused(&both),
@@ -74,7 +78,10 @@ fn a_channel_of_another_name_is_one_line_with_the_one_that_is_there() {
     let listed = TUTORIAL.replace("TwitterAgent.channels = MemChannel", "TwitterAgent.channels = Channel-1");
     let error = refused(&listed);
     assert_eq!(error.lines().count(), 1, "{error}");
-    assert!(error.contains("channel Channel-1 is dropped: nothing is set for it (did you mean MemChannel?)"), "{error}");
+    assert!(
+        error.contains("channel Channel-1 is dropped: nothing is set for it (did you mean MemChannel?)"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -115,14 +122,20 @@ fn filters_of_forks_are_taken_and_said() {
     says_once(&loaded, "sources.Twitter.follow is taken as source.follow");
     let SourceSettings::XV2(source) = &loaded.settings.source else { panic!("no x-v2") };
     assert_eq!(source.rules.len(), 1);
-    assert!(source.rules[0].value.contains(" OR from:12 OR to:12 OR retweets_of:12 OR from:NASA"), "{:?}", source.rules);
+    assert!(
+        source.rules[0].value.contains(" OR from:12 OR to:12 OR retweets_of:12 OR from:NASA"),
+        "{:?}",
+        source.rules
+    );
     assert!(source.rules[0].value.ends_with(") lang:en"), "{:?}", source.rules);
     let both = tutorial("TwitterAgent.sources.Twitter.languages = en\nTwitterAgent.sources.Twitter.lang = es");
     says_once(&both, "sources.Twitter.lang is ignored beside languages");
     let world = refused(&format!("{TUTORIAL}TwitterAgent.sources.Twitter.locations = -180,-90,180,90\n"));
-    assert!(world.contains("twitter.conf:32: source.locations: the area -180,-90,180,90 is"), "{world}");
+    assert!(world.contains("twitter.conf:31: source.locations: the area -180,-90,180,90 is"), "{world}");
     // v1.1 takes any area.
-    let v1 = tutorial("TwitterAgent.sources.Twitter.locations = -180,-90,180,90\nTwitterAgent.sources.Twitter.cauce.type = x-v1");
+    let v1 = tutorial(
+        "TwitterAgent.sources.Twitter.locations = -180,-90,180,90\nTwitterAgent.sources.Twitter.cauce.type = x-v1",
+    );
     let SourceSettings::XV1(source) = &v1.settings.source else { panic!("no x-v1") };
     assert_eq!(source.locations.len(), 1);
 }
@@ -145,13 +158,16 @@ fn variant() -> impl Strategy<Value = String> {
     let lines = [
         ("sinks.HDFS.hdfs.batchSize", vec!["1", "100", "1000", "100000"]),
         ("channels.MemChannel.transactionCapacity", vec!["100", "1000", "10000"]),
-        ("sinks.HDFS.hdfs.path", vec![
-            PATH,
-            "hdfs://localhost:54310/flume/Tweets/",
-            "/user/hive/warehouse/tweets/%Y/%m/%d/%H/",
-            "flume/tweets",
-            "s3n://K:S@tweets-bucket/%m-%d-%h",
-        ]),
+        (
+            "sinks.HDFS.hdfs.path",
+            vec![
+                PATH,
+                "hdfs://localhost:54310/flume/Tweets/",
+                "/user/hive/warehouse/tweets/%Y/%m/%d/%H/",
+                "flume/tweets",
+                "s3n://K:S@tweets-bucket/%m-%d-%h",
+            ],
+        ),
         ("sinks.HDFS.hdfs.timeZone", vec!["Local Time", "UTC", "Asia/Tokyo"]),
         ("sinks.HDFS.hdfs.useLocalTimeStamp", vec!["true", "false"]),
         ("sources.Twitter.language", vec!["en", "en,es", "pt"]),
@@ -161,9 +177,8 @@ fn variant() -> impl Strategy<Value = String> {
         ("sources.Twitter.batchSize", vec!["5000"]),
     ];
     let one = lines.map(|(key, values)| {
-        proptest::option::of(prop::sample::select(values)).prop_map(move |value| {
-            value.map_or(String::new(), |value| format!("TwitterAgent.{key} = {value}\n"))
-        })
+        proptest::option::of(prop::sample::select(values))
+            .prop_map(move |value| value.map_or(String::new(), |value| format!("TwitterAgent.{key} = {value}\n")))
     });
     one.into_iter().collect::<Vec<_>>().prop_map(|lines| lines.concat())
 }

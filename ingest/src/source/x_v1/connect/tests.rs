@@ -140,7 +140,8 @@ fn only_the_filters_that_are_set_are_sent_and_by_v1_1s_names() {
     let sent = |dialect: &XV1| filter(&dialect.settings).collect::<Vec<_>>();
     assert_eq!(sent(&dialect), [("track".to_owned(), "#a,b c".to_owned())]);
     dialect.settings.follow = vec![12, 34];
-    dialect.settings.locations = crate::config::filters::areas(&["-74,40,-73,41.5,1,2,3,4".to_owned()]).expect("two areas");
+    dialect.settings.locations =
+        crate::config::filters::areas(&["-74,40,-73,41.5,1,2,3,4".to_owned()]).expect("two areas");
     dialect.settings.languages = vec!["en".into(), "es".into()];
     let named: Vec<(String, String)> = sent(&dialect);
     let named: Vec<(&str, &str)> = named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
