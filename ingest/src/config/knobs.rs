@@ -61,17 +61,22 @@ pub(crate) fn find(key: &str) -> Option<&'static Knob> {
 /// Names near to one that is not known, or the setting that other collectors call so.
 pub(crate) fn suggest(key: &str) -> String {
     let (section, name) = key.rsplit_once('.').unwrap_or(("source", key));
-    let is_known_as = |(_, names): &&(&str, &[&str])| names.contains(&name.to_ascii_lowercase().as_str());
     if section == "source"
-        && let Some((known, _)) = ELSEWHERE.iter().find(is_known_as)
+        && let Some(known) = called_elsewhere(name)
     {
         return format!(" (did you mean {known}?)");
     }
     super::problem::suggestion(key, KNOBS.iter().map(|knob| knob.key))
 }
 
+/// The setting that other collectors call so.
+pub(crate) fn called_elsewhere(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    ELSEWHERE.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(known, _)| *known)
+}
+
 /// What twarc, tweepy, v1.1 and Flume's forks call our settings.
-pub(crate) const ELSEWHERE: [(&str, &[&str]); 6] = [
+const ELSEWHERE: [(&str, &[&str]); 6] = [
     ("source.keywords", &["track", "term", "terms", "hashtag", "hashtags", "query", "phrases", "words"]),
     (
         "source.follow",

@@ -126,8 +126,8 @@ fn tokens(text: &str) -> String {
         if is_secret(word) || is_aws_secret(word) {
             result.push_str(&format!("({})", hidden(word)));
         } else {
-            for piece in word.split_inclusive(['/', '.', '-', '+']) {
-                let bare = piece.trim_end_matches(['/', '.', '-', '+']);
+            for piece in word.split_inclusive(['/', '.', '-', '+', '_']) {
+                let bare = piece.trim_end_matches(['/', '.', '-', '+', '_']);
                 if is_secret(bare) {
                     result.push_str(&format!("({}){}", hidden(bare), &piece[bare.len()..]));
                 } else {

@@ -332,6 +332,8 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
         for knob in super::knobs::KNOBS {
             // As the value, by a file's line, a variable and a flag; and where a reference's name belongs.
             let (section, name) = knob.key.rsplit_once('.').expect("a section");
+            said.push(say(load_with(SMALL, &[(&knob.variable(), secret)], &[])));
+            said.push(say(load_with(SMALL, &[], &[(knob.key, secret)])));
             for value in [secret.to_owned(), format!("${{env:{secret}}}"), format!("${{file:{secret}}}")] {
                 let line = match knob.kind {
                     super::knobs::Kind::List | super::knobs::Kind::Rules => format!("{name} = [\"{value}\"]"),
@@ -346,8 +348,6 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
                     format!("{base}\n{header}\n{line}\n")
                 };
                 said.push(say(load_with(&text, &[], &[])));
-                said.push(say(load_with(SMALL, &[(&knob.variable(), &value)], &[])));
-                said.push(say(load_with(SMALL, &[], &[(knob.key, &value)])));
             }
         }
         let in_addresses = [

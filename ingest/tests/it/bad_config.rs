@@ -195,6 +195,7 @@ fn a_secret_in_the_wrong_place_is_not_repeated_by_any_command() {
     let place = Place::new();
     place.write("cauce.toml", GOOD.replace("#cat", TOKEN));
     let shown = place.done("check --all");
+    assert!(shown.out.contains("one of them has the form of a token or key"), "{}", shown.out);
     assert!(shown.out.contains("characters, not shown") && !shown.out.contains(&TOKEN[20..]), "{}", shown.out);
 }
 

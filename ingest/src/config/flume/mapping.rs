@@ -76,7 +76,12 @@ impl Mapping<'_> {
                 }
                 continue;
             }
-            let nearest = suggestion(key, known.iter().copied());
+            let elsewhere = knobs::called_elsewhere(key).filter(|_| section == "source");
+            let own = elsewhere.and_then(|knob| knob.strip_prefix("source."));
+            let nearest = match own.filter(|own| known.contains(own)) {
+                Some(own) => format!(" (did you mean {own}?)"),
+                None => suggestion(key, known.iter().copied()),
+            };
             self.report.notice(setting.line, &format!("{} is not known and is ignored{nearest}", component.path(key)));
         }
     }

@@ -9,6 +9,7 @@ use super::FromFlume;
 use crate::config::filters::{self, Account, Area};
 use crate::config::layers::Value;
 use crate::config::read::Read;
+use crate::config::redact::redact;
 use crate::config::rules::{self, Asked};
 use crate::config::secrets::USUAL_VARIABLES;
 use crate::config::settings::{Rule, SourceSettings, XV1Auth, XV1Settings, XV2Auth, XV2Settings};
@@ -241,8 +242,13 @@ struct Filters {
 
 impl Filters {
     fn read(read: &mut Read<'_>) -> Filters {
+        let keywords = read.list("source.keywords");
+        if keywords.iter().any(|keyword| redact(keyword) != *keyword) {
+            let what = "source.keywords: one of them has the form of a token or key, and X would get it: take it out if it is one";
+            read.notices.push(what.to_owned());
+        }
         Filters {
-            keywords: read.list("source.keywords"),
+            keywords,
             follow: parsed(read, "source.follow", filters::accounts),
             locations: parsed(read, "source.locations", filters::areas),
             languages: parsed(read, "source.languages", filters::languages),

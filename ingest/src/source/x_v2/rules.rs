@@ -259,5 +259,10 @@ mod tests {
             panic!("not fatal")
         };
         assert!(text.contains("\"-cats\": Rules must contain a non-negation term"), "{text}");
+        let Err(Refused::Fatal { error, .. }) = added(&answer(&invalid.replace("-cats", "AKIAIOSFODNN7EXAMPLE")))
+        else {
+            panic!("not fatal")
+        };
+        assert!(!error.to_string().contains("AKIAIOSFODNN7EXAMPLE"), "a key as a keyword is repeated: {error}");
     }
 }

@@ -130,6 +130,10 @@ fn filters_of_forks_are_taken_and_said() {
     assert!(source.rules[0].value.ends_with(") lang:en"), "{:?}", source.rules);
     let both = tutorial("TwitterAgent.sources.Twitter.languages = en\nTwitterAgent.sources.Twitter.lang = es");
     says_once(&both, "sources.Twitter.lang is ignored beside languages");
+    let users =
+        tutorial("TwitterAgent.sources.Twitter.users = 12\nTwitterAgent.sources.Twitter.bounding_box = 1,2,3,4");
+    says_once(&users, "sources.Twitter.users is not known and is ignored (did you mean follow?)");
+    says_once(&users, "sources.Twitter.bounding_box is not known and is ignored (did you mean locations?)");
     let world = refused(&format!("{TUTORIAL}TwitterAgent.sources.Twitter.locations = -180,-90,180,90\n"));
     assert!(world.contains("twitter.conf:31: source.locations: the area -180,-90,180,90 is"), "{world}");
     // v1.1 takes any area.
