@@ -152,9 +152,9 @@ fn the_only_agent_needs_no_name_and_several_are_listed() {
     let slip = format!("{TUTORIAL}TwiterAgent.sinks.HDFS.hdfs.rollInterval = 5\n");
     assert_eq!(nameless(&slip).expect("a good file").settings.agent.id, "twitteragent");
     let two = format!("{TUTORIAL}Other.sources = a\n");
-    let error = nameless(&two).err().expect("two agents");
+    let error = nameless(&two).expect_err("two agents");
     assert_eq!(error, "twitter.conf: it holds several agents, Other, TwitterAgent: give -n NAME");
-    assert!(nameless("# empty\n").err().expect("no agent").contains("there is no agent in it"));
+    assert!(nameless("# empty\n").expect_err("no agent").contains("there is no agent in it"));
 }
 
 /// Lines that tutorials differ in.
