@@ -160,6 +160,9 @@ fn is_secret(word: &str) -> bool {
 
 /// 40 characters of base64, which may hold slashes.
 fn is_aws_secret(word: &str) -> bool {
+    // In an address, slashes stand before it and a path may follow.
+    let word = word.trim_start_matches('/');
+    let word = word.get(..40).filter(|_| word[40..].starts_with('/')).unwrap_or(word);
     let signs = word.bytes().filter(|b| matches!(b, b'/' | b'+')).count();
     let is_base64 = word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'));
     word.len() == 40 && is_base64 && signs <= 4 && is_random(word)
