@@ -84,19 +84,19 @@ impl BatchStream {
 
     /// Begins a reading. Nothing is requested before its first batch is asked for.
     fn reading(&self, py: Python<'_>) -> PyResult<Reading> {
-        let process = process::current()?;
+        let process = process::current(py)?;
         let lakes = process.lakes(py, &self.settings)?;
         let tally = Arc::new(Tally::default());
         *self.tally(py) = Arc::clone(&tally);
         Ok(Reading {
             schema: self.wanted.projection.schema(),
-            feed: Owned::new(self.feed(process, &lakes)),
+            feed: Owned::new(self.feed(py, process, &lakes)),
             tally,
             thread: std::thread::current().id(),
         })
     }
 
-    fn feed(&self, process: &'static Process, lakes: &Lakes) -> Feed<Result<Scanned, ReadError>> {
+    fn feed(&self, py: Python<'_>, process: &'static Process, lakes: &Lakes) -> Feed<Result<Scanned, ReadError>> {
         let late = self.wanted.late;
         let sources: Vec<Source> = self.entries.iter().flat_map(|entry| lakes.sources(entry, late)).collect();
         let options = ScanOptions {
@@ -106,7 +106,7 @@ impl BatchStream {
         };
         let batches = scan(sources, &self.wanted.projection, &process.workers, &options);
         // A scan keeps to its memory and has a batch ready; a second one would only take more.
-        Feed::start(process, batches, |_| usize::MAX)
+        Feed::start(py, process, batches, |_| usize::MAX)
     }
 
     fn tally(&self, py: Python<'_>) -> MutexGuard<'_, Arc<Tally>> {

@@ -71,7 +71,7 @@ pub(crate) fn convert<'py>(
     let target = settings::url(&crate::lake::url_text(url)?).map_err(|message| errors::config(py, &message))?;
     let threads = threads.map(|threads| at_least_one("threads", threads)).transpose()?;
     let settings = Arc::clone(&lake.get().settings);
-    let process = process::current()?;
+    let process = process::current(py)?;
     let lakes = process.lakes(py, &settings)?;
     let workers = threads.map_or_else(|| process.workers.clone(), |threads| Workers::new(Some(threads)));
 

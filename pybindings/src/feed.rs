@@ -39,6 +39,7 @@ pub(crate) struct Feed<T> {
 impl<T: Send + 'static> Feed<T> {
     /// Begins to read; `weight` tells the bytes of a thing.
     pub(crate) fn start(
+        py: Python<'_>,
         process: &'static Process,
         mut things: BoxStream<'static, T>,
         weight: impl Fn(&T) -> usize + Send + 'static,
@@ -47,7 +48,7 @@ impl<T: Send + 'static> Feed<T> {
         let free = Arc::new(Semaphore::new(UNITS as usize));
         let over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&over);
-        let starting = process.starting();
+        let starting = process.starting(py);
         let task = process.spawn(async move {
             let mut next = things.next().await;
             process.started(starting);

@@ -1,14 +1,16 @@
-//! What a fork must not break: locks are free in the child, and what belongs to the parent's threads is never touched there.
+//! What a fork must not break: no lock is held across it, and what belongs to the parent's threads is never touched in the child.
 //!
 //! Threads do not survive a fork. So everything that needs them carries the generation in which it was made
 //! ([`Owned`]); a child is a generation of its own, in which such a thing refuses its work and is leaked, never dropped.
 //! Lazy initialisations ([`Starting`]) are waited for before a fork, so that no half-made state, in whatever library, is
 //! copied. Python's `os.register_at_fork` calls the three hooks; nothing here runs Python code.
+//!
+//! Several threads may be between the first hook and the fork at the same time, because another library's hook may release
+//! the interpreter in between. So the counters are atomics, and a thread that has to wait releases the interpreter first.
 
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -16,40 +18,55 @@ use pyo3::types::PyDict;
 use crate::errors;
 use crate::process::Process;
 
-/// How long a fork waits for initialisations that are under way. They take milliseconds; a store that does not answer must
-/// not hold the program up for longer.
+/// How long a fork waits for initialisations that are under way, and these for a fork. Both take milliseconds; a store that
+/// does not answer must not hold the program up for longer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a wait looks again. No condition variable: its lock could be held by another thread at the moment of a fork.
+const PAUSE: Duration = Duration::from_millis(1);
 
-/// What a process has one of.
-#[derive(Default)]
-pub(crate) struct State {
-    /// Made at the first use, never dropped: its threads may be in the middle of something at any time.
-    pub(crate) process: Option<&'static Process>,
-    /// Initialisations under way.
-    starting: usize,
-}
-
-static STATE: Mutex<State> = Mutex::new(State { process: None, starting: 0 });
-static STARTED: Condvar = Condvar::new();
+/// The current process's [`Process`]. Made at the first use, never dropped: its threads may be in the middle of something at
+/// any time. Locked only with the interpreter in hand and never across a wait, so no thread holds the lock at a fork.
+static PROCESS: Mutex<Option<&'static Process>> = Mutex::new(None);
+/// Initialisations under way.
+static STARTING: AtomicUsize = AtomicUsize::new(0);
+/// Threads between the first hook and their fork.
+static FORKING: AtomicUsize = AtomicUsize::new(0);
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-thread_local! {
-    /// The lock, while the thread that holds it forks.
-    static HELD: RefCell<Option<MutexGuard<'static, State>>> = const { RefCell::new(None) };
+/// The current process's state, made by `make` at the first use.
+///
+/// # Errors
+/// Those of `make`, which must not release the interpreter.
+pub(crate) fn process(_py: Python<'_>, make: impl FnOnce() -> PyResult<Process>) -> PyResult<&'static Process> {
+    let mut process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(process) = *process {
+        return Ok(process);
+    }
+    Ok(process.insert(Box::leak(Box::new(make()?))))
 }
 
-/// The state. Who holds it must not need the interpreter: a fork waits for it while it holds that.
-pub(crate) fn state() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits without the interpreter until `done`, for [`PATIENCE`] at most.
+fn wait_until(py: Python<'_>, done: impl Fn() -> bool + Sync) {
+    if done() {
+        return;
+    }
+    py.detach(|| {
+        let end = Instant::now() + PATIENCE;
+        while !done() && Instant::now() < end {
+            std::thread::sleep(PAUSE);
+        }
+    });
 }
 
-/// An initialisation that a fork has to wait for; it ends when this is dropped. It belongs into a task of the run time,
-/// which goes on while the thread that forks holds the interpreter.
+/// An initialisation that a fork has to wait for; it ends when this is dropped. It belongs into a task of the runtime,
+/// which goes on while the thread that forks waits.
 pub(crate) struct Starting(u32);
 
 impl Starting {
-    pub(crate) fn new() -> Starting {
-        state().starting += 1;
+    /// Begins one, after the forks that are under way.
+    pub(crate) fn new(py: Python<'_>) -> Starting {
+        wait_until(py, || FORKING.load(Ordering::SeqCst) == 0);
+        STARTING.fetch_add(1, Ordering::SeqCst);
         Starting(GENERATION.load(Ordering::Relaxed))
     }
 }
@@ -57,9 +74,7 @@ impl Starting {
 impl Drop for Starting {
     fn drop(&mut self) {
         if self.0 == GENERATION.load(Ordering::Relaxed) {
-            let mut state = state();
-            state.starting = state.starting.saturating_sub(1);
-            STARTED.notify_all();
+            STARTING.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -98,27 +113,26 @@ impl<T> Drop for Owned<T> {
     }
 }
 
+/// Runs with the interpreter, which no other thread then has: an initialisation begins either before this and is waited for,
+/// or after it and waits itself.
 #[pyfunction]
-fn before_fork() {
-    let state = state();
-    let (state, _) =
-        STARTED.wait_timeout_while(state, PATIENCE, |state| state.starting > 0).unwrap_or_else(PoisonError::into_inner);
-    HELD.with(|held| *held.borrow_mut() = Some(state));
+fn before_fork(py: Python<'_>) {
+    FORKING.fetch_add(1, Ordering::SeqCst);
+    wait_until(py, || STARTING.load(Ordering::SeqCst) == 0);
 }
 
+/// Python calls it after a fork that failed, too.
 #[pyfunction]
 fn after_fork_in_parent() {
-    HELD.with(|held| held.borrow_mut().take());
+    FORKING.fetch_sub(1, Ordering::SeqCst);
 }
 
 #[pyfunction]
 fn after_fork_in_child() {
-    HELD.with(|held| {
-        if let Some(mut state) = held.borrow_mut().take() {
-            *state = State::default();
-            GENERATION.fetch_add(1, Ordering::Relaxed);
-        }
-    });
+    *PROCESS.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    STARTING.store(0, Ordering::SeqCst);
+    FORKING.store(0, Ordering::SeqCst);
+    GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Has Python call the hooks at every fork of this interpreter.

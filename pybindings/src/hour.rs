@@ -90,7 +90,7 @@ impl Hour {
     }
 
     fn opened(&self, py: Python<'_>) -> PyResult<(&'static Process, Arc<Lakes>)> {
-        let process = process::current()?;
+        let process = process::current(py)?;
         Ok((process, process.lakes(py, &self.settings)?))
     }
 
@@ -132,7 +132,7 @@ impl Hour {
     fn source(&self, py: Python<'_>, objects: Option<&[String]>, late: bool) -> PyResult<LineSource> {
         let entry = part::of(&self.settings, self.entry(py, false)?, objects, late)?;
         let (process, lakes) = self.opened(py)?;
-        Ok(LineSource::open(process, &lakes, &[entry], late, &self.settings.read))
+        Ok(LineSource::open(py, process, &lakes, &[entry], late, &self.settings.read))
     }
 }
 

@@ -223,7 +223,7 @@ impl Lake {
 
 impl Lake {
     fn opened(&self, py: Python<'_>) -> PyResult<(&'static Process, Arc<Lakes>)> {
-        let process = process::current()?;
+        let process = process::current(py)?;
         Ok((process, process.lakes(py, &self.settings)?))
     }
 
@@ -231,7 +231,7 @@ impl Lake {
         let py = hours.py();
         let entries = self.entries(hours, false)?;
         let (process, lakes) = self.opened(py)?;
-        Ok(LineSource::open(process, &lakes, &entries, late, &self.settings.read))
+        Ok(LineSource::open(py, process, &lakes, &entries, late, &self.settings.read))
     }
 
     /// What is known of some hours, in their order; those of which too little is are looked up, several at a time.

@@ -38,15 +38,11 @@ pub(crate) struct Process {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(crate) fn current() -> PyResult<&'static Process> {
-    let mut state = fork::state();
-    if let Some(process) = state.process {
-        return Ok(process);
-    }
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("cauce").enable_all().build()?;
-    let process =
-        Process { runtime, warm: AtomicBool::new(false), workers: Workers::default(), open: Mutex::default() };
-    Ok(state.process.insert(Box::leak(Box::new(process))))
+pub(crate) fn current(py: Python<'_>) -> PyResult<&'static Process> {
+    fork::process(py, || {
+        let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("cauce").enable_all().build()?;
+        Ok(Process { runtime, warm: AtomicBool::new(false), workers: Workers::default(), open: Mutex::default() })
+    })
 }
 
 impl Process {
@@ -59,7 +55,7 @@ impl Process {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let starting = self.starting();
+        let starting = self.starting(py);
         let mut task = Task(self.runtime.spawn(async move {
             let output = future.await;
             self.started(starting);
@@ -110,8 +106,8 @@ impl Process {
     }
 
     /// What has a fork wait for the first answer of a store; `None` after that.
-    pub(crate) fn starting(&self) -> Option<Starting> {
-        (!self.warm.load(Ordering::Relaxed)).then(Starting::new)
+    pub(crate) fn starting(&self, py: Python<'_>) -> Option<Starting> {
+        (!self.warm.load(Ordering::Relaxed)).then(|| Starting::new(py))
     }
 
     /// The answer is there.

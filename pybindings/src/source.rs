@@ -38,6 +38,7 @@ pub(crate) struct LineSource {
 impl LineSource {
     /// Begins to read the objects of these entries; with `late` those of their late tweets.
     pub(crate) fn open(
+        py: Python<'_>,
         process: &'static Process,
         lakes: &Lakes,
         entries: &[Arc<HourEntry>],
@@ -47,7 +48,7 @@ impl LineSource {
         let sources: Vec<Source> = entries.iter().flat_map(|entry| lakes.sources(entry, late)).collect();
         let keys = sources.iter().map(|source| Arc::from(source.key().as_str())).collect();
         let blocks = read::lines(sources, options);
-        let feed = Feed::start(process, blocks, |block| block.as_ref().map_or(0, |block| block.bytes().len()));
+        let feed = Feed::start(py, process, blocks, |block| block.as_ref().map_or(0, |block| block.bytes().len()));
         LineSource { keys, feed, cursor: Mutex::default() }
     }
 

@@ -13,7 +13,9 @@ from lakes import START, Builder, S3Server, hours_from, joined, tweets
 LIMIT = 60  # seconds until a hang is called one
 
 HEAD = """
-import os, sys, threading, signal, multiprocessing, traceback
+import os, sys, threading, signal, multiprocessing, time, traceback
+# A library that was imported before cauce and lets go of the interpreter in its hooks, which run after those of cauce.
+os.register_at_fork(before=lambda: time.sleep(0.001), after_in_parent=lambda: time.sleep(0.001))
 import cauce
 lake = cauce.Lake(sys.argv[1], endpoint_url=sys.argv[2] or None)
 
@@ -116,6 +118,23 @@ thread = threading.Thread(target=use)
 thread.start()
 in_child(use)
 thread.join()
+""",
+    "threads fork at once, while others read": """
+# A hook of another library that lets go of the interpreter in the middle of a fork, in both orders of registration: those that
+# are registered last run first.
+import concurrent.futures, subprocess, time
+os.register_at_fork(before=lambda: time.sleep(0.001), after_in_parent=lambda: time.sleep(0.001))
+def start(number):
+    if number % 2:
+        return subprocess.run(['/bin/true'], preexec_fn=lambda: None).returncode
+    in_child(lambda: None)
+    return 0
+with concurrent.futures.ThreadPoolExecutor(12) as pool:
+    reading = [pool.submit(use) for _ in range(4)]
+    assert set(pool.map(start, range(200))) == {0}
+    for done in reading:
+        done.result()
+in_child(use)
 """,
     "a pool of forked workers": """
 use()
