@@ -53,8 +53,9 @@ impl FromStr for LakeUrl {
             "file" => Ok(LakeUrl::Folder(PathBuf::from(rest.strip_prefix("localhost").unwrap_or(rest)))),
             "s3" | "s3a" | "s3n" => {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                // Keys whose `@` was forgotten stand in the bucket's place.
-                if rest.contains('@') || bucket.contains(':') {
+                // No bucket's name holds an `@` or a colon: keys stand there, perhaps with slashes, perhaps without their `@`.
+                // A prefix may hold both.
+                if bucket.contains(['@', ':']) {
                     return Err(LakeUrlError::Credentials);
                 }
                 let possible = (3..=63).contains(&bucket.len())
@@ -96,11 +97,22 @@ mod tests {
 
     #[test]
     fn credentials_in_the_url_are_refused_without_repeating_them() {
-        for text in ["s3://AKIA:hush@bucket/x", "s3://AKIA:hush/bucket/x"] {
+        for text in [
+            "s3://AKIA:hush@bucket/x",
+            "s3n://AKIA:hush/hush@bucket/x",
+            "s3://AKIA:hush/bucket/x",
+            "s3://hush@bucket",
+        ] {
             let error = text.parse::<LakeUrl>().expect_err("credentials were taken");
             assert_eq!(error, LakeUrlError::Credentials);
             assert!(!error.to_string().contains("hush"));
         }
+    }
+
+    #[test]
+    fn a_prefix_may_hold_an_at_sign() {
+        let url: LakeUrl = "s3://bucket/user@example/tweets".parse().expect("valid URL");
+        assert_eq!(url, LakeUrl::S3 { bucket: "bucket".into(), prefix: "user@example/tweets".into() });
     }
 
     #[test]

@@ -42,6 +42,7 @@ fn class_of(kind: ErrorKind) -> &'static str {
         ErrorKind::Unreachable => "Unreachable",
         ErrorKind::Timeout => "Timeout",
         ErrorKind::Corrupt => "CorruptObject",
+        ErrorKind::PreconditionFailed => "AlreadyThere",
         _ => "StoreError",
     }
 }
@@ -49,6 +50,11 @@ fn class_of(kind: ErrorKind) -> &'static str {
 /// A store that failed.
 pub(crate) fn store(py: Python<'_>, error: &StoreError) -> PyErr {
     make(py, class_of(error.kind()), &error.to_string(), Place::default())
+}
+
+/// A request for one object that failed.
+pub(crate) fn object(py: Python<'_>, kind: ErrorKind, message: &str, key: &str) -> PyErr {
+    make(py, class_of(kind), message, Place { key: Some(key), offset: None, line: None })
 }
 
 /// A lake that could not answer.

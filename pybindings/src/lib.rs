@@ -21,6 +21,7 @@ mod records;
 mod reject;
 mod settings;
 mod source;
+mod store;
 mod when;
 
 use pyo3::prelude::*;
@@ -31,6 +32,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fork::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<lake::Lake>()?;
+    module.add_class::<store::Store>()?;
+    module.add_class::<store::StoredObject>()?;
     module.add_class::<hour::Hour>()?;
     module.add_class::<hour::Object>()?;
     module.add_class::<lines::Lines>()?;

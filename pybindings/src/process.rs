@@ -125,6 +125,14 @@ impl Process {
         if let Some(folder) = settings.missing_folder() {
             return Err(errors::no_folder(py, folder));
         }
+        self.clients(py, settings)
+    }
+
+    /// As [`lakes`](Self::lakes), for a writer too: a folder that is missing is an empty store.
+    ///
+    /// # Errors
+    /// `cauce.ConfigError` where the settings cannot be used.
+    pub(crate) fn clients(&'static self, py: Python<'_>, settings: &Arc<Settings>) -> PyResult<Arc<Lakes>> {
         if let Some(lakes) = self.opened(settings) {
             return Ok(lakes);
         }

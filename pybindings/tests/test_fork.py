@@ -14,7 +14,7 @@ LIMIT = 60  # seconds until a hang is called one
 
 HEAD = """
 import os, sys, threading, signal, multiprocessing, time, traceback
-# A library that was imported before cauce and lets go of the interpreter in its hooks, which run after those of cauce.
+# A library imported before cauce releases the interpreter in its hooks, which run between cauce's and the fork.
 os.register_at_fork(before=lambda: time.sleep(0.001), after_in_parent=lambda: time.sleep(0.001))
 import cauce
 lake = cauce.Lake(sys.argv[1], endpoint_url=sys.argv[2] or None)
@@ -120,8 +120,7 @@ in_child(use)
 thread.join()
 """,
     "threads fork at once, while others read": """
-# A hook of another library that lets go of the interpreter in the middle of a fork, in both orders of registration: those that
-# are registered last run first.
+# Another library's hook that releases the interpreter in the middle of a fork, registered after cauce's too.
 import concurrent.futures, subprocess, time
 os.register_at_fork(before=lambda: time.sleep(0.001), after_in_parent=lambda: time.sleep(0.001))
 def start(number):

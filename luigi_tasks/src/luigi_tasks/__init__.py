@@ -13,6 +13,7 @@ from luigi_tasks.progress import ProgressTask
 from luigi_tasks.report.task import ReportTarget, SummaryReport
 from luigi_tasks.settings import SettingsError
 from luigi_tasks.spark import ConvertHours, HourlySummary, SparkTask, SummaryTarget
+from luigi_tasks.store_target import StoreTarget
 
 __all__ = [
     "ConvertHours",
@@ -29,6 +30,7 @@ __all__ = [
     "ReportTarget",
     "SettingsError",
     "SparkTask",
+    "StoreTarget",
     "SummaryReport",
     "SummaryTarget",
     "TweetHour",

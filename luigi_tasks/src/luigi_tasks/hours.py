@@ -15,7 +15,7 @@ import cauce
 import luigi
 
 from luigi_tasks import settings
-from luigi_tasks.settings import S3, Settings
+from luigi_tasks.settings import S3, Settings, s3_arguments
 
 logger = logging.getLogger("luigi-interface")
 
@@ -55,11 +55,6 @@ def _open_lake(urls: tuple[str, ...], pattern: str | None, time_zone: str | None
     # The module itself says which escapes there are.
     arguments = {"flume_escapes": escapes, **s3_arguments(s3)}
     return cauce.Lake(list(urls), pattern=pattern, time_zone=time_zone, **arguments)
-
-
-def s3_arguments(s3: S3) -> dict[str, Any]:
-    """The S3 settings as `cauce` names them, without those that are not set."""
-    return {name: value for name, value in vars(s3).items() if value is not None}
 
 
 def closed(hours: Iterable[dt.datetime]) -> set[dt.datetime]:

@@ -77,6 +77,11 @@ class Settings:
     s3: S3
 
 
+def s3_arguments(s3: S3) -> dict[str, Any]:
+    """The S3 settings as `cauce` names them, without those that are not set."""
+    return {name: value for name, value in vars(s3).items() if value is not None}
+
+
 def current() -> Settings:
     """The settings as configuration, flags and variables give them now."""
     own = cauce()

@@ -61,7 +61,7 @@ class HourNotClosed(Error, RuntimeError):
 
 
 class AlreadyThere(Error, FileExistsError):
-    """Parquet of another source, or made with other options, is there already."""
+    """The condition of a put does not hold, or Parquet of another source or with other options is there."""
 
 
 class ConvertFailed(Error, RuntimeError):

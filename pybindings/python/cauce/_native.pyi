@@ -23,6 +23,8 @@ __all__ = [
     "Records",
     "Reject",
     "Schema",
+    "Store",
+    "StoredObject",
     "__version__",
     "_restore_hour",
     "convert",
@@ -64,6 +66,123 @@ class _Stats(TypedDict):
     """Lines that gave no row though they should have."""
     bytes: int
     """Decoded bytes, newlines included."""
+
+@final
+class Store:
+    """The objects under a URL: a bucket and prefix, or a folder. For tasks that read and write files of their own.
+
+    It is the client that reads lakes: credentials, endpoint and errors are the same. What is not given comes from the
+    same variables (`CAUCE_LAKE__S3__…`, then AWS's own chain). Making one opens no connection. It may be shared by
+    threads, crosses a fork, and is pickled **without keys**.
+
+    Args:
+        url: `s3://bucket/prefix` or a folder. A folder is made when something is first written to it.
+        endpoint_url: Another S3 server than AWS's.
+        region: Region of the bucket.
+        path_style: Bucket in the path instead of the host name; default: true where `endpoint_url` is set.
+        access_key_id: A key, with `secret_access_key` and, if it is temporary, `session_token`.
+        secret_access_key: The key's secret.
+        session_token: The temporary key's token.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+    """
+
+    def __new__(
+        cls,
+        url: str | PathLike[str],
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        path_style: bool | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+    ) -> Self: ...
+    @property
+    def url(self) -> str:
+        """The URL, without keys."""
+
+    def list(self, prefix: str = "") -> list[StoredObject]:
+        """List the objects whose keys begin with `prefix`, ordered by key: one request for a thousand of them."""
+
+    def head(self, key: str) -> StoredObject:
+        """Look an object up without reading it.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+
+    def exists(self, key: str) -> bool:
+        """Whether this very object is there: one request.
+
+        Raises:
+            AccessDenied: The credentials may not tell: without `s3:ListBucket`, S3 answers so for a missing object.
+        """
+
+    def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read an object, or `length` bytes of it from `offset` on; fewer where it ends before.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+
+    def open(self, key: str) -> io.BufferedReader:
+        """Open an object as a file with `seek`, for `pyarrow.parquet`, `zipfile` and the like.
+
+        Reads ask for ranges. A read of an object that was replaced since raises `CorruptObject`.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+
+    def put(
+        self,
+        key: str,
+        data: bytes | bytearray | memoryview | PathLike[str],
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        """Write an object; a reader sees all of it or nothing.
+
+        Args:
+            key: Its name under the URL.
+            data: Its content, or a path to the file that holds it. A large file goes up in parts.
+            if_absent: Only where nothing is.
+            if_match: Only over the object that has this tag.
+
+        Returns:
+            The tag of what was written.
+
+        Raises:
+            AlreadyThere: The condition does not hold.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+
+    def _read_range(self, key: str, etag: str, offset: int, length: int) -> bytes: ...
+
+@final
+class StoredObject:
+    """What a store says of one object."""
+
+    @property
+    def key(self) -> str:
+        """Name under the store's URL."""
+
+    @property
+    def bytes(self) -> int:
+        """Length."""
+
+    @property
+    def etag(self) -> str:
+        """Tag of the content, for `if_match`; one of a listing of a folder only serves to notice a change."""
+
+    @property
+    def modified(self) -> datetime:
+        """When it was written, in UTC, to the second in S3."""
 
 @final
 class Lake:
