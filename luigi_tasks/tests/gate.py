@@ -1,18 +1,30 @@
-"""An S3 server's door: passes requests on, counts them, and holds those that a test wants to hold."""
+"""An S3 server's door: passes requests on, counts them, holds those that a test wants to hold, and makes the server one of less skill."""
 
 import http.client
 import re
 import threading
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from servers import PATIENCE, Moto
 
 
 class Gate:
-    """Stands before the S3 server. While it is shut, requests that match `held` wait in it."""
+    """Stands before the S3 server. While it is shut, requests that match `held` wait in it.
 
-    def __init__(self, moto: Moto, held: str) -> None:
+    Headers in `unknown` are dropped, as on a server that does not know them; a request for which `refused` is true is answered with 501.
+    Names of headers are in small letters.
+    """
+
+    def __init__(
+        self,
+        moto: Moto,
+        held: str = r"(?!)",
+        unknown: frozenset[str] = frozenset(),
+        refused: Callable[[Mapping[str, str]], bool] = lambda headers: False,
+    ) -> None:
         self._held = re.compile(held)
+        self.agents: set[str] = set()
         self._open = threading.Event()
         self._open.set()
         self.waiting = threading.Event()
@@ -32,8 +44,16 @@ class Gate:
                 if gate._held.search(request) and not gate._open.is_set():
                     gate.waiting.set()
                     gate._open.wait(PATIENCE)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                gate.agents.add(headers.get("user-agent", ""))
+                if refused(headers):
+                    self.send_response(501)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                headers = {name: value for name, value in headers.items() if name not in unknown}
                 server = http.client.HTTPConnection("127.0.0.1", moto.port, timeout=PATIENCE)
-                server.request(self.command, self.path, body, dict(self.headers))
+                server.request(self.command, self.path, body, headers)
                 answer = server.getresponse()
                 content = answer.read()
                 try:

@@ -57,6 +57,8 @@ class World:
     reports: str = ""
     moto: Moto | None = None
     endpoint: str = ""
+    # Over the keys and the address of the S3 server, which are then not given.
+    variables: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -66,7 +68,7 @@ class World:
     def configure(self, luigid: Luigid | None, more: str = "") -> pathlib.Path:
         """Writes luigi.cfg, in the form of the example of the package."""
         lines = ["[cauce]", f"lake = {self.lake}", "pattern = %m-%d-%h", f"parquet = {self.parquet}", f"reports = {self.reports}"]
-        if self.moto:
+        if self.moto and self.variables is None:
             lines += [f"endpoint_url = {self.endpoint or self.moto.url}", "region = us-east-1"]
         lines += ["[core]", "autoload_range = false"]
         if luigid:
@@ -87,7 +89,9 @@ class World:
         """Starts luigi; what it says is in `said()`."""
         config = self.configure(luigid, more)
         variables = {"LUIGI_CONFIG_PATH": str(config), "PYTHONPATH": str(pathlib.Path(__file__).parent), "PYTHONUNBUFFERED": "1"}
-        if self.moto:
+        if self.variables is not None:
+            variables |= self.variables
+        elif self.moto:
             variables |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         scheduler = [] if luigid else ["--local-scheduler"]
         command = [sys.executable, "-m", "luigi", "--module", module, *args, *scheduler]
