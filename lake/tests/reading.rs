@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use cauce_lake::catalogue::fixture::{
     closed_hour, late_tweets, manifest, object, object_name, pattern, put, put_manifest, tweets,
 };
-use cauce_lake::catalogue::{CatalogueError, HourEntry};
+use cauce_lake::catalogue::{CatalogueError, HourEntry, UnreadReason};
 use cauce_lake::manifest::{Codec, Gap, ObjectEntry};
 use cauce_lake::pattern::{Escapes, Granularity};
 use cauce_lake::read::ReadOptions;
@@ -230,7 +230,8 @@ async fn folders_of_minutes_are_listed_and_never_closed() {
         put(store.as_ref(), "2026-11-22/tweets.1795323600000.json", tweets([1])).await;
         let lake = Lake::new(store, pattern);
         let all = lake.hours(None).await.expect("listed");
-        assert_eq!(all.unread.example.expect("one is left out").as_str(), "2026-11-22/tweets.1795323600000.json");
+        let (key, reason) = all.unread.example.expect("one is left out");
+        assert_eq!((key.as_str(), reason), ("2026-11-22/tweets.1795323600000.json", UnreadReason::Folder));
         let some = lake.hours(range("2026-11-22T05")).await.expect("listed");
         assert_eq!(some.entries.len(), 2);
         rows(&all.entries)

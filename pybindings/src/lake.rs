@@ -139,9 +139,8 @@ impl Lake {
         for problem in &listing.problems {
             errors::warn(py, &format!("left out, because it cannot be trusted: {}", problem.error))?;
         }
-        if let (true, Some(example)) = (listing.entries.is_empty(), &listing.unread.example) {
-            let (count, pattern) = (listing.unread.objects, self.pattern());
-            errors::warn(py, &format!("{count} objects are not named by the pattern {pattern}, such as {example}"))?;
+        if let (true, Some(left_out)) = (listing.entries.is_empty(), listing.unread.describe(self.pattern())) {
+            errors::warn(py, &left_out)?;
         }
         let wanted = listing.entries.into_iter().filter(|entry| closed.is_none_or(|closed| entry.closed == closed));
         Ok(wanted.map(|entry| Hour::listed(&self.settings, entry)).collect())

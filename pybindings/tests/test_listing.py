@@ -136,8 +136,16 @@ def test_an_hour_whose_manifest_cannot_be_trusted_is_told_and_left_out(folder: P
 def test_a_wrong_pattern_is_told_where_nothing_else_is_found(folder: Path) -> None:
     for manifest in (folder / "_hours").iterdir():
         manifest.unlink()
-    with pytest.warns(cauce.LakeWarning, match="not named by the pattern %Y/%m/%d/%H"):
+    with pytest.warns(cauce.LakeWarning, match="not one that the pattern %Y/%m/%d/%H names"):
         assert cauce.Lake(folder, pattern="%Y/%m/%d/%H").hours() == []
+
+
+def test_a_name_without_a_time_in_a_folder_without_a_year_is_left_out_for_that_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "11-22-05"
+    folder.mkdir()
+    (folder / "tweets.json").write_bytes(joined(tweets(4)))
+    with pytest.warns(cauce.LakeWarning, match=r"1 object is left out, 11-22-05/tweets\.json: its folder names no year"):
+        assert cauce.Lake(tmp_path).hours() == []
 
 
 def test_a_folder_of_flume_is_listed_as_the_day_it_is_and_read(tmp_path: Path) -> None:

@@ -37,13 +37,8 @@ pub(super) async fn hours(args: &Args, outside: &Outside, out: &mut dyn Write, e
     let text = if args.json { json(&listing)? } else { table(&listing) };
     say(out, &text)?;
     out.flush().map_err(write_failure)?;
-    if listing.unread.objects > 0 {
-        let example = listing.unread.example.as_ref().map(ToString::to_string).unwrap_or_default();
-        let count = listing.unread.objects;
-        note(
-            err,
-            &format!("{count} objects are left out, because the pattern names no such folder or file: {example}"),
-        )?;
+    if let Some(left_out) = listing.unread.describe(lakes.lakes()[0].pattern().as_str()) {
+        note(err, &left_out)?;
     }
     tell_problems(&listing, err)?;
     match listing.problems.len() {

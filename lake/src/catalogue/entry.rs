@@ -190,24 +190,51 @@ pub struct ManifestProblem {
     pub error: Arc<ManifestError>,
 }
 
-/// Objects that stand where no folder of the pattern is: a word for who gave the wrong pattern.
+/// Objects that a listing leaves out because it cannot tell their hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unread {
     /// How many.
     pub objects: u64,
-    /// The first of them.
-    pub example: Option<Key>,
+    /// The first of them, and why it was left out.
+    pub example: Option<(Key, UnreadReason)>,
+}
+
+/// Why a listing cannot tell an object's hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadReason {
+    /// The pattern names no such folder.
+    Folder,
+    /// The folder is the pattern's but names no year, and the object's name holds no milliseconds.
+    NoYear,
+    /// Its name says that it is still being written (`.tmp`), as Flume does.
+    Temporary,
 }
 
 impl Unread {
-    pub(super) fn add(&mut self, key: &Key) {
+    pub(super) fn add(&mut self, key: &Key, reason: UnreadReason) {
         self.objects += 1;
-        self.example.get_or_insert_with(|| key.clone());
+        self.example.get_or_insert_with(|| (key.clone(), reason));
     }
 
     pub(super) fn merge(&mut self, other: Unread) {
         self.objects += other.objects;
         self.example = self.example.take().or(other.example);
+    }
+
+    /// One sentence for people; `None` where everything was read. `pattern` is the lake's.
+    pub fn describe(&self, pattern: &str) -> Option<String> {
+        let (key, reason) = self.example.as_ref()?;
+        let reason = match reason {
+            UnreadReason::Folder => format!("its folder is not one that the pattern {pattern} names"),
+            UnreadReason::NoYear => "its folder names no year, and neither does its name, which should hold milliseconds \
+                 since 1970 as in tweets.1795323600123.json"
+                .to_owned(),
+            UnreadReason::Temporary => "its name says that it is still being written".to_owned(),
+        };
+        Some(match self.objects {
+            1 => format!("1 object is left out, {key}: {reason}"),
+            count => format!("{count} objects are left out, such as {key}: {reason}"),
+        })
     }
 }
 
@@ -218,7 +245,7 @@ pub struct Listing {
     pub entries: Vec<HourEntry>,
     /// Manifests that cannot be trusted. An hour whose own manifest is among them is not in `entries`.
     pub problems: Vec<ManifestProblem>,
-    /// What was left out because the pattern does not name it.
+    /// What was left out because its hour cannot be told.
     pub unread: Unread,
 }
 

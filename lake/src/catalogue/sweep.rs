@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::entry::{HourEntry, ObjectRef, Slot, Unread};
+use super::entry::{HourEntry, ObjectRef, Slot, Unread, UnreadReason};
 use crate::hour::{Hour, HourRange};
 use crate::manifest::{AGENT_KEY, HOURS_PREFIX, LATE_PREFIX, REJECTS_PREFIX, epoch_ms_in_name};
 use crate::pattern::{FolderSpan, FolderTime, Granularity, Pattern};
@@ -236,7 +236,14 @@ impl<'a> Sweeper<'a> {
         let folder = self.folder.insert(folder);
         let place = if role == Role::Temporary { None } else { folder.place(&object) };
         let entry = match place {
-            None => return self.found.unread.add(&object.key),
+            None => {
+                let reason = match (role, &folder.read) {
+                    (Role::Temporary, _) => UnreadReason::Temporary,
+                    (_, None) => UnreadReason::Folder,
+                    (_, Some(_)) => UnreadReason::NoYear,
+                };
+                return self.found.unread.add(&object.key, reason);
+            }
             Some(Place::Hour(hour)) => {
                 if self.closed.contains(&hour) || !self.wants(hour.start_ms(), hour.end_ms()) {
                     return;
