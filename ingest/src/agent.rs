@@ -2,6 +2,7 @@
 
 mod adopt;
 mod start;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::{Sender, channel};
+use crate::channel::{Sender, dated_channel};
 use crate::close::Author;
 use crate::config::Settings;
 use crate::source::{self, Positions, Source, SourceError};
@@ -23,6 +24,7 @@ use crate::status::{self, Metrics, StoreState};
 use crate::upload::lease::Lease;
 use crate::upload::{Fenced, Uploader};
 use crate::writer::{Inner, Parts, Writer};
+use time::Watch;
 
 /// Why the agent ended other than by its input's end or a request to stop.
 #[derive(Debug, thiserror::Error)]
@@ -89,17 +91,27 @@ async fn serve_status(
     serving: &CancellationToken,
 ) -> Result<(), AgentError> {
     let refused = |error: status::BindError| AgentError::Configuration(error.to_string());
+    let hosts = status::Hosts::new(&settings.status.allowed_hosts);
     if let Some(address) = settings.status.listen {
-        let listener = status::bind(address, "status.listen").await.map_err(refused)?;
-        tell_address(&listener, "status page");
-        tokio::spawn(status::serve(listener, status::StatusState::new(Arc::clone(metrics)), serving.clone()));
+        match status::bind(address, "status.listen").await {
+            Ok(listener) => {
+                tell_address(&listener, "status page");
+                let state = status::StatusState::new(Arc::clone(metrics), hosts.clone());
+                tokio::spawn(status::serve(listener, state, serving.clone()));
+            }
+            // The default address, and a run that ends by itself: the page is not needed.
+            Err(error) if !settings.status.is_listen_given && !settings.source.is_live() => {
+                tracing::warn!(%error, "going on without the status page");
+            }
+            Err(error) => return Err(refused(error)),
+        }
     }
     if let Some(address) = settings.status.flume_listen {
         let listener = status::bind(address, "flume.monitoring.port").await.map_err(refused)?;
         tell_address(&listener, "numbers as Flume's JSON");
         let (source, channel, sink) = settings.status.flume_names.clone();
         let names = status::flume::Names { source, channel, sink };
-        tokio::spawn(status::flume::serve(listener, Arc::clone(metrics), names, serving.clone()));
+        tokio::spawn(status::flume::serve(listener, Arc::clone(metrics), names, hosts, serving.clone()));
     }
     Ok(())
 }
@@ -121,18 +133,25 @@ async fn run_on(
     stop_now: CancellationToken,
 ) -> Result<Report, AgentError> {
     let (mut spool, _) = start::open_spool(settings).await?;
+    time::refuse_future(spool.state(), settings)?;
     let source = source(spool.state().positions.clone())?;
     let live = source.is_live();
     let (lease, guarantee) = tokio::select! {
         prepared = take_lake(&mut spool, &store, settings, live) => prepared?,
         () = stop.cancelled() => return Ok(Report::default()),
     };
+    // Before anything is dated. A clock that was set back meanwhile may leave the spool in the future.
+    let mut watch = Watch::new(Arc::clone(&metrics.clock), Arc::clone(&store), settings);
+    if !watch.right(&stop).await {
+        return Ok(Report::default());
+    }
+    time::refuse_future(spool.state(), settings)?;
     metrics.set_store(StoreState::Up);
     metrics.started_at.set(Timestamp::now().as_second());
     metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
     metrics.channel_capacity.set(i64::try_from(settings.channel.capacity).unwrap_or(i64::MAX));
 
-    let (channel, events) = channel(settings.channel.capacity, spool.state().last_ms);
+    let (channel, events) = dated_channel(settings.channel.capacity, spool.state().last_ms, Arc::clone(&metrics.clock));
     let (work, todo) = mpsc::unbounded_channel();
     let author = Author { agent: settings.agent.id.clone(), epoch: lease.epoch(), guarantee };
     tracing::info!(lake = %store.location(), agent = author.agent, epoch = author.epoch, %guarantee, "the lake is ours");
@@ -154,7 +173,7 @@ async fn run_on(
     let writer = start_writer(writer, Arc::clone(&metrics))?;
     let reading = CancellationToken::new();
     let source = tokio::spawn(source.run(channel.clone(), reading.clone()));
-    let ticks = tokio::spawn(tick(channel.clone(), Arc::clone(&metrics)));
+    let ticks = tokio::spawn(tick(channel.clone(), Arc::clone(&metrics), watch));
 
     let steps = Steps { channel, source, uploads, writer, reading, leave, metrics: Arc::clone(&metrics) };
     let outcome = steps.supervise(live, settings.agent.drain_timeout, stop, stop_now).await;
@@ -336,12 +355,14 @@ fn start_writer(
 }
 
 /// Tells the writer the time until the channel is closed.
-async fn tick(channel: Sender, metrics: Arc<Metrics>) {
+async fn tick(channel: Sender, metrics: Arc<Metrics>, mut watch: Watch) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
         metrics.channel_size.set(i64::try_from(channel.len()).unwrap_or(i64::MAX));
+        // It may ask servers, while nothing has to be told.
+        watch.is_ahead().await;
         if channel.tick().is_err() {
             return;
         }

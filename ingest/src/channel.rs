@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use cauce_lake::manifest::IngestPath;
 use cauce_lake::tweet::{Message, RejectReason, TweetHead};
-use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::clock::Clock;
 
 /// Places that are added at the end: more than a source ever has in its hands.
 const LAST_PLACES: usize = u32::MAX as usize;
@@ -138,6 +139,7 @@ pub struct Closed;
 pub struct Sender {
     places: Arc<Semaphore>,
     capacity: usize,
+    clock: Arc<Clock>,
     entry: Arc<Mutex<Entry>>,
 }
 
@@ -150,35 +152,56 @@ struct Entry {
 /// Makes a channel with room for `capacity` records. `last_ms` is the latest arrival time already stored, in
 /// milliseconds since the epoch: no later time will be before it.
 pub fn channel(capacity: usize, last_ms: i64) -> (Sender, mpsc::Receiver<Event>) {
+    dated_channel(capacity, last_ms, Arc::default())
+}
+
+/// As [`channel`]; nothing passes and no time is told while the clock is ahead.
+pub fn dated_channel(capacity: usize, last_ms: i64, clock: Arc<Clock>) -> (Sender, mpsc::Receiver<Event>) {
     let (queue, receiver) = mpsc::channel();
     let entry = Arc::new(Mutex::new(Entry { last_ms, queue }));
-    (Sender { places: Arc::new(Semaphore::new(capacity)), capacity, entry }, receiver)
+    (Sender { places: Arc::new(Semaphore::new(capacity)), capacity, clock, entry }, receiver)
 }
 
 impl Sender {
-    /// Hands lines over; waits while the channel is full. An empty batch with a position is handed over too.
+    /// Hands lines over; waits while the channel is full or the clock is ahead. An empty batch with a position is handed
+    /// over too.
     ///
     /// # Errors
-    /// [`Closed`] when nobody takes any more.
+    /// [`Closed`] when nobody takes any more, or the agent ends while the clock is ahead: then the lines cannot be dated.
     pub async fn send(&self, batch: Batch) -> Result<(), Closed> {
         // A batch larger than the whole channel takes all places rather than waiting for ever.
         let places = batch.records.len().clamp(1, self.capacity);
         let places = u32::try_from(places).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.places).acquire_many_owned(places).await.map_err(|_| Closed)?;
-        self.enter(|received_at_ms| Event::Batch(Accepting { batch, received_at_ms, _places: permit }))
+        let mut entering = Some((batch, permit));
+        while self.clock.right().await {
+            self.clock.accept_unobserved();
+            let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            // The clock may have been set since the wait ended.
+            let Some(now_ms) = self.clock.arrival_ms() else { continue };
+            let Some((batch, permit)) = entering.take() else { break };
+            return entry
+                .add(now_ms, |received_at_ms| Event::Batch(Accepting { batch, received_at_ms, _places: permit }));
+        }
+        Err(Closed)
     }
 
     /// Lets in what a source waits to hand over, however full the channel is: so that it can end when it is asked to.
     pub(crate) fn let_in(&self) {
+        self.clock.leave();
         self.places.add_permits(LAST_PLACES);
     }
 
-    /// Tells the writer the time.
+    /// Tells the writer the time, unless the clock is ahead.
     ///
     /// # Errors
     /// [`Closed`] when nobody takes any more.
     pub fn tick(&self) -> Result<(), Closed> {
-        self.enter(|now_ms| Event::Tick { now_ms })
+        let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.clock.closing_ms() {
+            Some(now_ms) => entry.add(now_ms, |now_ms| Event::Tick { now_ms }),
+            None => Ok(()),
+        }
     }
 
     /// Tells the writer that the connection came up or went down.
@@ -223,14 +246,23 @@ impl Sender {
     fn enter(&self, event: impl FnOnce(i64) -> Event) -> Result<(), Closed> {
         // The time is read and the event queued under one lock; that is the whole point, see the module's text.
         let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-        let now_ms = Timestamp::now().as_millisecond().max(entry.last_ms);
-        entry.last_ms = now_ms;
-        entry.queue.send(event(now_ms)).map_err(|_| Closed)
+        entry.add(self.clock.best_ms(), event)
+    }
+}
+
+impl Entry {
+    fn add(&mut self, now_ms: i64, event: impl FnOnce(i64) -> Event) -> Result<(), Closed> {
+        let now_ms = now_ms.max(self.last_ms);
+        self.last_ms = now_ms;
+        self.queue.send(event(now_ms)).map_err(|_| Closed)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cauce_lake::store::ServerTime;
+    use jiff::Timestamp;
+
     use super::*;
 
     fn batch(records: usize) -> Batch {
@@ -291,5 +323,31 @@ mod tests {
         let (sender, receiver) = channel(3, 0);
         drop(receiver);
         assert_eq!(sender.send(batch(1)).await, Err(Closed));
+    }
+
+    #[tokio::test]
+    async fn while_the_clock_is_ahead_no_line_passes_and_no_time_is_told() {
+        let clock = Arc::new(Clock::default());
+        clock.set_limit(std::time::Duration::from_secs(300));
+        let says = |ahead_ms| {
+            let at_ms = Timestamp::now().as_millisecond() - ahead_ms;
+            clock.observe(crate::clock::Peer::Store, ServerTime { at_ms, received: std::time::Instant::now() });
+        };
+        let (sender, receiver) = dated_channel(10, 0, Arc::clone(&clock));
+        says(3_600_000);
+        let mut sending = tokio_test_poll(sender.clone());
+        assert!(sending.as_mut().now_or_never().is_none());
+        sender.tick().expect("the writer is there");
+        sender.connection(ConnectionEvent::Up).expect("the writer is there");
+        // What cannot wait bears the time of the server.
+        let Event::Connection { now_ms, .. } = receiver.try_recv().expect("an event") else { panic!("not it") };
+        assert!(Timestamp::now().as_millisecond() - now_ms > 3_500_000, "{now_ms}");
+        assert!(receiver.try_recv().is_err());
+        says(0);
+        sending.await.expect("it passes");
+        assert!(matches!(receiver.try_recv(), Ok(Event::Batch(_))));
+        says(3_600_000);
+        sender.let_in();
+        assert_eq!(sender.send(batch(1)).await, Err(Closed), "a line that cannot be dated was taken at the end");
     }
 }

@@ -12,9 +12,11 @@
 pub mod agent;
 pub mod channel;
 pub mod cli;
+pub mod clock;
 pub mod close;
 pub mod config;
 pub mod failpoint;
+mod serve;
 pub mod simulate;
 pub mod source;
 pub mod spool;

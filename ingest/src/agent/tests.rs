@@ -18,6 +18,7 @@ use crate::spool::entry::Entry;
 
 mod adopt;
 mod clock;
+mod pages;
 mod requeue;
 mod starting;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Failure, Outcome, check, log_args, print, run};
 use crate::config::{ConfigError, FlumeRequest, Request};
+use crate::status::logs::LogWriter;
 
 const USAGE: &str = "\
 Usage: flume-ng <command> [options]
@@ -58,7 +59,7 @@ pub(super) fn run(line: &[OsString]) -> Outcome {
             let (filter, mut notices) = filter(&agent.system, variable("CAUCE_LOG")).map_err(usage)?;
             let format = variable("CAUCE_LOG_FORMAT").unwrap_or_default();
             let format = log_args::format(&format).map_err(|why| usage(format!("CAUCE_LOG_FORMAT: {why}")))?;
-            log_args::start(format, &filter)?;
+            log_args::start(format, &filter, LogWriter::Queued)?;
             notices.extend(remarks(&agent));
             // A file named on the command line is over one named in the environment.
             let is_named = agent.system.iter().any(|(key, _)| key == "cauce.config");

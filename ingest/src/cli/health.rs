@@ -2,7 +2,6 @@
 //!
 //! Prints the agent's own sentence and says it again as an exit code: 0 ready, 1 not ready or nobody there. It reads no
 //! configuration and needs no credentials.
-#![allow(clippy::print_stdout)] // a command's answer goes to standard output
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,7 +31,7 @@ pub struct HealthArgs {
 /// When nobody answers, or somebody who is no agent of ours.
 pub async fn run(args: HealthArgs) -> anyhow::Result<ExitCode> {
     let answer = ask(&args).await?;
-    println!("{}", answer.sentence);
+    super::print(&format!("{}\n", answer.sentence)).map_err(|failure| failure.error)?;
     Ok(if answer.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -57,6 +56,9 @@ async fn ask(args: &HealthArgs) -> anyhow::Result<Answer> {
         anyhow::anyhow!("no agent answers at {}: {why}; is it running, and is this its status.listen?", args.url)
     })?;
     let code = answer.status().as_u16();
+    if code == 421 {
+        anyhow::bail!("{} does not answer to that name: ask by address, or add it to status.allowed_hosts", args.url);
+    }
     if !matches!(code, 200 | 503) {
         anyhow::bail!("{} answered {code}: this is no status page of ours; is it the agent's status.listen?", args.url);
     }
@@ -80,13 +82,17 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::status::{Metrics, SourceState, StatusState, StoreState, bind, serve};
+    use crate::status::{Hosts, Metrics, SourceState, StatusState, StoreState, bind, serve};
 
     async fn agent() -> (HealthArgs, Arc<Metrics>) {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0)), "status.listen").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
         let metrics = Arc::new(Metrics::default());
-        tokio::spawn(serve(listener, StatusState::new(Arc::clone(&metrics)), CancellationToken::new()));
+        tokio::spawn(serve(
+            listener,
+            StatusState::new(Arc::clone(&metrics), Hosts::default()),
+            CancellationToken::new(),
+        ));
         (HealthArgs { url, live: false }, metrics)
     }
 

@@ -5,7 +5,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::Failure;
 use crate::config::ConfigError;
-use crate::status::logs::{self, LogFormat};
+use crate::status::logs::{self, LogFormat, LogWriter};
 
 /// Parts of the program whose levels can be set.
 const OURS: [&str; 3] = ["cauce_ingest", "cauce_lake", "ingest"];
@@ -25,14 +25,14 @@ pub(super) struct LogArgs {
 }
 
 impl LogArgs {
-    pub(super) fn start(&self) -> Result<(), Failure> {
-        start(self.log_format, &self.log_level)
+    pub(super) fn start(&self, writer: LogWriter) -> Result<(), Failure> {
+        start(self.log_format, &self.log_level, writer)
     }
 }
 
 /// Starts logging with a filter that [`filter`] made.
-pub(super) fn start(format: LogFormat, filter: &str) -> Result<(), Failure> {
-    logs::init(format, filter).map_err(|error| ConfigError::one(error.to_string()).into())
+pub(super) fn start(format: LogFormat, filter: &str, writer: LogWriter) -> Result<(), Failure> {
+    logs::init(format, filter, writer).map_err(|error| ConfigError::one(error.to_string()).into())
 }
 
 /// Reads `plain` or `json`; nothing is plain, because a variable that is set to nothing counts as not set.

@@ -18,6 +18,7 @@ mod log_args;
 #[cfg(test)]
 mod reading_tests;
 mod run;
+mod signals;
 mod simulate;
 mod spool;
 mod verify;
@@ -26,13 +27,20 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use cauce_lake::StoreError;
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::agent::AgentError;
 use crate::config::ConfigError;
 use crate::config::redact::redact;
+use crate::status::log_queue;
+use crate::status::logs::LogWriter;
+
+/// How long the end of a command waits for whoever reads its log.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Parser)]
 #[command(
@@ -72,6 +80,14 @@ enum Command {
 }
 
 impl Command {
+    /// Services must not wait for the reader of their log; the others need no thread for it.
+    fn log_writer(&self) -> LogWriter {
+        match self {
+            Command::Run(_) | Command::Simulate(_) => LogWriter::Queued,
+            _ => LogWriter::Direct,
+        }
+    }
+
     fn run(self) -> Outcome {
         match self {
             Command::Run(args) => run::run(&args),
@@ -140,25 +156,36 @@ impl From<anyhow::Error> for Failure {
 /// Flume's.
 pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line: Vec<OsString> = line.into_iter().collect();
+    raise_file_limit();
     let name = line.first().map(Path::new).and_then(Path::file_name).unwrap_or_default().to_owned();
     let outcome = if name == "flume-ng" {
         flume_ng::run(&line[1..])
     } else {
         match Cli::try_parse_from(line) {
-            Ok(cli) => cli.log.start().and_then(|()| cli.command.run()),
+            Ok(cli) => cli.log.start(cli.command.log_writer()).and_then(|()| cli.command.run()),
             Err(error) => return refuse(&error),
         }
     };
-    match outcome {
+    let code = match outcome {
         Ok(code) => code,
         Err(Failure { exit, error }) => {
             let text = format!("{error:#}");
             // What is wrong with a configuration or a credential may have been found far from where it was read.
             let is_about_settings = matches!(exit, Exit::Usage | Exit::Credentials);
-            eprintln!("{}: {}", name.to_string_lossy(), if is_about_settings { redact(&text) } else { text });
+            let shown = if is_about_settings { redact(&text) } else { text };
+            log_queue::say(&format!("{}: {shown}", name.to_string_lossy()));
             ExitCode::from(exit as u8)
         }
-    }
+    };
+    log_queue::flush(LAST_LINES);
+    code
+}
+
+/// Raises the soft limit of open files to the hard limit: the usual 1,024 is kept for programs that use `select`. A failure
+/// leaves the limit as it is.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Prints help, or what is wrong with a command line; clap repeats what was typed, which may hold a secret.

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::config_args::ConfigArgs;
+use super::signals::Signals;
 use super::{Failure, Outcome, disks, runtime};
 use crate::agent::{self, AgentError, Report};
 use crate::config::{self, Outside, Request, Settings};
@@ -15,7 +15,7 @@ use crate::status::Metrics;
 /// Arguments of `ingest run`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The first SIGTERM or SIGINT stops reading, stores what was accepted and exits; a second leaves at once."
+    after_help = "The first SIGTERM, SIGINT or SIGHUP stops reading, stores what was accepted and exits; a second leaves at once."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -45,23 +45,20 @@ pub(super) fn run_agent(request: &Request) -> Outcome {
 async fn until_stopped(settings: Settings) -> Result<Report, Failure> {
     let stop = CancellationToken::new();
     let stop_now = CancellationToken::new();
-    let listening = |kind| signal(kind).map_err(|error| anyhow::Error::new(error).context("cannot listen for signals"));
-    // Taken before anything is started, so that no signal finds the default action.
-    let signals = [listening(SignalKind::terminate())?, listening(SignalKind::interrupt())?];
-    let waiting = tokio::spawn(obey(signals, stop.clone(), stop_now.clone()));
+    // Before anything is started, so that no signal finds the default action.
+    let waiting = tokio::spawn(obey(Signals::listen()?, stop.clone(), stop_now.clone()));
     let result = agent::run(settings, Arc::new(Metrics::default()), stop, stop_now).await;
     waiting.abort();
     result.map_err(|error: AgentError| error.into())
 }
 
 /// The first signal asks for a stop, the second for one at once. Ends when aborted.
-async fn obey([mut terminate, mut interrupt]: [Signal; 2], stop: CancellationToken, stop_now: CancellationToken) {
+async fn obey(mut signals: Signals, stop: CancellationToken, stop_now: CancellationToken) {
     for token in [stop, stop_now] {
-        let signal = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal, "stopping");
+        match signals.next().await {
+            signal @ "SIGHUP" => tracing::info!(signal, "stopping, as for SIGTERM: there is nothing to read anew"),
+            signal => tracing::info!(signal, "stopping"),
+        }
         token.cancel();
     }
 }

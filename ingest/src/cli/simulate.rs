@@ -13,6 +13,7 @@ use clap::ArgAction;
 use jiff::Timestamp;
 
 use crate::simulate::{Credentials, Excess, Options, Plan, Server};
+use crate::status::log_queue;
 
 /// Arguments of `ingest simulate`.
 #[derive(Debug, clap::Args)]
@@ -146,12 +147,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         .context("cannot write to standard output")?;
     drop(stdout);
     let pace = if rate > 0.0 { format!("{rate} tweets a second") } else { "as fast as they are read".to_owned() };
-    eprintln!("generated tweets, {pace}; nothing here is real, and the timeline begins with the first connection");
+    log_queue::say(&format!(
+        "generated tweets, {pace}; nothing here is real, and the timeline begins with the first connection"
+    ));
     if !own_credentials {
         let keys = Credentials::default();
-        eprintln!("credentials: bearer token {}, consumer key {}", keys.bearer_token, keys.consumer_key);
-        eprintln!("  consumer secret {}, access token {}", keys.consumer_secret, keys.access_token);
-        eprintln!("  access token secret {}", keys.access_token_secret);
+        log_queue::say(&format!(
+            "credentials: bearer token {}, consumer key {}\n  consumer secret {}, access token {}\n  access token secret {}",
+            keys.bearer_token, keys.consumer_key, keys.consumer_secret, keys.access_token, keys.access_token_secret
+        ));
     }
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot watch signals")?,

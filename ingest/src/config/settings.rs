@@ -41,6 +41,8 @@ pub struct AgentSettings {
     pub id: String,
     /// How long a stop may take to seal and upload; what is left stays in the spool.
     pub drain_timeout: Duration,
+    /// How far the clock may be ahead of store and stream; zero trusts it in any case.
+    pub max_clock_skew: Duration,
 }
 
 /// `[source]`
@@ -245,6 +247,10 @@ pub struct LakeSettings {
 pub struct StatusSettings {
     /// Where `/metrics`, `/livez` and `/readyz` are served; `None` turns them off.
     pub listen: Option<SocketAddr>,
+    /// Whether that address was asked for, and is not the default.
+    pub is_listen_given: bool,
+    /// Names that the pages answer to, beside addresses and names without a dot: `agent.example.org`, `*.example.org`, `*`.
+    pub allowed_hosts: Vec<String>,
     /// Where Flume's JSON metrics are served, when asked for (`-Dflume.monitoring.type=http`).
     pub flume_listen: Option<SocketAddr>,
     /// Names for Flume's JSON: (source, channel, sink) as in the `twitter.conf`.
@@ -257,7 +263,11 @@ impl Settings {
     /// it sets itself.
     pub(crate) fn for_tests(spool: &std::path::Path) -> Settings {
         Settings {
-            agent: AgentSettings { id: "agent".into(), drain_timeout: Duration::from_secs(20) },
+            agent: AgentSettings {
+                id: "agent".into(),
+                drain_timeout: Duration::from_secs(20),
+                max_clock_skew: Duration::ZERO,
+            },
             source: SourceSettings::Stdin { max_line_bytes: 1 << 20 },
             channel: ChannelSettings { durable: true, capacity: 10_000, transaction_capacity: 100 },
             spool: SpoolSettings {
@@ -269,6 +279,8 @@ impl Settings {
             lake: LakeSettings::for_tests("%m-%d-%h"),
             status: StatusSettings {
                 listen: None,
+                is_listen_given: true,
+                allowed_hosts: vec![],
                 flume_listen: None,
                 flume_names: ("s".into(), "c".into(), "k".into()),
             },

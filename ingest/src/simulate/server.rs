@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -16,6 +15,7 @@ use super::options::Options;
 use super::replay::Replay;
 use super::rule_book::NewRule;
 use super::truth::Truth;
+use crate::serve::{Bounds, serve};
 
 /// Why the stand-in could not start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,15 @@ pub enum SimulateError {
 /// How long a stop waits for clients to take their last bytes.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A stream has sent its request, so it is never closed for another connection; at the limit the next client waits.
+const BOUNDS: Bounds = Bounds {
+    connections: 256,
+    head_timeout: Duration::from_secs(10),
+    head_bytes: 64 << 10,
+    keep_alive: true,
+    lifetime: None,
+};
+
 /// The X API's stand-in.
 #[derive(Debug)]
 pub struct Server;
@@ -97,18 +106,7 @@ impl Server {
         start_rules(&app)?;
         let router = endpoints::router(Arc::clone(&app));
         let stopped = app.stop.clone();
-        // Without this a heartbeat would wait for the acknowledgement of the bytes before it.
-        let listener = listener.tap_io(|socket| {
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "cannot switch off delays");
-            }
-        });
-        let task = tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the stand-in has ended");
-            }
-        });
+        let task = tokio::spawn(serve(listener, router, BOUNDS, stopped));
         Ok(Running { addr, app, task: Some(task) })
     }
 }

@@ -6,19 +6,23 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use cauce_lake::store::{ServerTime, http_date_ms};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, LOCATION};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::SourceError;
 use super::reconnect::Failure;
+use crate::clock::{Clock, Peer};
 
 /// Time for name, TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a whole answer, or for the headers of a stream.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for an answer of which only the date counts.
+const TIME_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is kept of an answer's body.
 const BODY_BYTES: usize = 1 << 20;
 
@@ -146,9 +150,13 @@ pub(crate) async fn ask(request: RequestBuilder) -> Result<Answer, Refused> {
 }
 
 /// Sends a request that opens a stream: a 200 is handed on as it is, anything else is read to its end.
-pub(crate) async fn open(request: RequestBuilder) -> Result<Result<ByteStream, Answer>, Refused> {
+/// What the server says of the time, in any answer, is told to `clock`.
+pub(crate) async fn open(request: RequestBuilder, clock: &Clock) -> Result<Result<ByteStream, Answer>, Refused> {
     timed(async {
         let response = request.send().await.map_err(failed)?;
+        if let Some(time) = server_time(&response) {
+            clock.observe(Peer::Stream, time);
+        }
         if response.status() != StatusCode::OK {
             return answer(response).await.map(Err);
         }
@@ -167,6 +175,18 @@ pub(crate) async fn open(request: RequestBuilder) -> Result<Result<ByteStream, A
             .boxed()))
     })
     .await
+}
+
+/// What a server says of the time.
+fn server_time(response: &Response) -> Option<ServerTime> {
+    let text = response.headers().get(DATE)?.to_str().ok()?;
+    Some(ServerTime { at_ms: http_date_ms(text)?, received: std::time::Instant::now() })
+}
+
+/// Asks a server for the time and for nothing else, without showing who we are.
+pub(crate) async fn ask_time(base: &Url) -> Option<ServerTime> {
+    let asking = client(base).ok()?.head(base.clone()).timeout(TIME_TIMEOUT).send();
+    server_time(&asking.await.ok()?)
 }
 
 async fn timed<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {

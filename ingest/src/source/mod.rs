@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cauce_lake::store::ServerTime;
 use tokio_util::sync::CancellationToken;
 
 use self::batches::Limits;
@@ -69,7 +70,7 @@ pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -
     Ok(match &settings.source {
         SourceSettings::XV2(x) => {
             let (limits, stall_timeout) = (limits(x.max_line_bytes), x.stall_timeout);
-            let dialect = x_v2::XV2::new(x.clone(), &settings.agent.id)?;
+            let dialect = x_v2::XV2::new(x.clone(), &settings.agent.id, Arc::clone(&metrics.clock))?;
             Box::new(stream::Stream::new(dialect, limits, stall_timeout, metrics))
         }
         SourceSettings::XV1(x) => {
@@ -86,6 +87,15 @@ pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -
     })
 }
 
+/// Asks the server of a live source for the time; `None` where there is none, or it does not say.
+pub async fn ask_time(settings: &SourceSettings) -> Option<ServerTime> {
+    match settings {
+        SourceSettings::XV2(x) => http::ask_time(&x.base_url).await,
+        SourceSettings::XV1(x) => http::ask_time(&x.base_url).await,
+        SourceSettings::Files { .. } | SourceSettings::Stdin { .. } => None,
+    }
+}
+
 /// Asks whether the source that `settings` describe can be reached and takes our credentials, changes nothing, and says
 /// what was found.
 ///
@@ -94,7 +104,7 @@ pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -
 pub async fn probe(settings: &Settings) -> Result<String, SourceError> {
     match &settings.source {
         SourceSettings::XV2(x) => {
-            let mut dialect = x_v2::XV2::new(x.clone(), &settings.agent.id)?;
+            let mut dialect = x_v2::XV2::new(x.clone(), &settings.agent.id, Arc::default())?;
             dialect.probe().await.map_err(|refused| match refused {
                 http::Refused::Fatal { error, .. } => error,
                 http::Refused::Retry { cause, detail, .. } => {

@@ -143,6 +143,9 @@ impl<D: Dialect> Stream<D> {
                     continue;
                 }
                 held.read(&batch);
+                if let Some(newest_ms) = newest_ms(&batch) {
+                    metrics.clock.observe_tweet(newest_ms);
+                }
                 let began = (Instant::now(), Timestamp::now().as_millisecond());
                 if out.send(batch).await.is_err() {
                     return Ended::Stopped;
@@ -187,6 +190,15 @@ impl<D: Dialect> Stream<D> {
     ) {
         family.get_or_create(&Kind::new(cause)).inc();
     }
+}
+
+/// The latest time that a tweet bears.
+fn newest_ms(batch: &Batch) -> Option<i64> {
+    let created_ms = |kind: &RecordKind| match kind {
+        RecordKind::Tweet(head) => head.created_at_ms,
+        _ => None,
+    };
+    batch.records.iter().filter_map(|record| created_ms(&record.kind)).max()
 }
 
 /// Whether the agent itself kept the connection waiting, and since when. What is read afterwards lay in buffers all that

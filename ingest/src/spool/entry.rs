@@ -220,4 +220,9 @@ pub enum Entry {
         /// Their CRC32C.
         crc: u32,
     },
+    /// All that is known of later times came from a clock that was ahead.
+    TimeReset {
+        /// The time then, milliseconds since the epoch.
+        at_ms: i64,
+    },
 }

@@ -65,6 +65,11 @@ impl IdIndex {
         self.hot.insert(id);
     }
 
+    /// Says of runs that a clock far ahead dated that their ids arrived at `at_ms`.
+    pub fn reset_time(&mut self, at_ms: i64) {
+        self.runs.iter_mut().for_each(|run| run.info.last_ms = run.info.last_ms.min(at_ms));
+    }
+
     /// Whether a file is one of the runs.
     pub fn names_run(&self, name: &str) -> bool {
         self.runs.iter().any(|run| run.info.name() == name)

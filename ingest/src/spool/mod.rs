@@ -42,6 +42,7 @@ pub mod inspect;
 pub mod journal;
 mod recovery;
 pub mod requeue;
+pub mod reset_time;
 pub mod roll;
 pub mod route;
 pub mod seal;

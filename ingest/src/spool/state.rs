@@ -241,6 +241,7 @@ impl State {
                     file.lines = *lines;
                 }
             }
+            Entry::TimeReset { at_ms } => self.reset_time(*at_ms),
             Entry::GapOpened { from_ms, cause } => {
                 if self.open_gap().is_none() {
                     self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });

@@ -1,7 +1,7 @@
 //! The status page: `/metrics` for Prometheus, `/livez` and `/readyz` for container checks.
 //!
 //! Reads only, and needs nothing from the steps but the shared numbers. There is no login: it is meant for loopback or a
-//! closed network, and holds no secret and no tweet.
+//! closed network, and holds no secret and no tweet. It answers to names of ours only (`hosts.rs`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,26 +19,36 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::hosts::{self, Hosts};
 use super::readiness::{self, Numbers, Verdict};
 use super::{Metrics, registry};
+use crate::serve::{self, Bounds};
 
 /// What Prometheus expects of a page that ends with `# EOF`.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How long a stop waits for a client that is still reading.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Enough for Prometheus, container checks and a few people.
+const BOUNDS: Bounds = Bounds {
+    connections: 64,
+    head_timeout: Duration::from_secs(5),
+    head_bytes: 16 << 10,
+    // Clients ask once in many seconds; idle connections would only hold places.
+    keep_alive: false,
+    lifetime: Some(Duration::from_secs(30)),
+};
 
 /// What the status page shows.
 #[derive(Debug, Clone)]
 pub struct StatusState {
     metrics: Arc<Metrics>,
     registry: Arc<Registry>,
+    hosts: Hosts,
 }
 
 impl StatusState {
-    /// The page of these numbers and their health.
-    pub fn new(metrics: Arc<Metrics>) -> StatusState {
+    /// The page of these numbers and their health, for whoever asks by one of these names.
+    pub fn new(metrics: Arc<Metrics>, hosts: Hosts) -> StatusState {
         let registry = Arc::new(registry::register(&metrics));
-        StatusState { metrics, registry }
+        StatusState { metrics, registry, hosts }
     }
 }
 
@@ -69,26 +79,21 @@ pub async fn bind(addr: SocketAddr, setting: &str) -> Result<TcpListener, BindEr
 }
 
 /// Serves the status page until `stop` is cancelled.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, state: StatusState, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, state: StatusState, stop: CancellationToken) {
+    let hosts = state.hosts.clone();
     let pages = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(state);
-    until(listener, pages, stop).await
+    until(listener, pages, hosts, stop).await;
 }
 
-/// Serves some pages until `stop` is cancelled, and gives answers under way a moment to end.
-pub(crate) async fn until(listener: TcpListener, pages: Router, stop: CancellationToken) -> io::Result<()> {
-    let server = axum::serve(listener, pages).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        done = server.into_future() => done,
-        () = async { stop.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
-    }
+/// Serves some pages until `stop` is cancelled to whoever asks by one of these names.
+pub(crate) async fn until(listener: TcpListener, pages: Router, hosts: Hosts, stop: CancellationToken) {
+    let pages = pages.layer(axum::middleware::from_fn_with_state(hosts, hosts::check));
+    serve::serve(listener, pages, BOUNDS, stop).await;
 }
 
 async fn index() -> &'static str {
@@ -127,14 +132,15 @@ mod tests {
         url: String,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
-        served: tokio::task::JoinHandle<io::Result<()>>,
+        served: tokio::task::JoinHandle<()>,
     }
 
     async fn page() -> Page {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0)), "status.listen").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (metrics, stop) = (Arc::new(Metrics::default()), CancellationToken::new());
-        let served = tokio::spawn(serve(listener, StatusState::new(Arc::clone(&metrics)), stop.clone()));
+        let served =
+            tokio::spawn(serve(listener, StatusState::new(Arc::clone(&metrics), Hosts::new(&[])), stop.clone()));
         Page { url, metrics, stop, served }
     }
 
@@ -162,7 +168,7 @@ mod tests {
         let (code, _, text) = page.get("/readyz").await;
         assert_eq!((code, text.as_str()), (503, "not ready: the agent cannot go on: the spool's disk is read-only\n"));
         page.stop.cancel();
-        page.served.await.expect("no panic").expect("served well");
+        page.served.await.expect("no panic");
     }
 
     #[tokio::test]
@@ -193,6 +199,22 @@ mod tests {
         let addr = page.url.strip_prefix("http://").expect("our own URL").to_owned();
         let _silent = tokio::net::TcpStream::connect(addr).await.expect("connected");
         page.stop.cancel();
-        page.served.await.expect("no panic").expect("served well");
+        page.served.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn a_page_is_not_shown_under_a_strangers_name() {
+        let page = page().await;
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        for (host, code) in [("evil.example", 421), ("ingest:9090", 200), ("localhost:9108", 200)] {
+            for path in ["/metrics", "/", "/nothing"] {
+                let asking = client.get(format!("{}{path}", page.url)).header("host", host);
+                let answer = asking.send().await.expect("an answer");
+                let wanted = if path == "/nothing" && code == 200 { 404 } else { code };
+                assert_eq!(answer.status().as_u16(), wanted, "{host} {path}");
+                let text = answer.text().await.expect("text");
+                assert_eq!(text.contains("status.allowed_hosts"), code == 421, "{text}");
+            }
+        }
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! Plain is one line an event: time, level, message, fields. On a terminal the time is short and the level coloured;
 //! elsewhere the time is whole and nothing is coloured. Control characters in anything that is logged are shown, not
-//! obeyed: an error may repeat what a server said.
+//! obeyed: an error may repeat what a server said. Nothing waits for whoever reads the log: see `log_queue.rs`.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _};
+use std::panic;
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::log_queue;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -35,16 +40,33 @@ pub enum LogError {
     /// It was set up before.
     #[error("the log is set up already")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// There is no thread to write it.
+    #[error("the log cannot be written: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Who waits for whom: a log and its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogWriter {
+    /// Lines are written at once, as for a command that ends by itself.
+    Direct,
+    /// Lines are queued and written by a thread, as for a service: it must not wait for a reader.
+    Queued,
 }
 
 /// Sets up the log of this process. `filter` is in the form of tracing-subscriber (`warn,cauce_ingest=info`); what a person
 /// may ask for is decided where the command line is read.
 ///
 /// # Errors
-/// When the filter is not understood or the log is set up already.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
+/// When the filter is not understood, the log is set up already, or no thread can be started.
+pub fn init(format: LogFormat, filter: &str, writer: LogWriter) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(filter)?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let writer = match writer {
+        LogWriter::Direct => BoxMakeWriter::new(io::stderr),
+        LogWriter::Queued => BoxMakeWriter::new(log_queue::to_stderr()?),
+    };
+    // Its own errors would be printed to standard error, and a failure to do so is a panic.
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     match format {
         LogFormat::Json => base.json().flatten_event(true).with_current_span(false).finish().try_init()?,
         LogFormat::Plain => {
@@ -54,7 +76,21 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
             base.with_ansi(colour).event_format(lines).finish().try_init()?;
         }
     }
+    if log_queue::is_used() {
+        hook_panics();
+    }
     Ok(())
+}
+
+/// Logs panics: the default hook writes to standard error itself, and may block there.
+fn hook_panics() {
+    panic::set_hook(Box::new(|panic| {
+        tracing::error!(%panic, "a part of the program failed");
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            log_queue::say(&trace.to_string());
+        }
+    }));
 }
 
 /// The plain form.

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::health::{Health, SourceState, StoreState};
+use crate::clock::Clock;
 
 /// A label with a handful of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,6 +102,8 @@ pub struct Metrics {
     /// Sum of gaps, in milliseconds.
     pub gap_millis: Counter<u64, AtomicU64>,
 
+    /// The clock, held against what servers say.
+    pub clock: Arc<Clock>,
     /// What the steps are doing, for `/livez` and `/readyz`.
     pub health: Arc<Health>,
 }

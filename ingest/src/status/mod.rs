@@ -5,13 +5,16 @@
 
 pub mod flume;
 pub mod health;
+pub mod hosts;
 pub mod http;
+pub(crate) mod log_queue;
 pub mod logs;
 pub mod metrics;
 mod readiness;
 mod registry;
 
 pub use health::{Health, SourceState, StoreState};
+pub use hosts::Hosts;
 pub use http::{BindError, StatusState, bind, serve};
 pub use metrics::Metrics;
 pub use registry::register;

@@ -5,6 +5,7 @@
 
 use super::health::{SourceState, StoreState, WriterState};
 use super::{Health, Metrics};
+use crate::clock;
 
 /// A writer that gave no sign for this long counts as dead. A sync on a busy disk takes seconds, not a minute.
 const WRITER_SILENCE_SECONDS: u64 = 60;
@@ -36,6 +37,8 @@ pub(crate) struct Numbers {
     pub(crate) spool_bytes: i64,
     /// 0 while not known.
     pub(crate) spool_max_bytes: i64,
+    /// What is known of the clock.
+    pub(crate) clock: clock::ClockState,
 }
 
 impl Numbers {
@@ -46,6 +49,7 @@ impl Numbers {
             last_record_ms: metrics.last_record_ms.load(Relaxed),
             spool_bytes: metrics.spool_bytes.get(),
             spool_max_bytes: metrics.spool_max_bytes.get(),
+            clock: metrics.clock.check(),
         }
     }
 
@@ -88,6 +92,9 @@ pub(crate) fn ready(health: &Health, numbers: Numbers, now_ms: i64) -> Verdict {
     let lived = alive(health);
     if !lived.good {
         return bad(lived.sentence.replacen("not alive", "not ready", 1));
+    }
+    if let clock @ clock::ClockState::Ahead { .. } = numbers.clock {
+        return bad(format!("not ready: {clock}: the source is held back and no hour closes until it is right"));
     }
     let held_for = span_ms(now_ms - snapshot.source.since_ms);
     let source = match &snapshot.source.state {
@@ -173,8 +180,13 @@ mod tests {
         StoreState::Away { cause: "no connection".into() }
     }
 
-    const HALF: Numbers =
-        Numbers { last_byte_ms: 0, last_record_ms: 0, spool_bytes: 1 << 20, spool_max_bytes: 2 << 20 };
+    const HALF: Numbers = Numbers {
+        last_byte_ms: 0,
+        last_record_ms: 0,
+        spool_bytes: 1 << 20,
+        spool_max_bytes: 2 << 20,
+        clock: clock::ClockState::Right,
+    };
     const FULL: Numbers = Numbers { spool_bytes: 2 << 20, ..HALF };
 
     #[test]

@@ -14,8 +14,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Metrics;
 use super::metrics::Kind;
+use super::{Metrics, log_queue};
 
 /// The kinds of line that are counted as received.
 const KINDS: [&str; 5] = ["tweet", "message", "control", "heartbeat", "reject"];
@@ -119,6 +119,14 @@ impl Collector for Derived {
             let counter = ConstCounter::new(seconds);
             counter.encode(to.encode_descriptor(name, help, Some(&Unit::Seconds), counter.metric_type())?)?;
         }
+        if let Some(ahead_ms) = metrics.clock.ahead_ms() {
+            let gauge = ConstGauge::new(ahead_ms as f64 / 1e3);
+            let help = "By how much the clock is ahead of the store or the stream, by their last answers";
+            gauge.encode(to.encode_descriptor("clock_ahead", help, Some(&Unit::Seconds), gauge.metric_type())?)?;
+        }
+        let dropped = ConstCounter::new(log_queue::dropped());
+        let help = "Log lines lost because standard error did not take them";
+        dropped.encode(to.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?)?;
         // A time that has not come yet is left out: 0 would be read as 1970.
         let times = [
             ("start_time", "When the agent was started, since the epoch", metrics.started_at.get()),
@@ -210,6 +218,8 @@ mod tests {
         metrics.last_closed_hour.set(1);
         metrics.last_byte_ms.store(1, Ordering::Relaxed);
         metrics.last_record_ms.store(1, Ordering::Relaxed);
+        let time = cauce_lake::store::ServerTime { at_ms: 1, received: std::time::Instant::now() };
+        metrics.clock.observe(crate::clock::Peer::Store, time);
         text(&metrics)
     }
 

@@ -6,6 +6,7 @@ use cauce_lake::manifest::{ManifestName, success_key};
 use cauce_lake::{Hour, Key};
 
 use super::{ALIVE_MS, After, Inner, Phase, Work, Writer};
+use crate::clock;
 use crate::close;
 use crate::failpoint;
 use crate::spool::SpoolError;
@@ -22,7 +23,7 @@ const ORPHAN_IDLE_MS: i64 = 300_000;
 impl Writer {
     /// Takes up what the last agent left: files it was writing are sealed, sealed ones uploaded, manifests put.
     pub(super) fn resume(&mut self) -> Result<(), SpoolError> {
-        let now_ms = jiff::Timestamp::now().as_millisecond().max(self.now_ms);
+        let now_ms = clock::now_ms().max(self.now_ms);
         let state = self.spool.state();
         let in_order = state.stopped;
         let stopped_since = (state.last_ms > 0 && state.open_gap().is_none()).then_some(state.last_ms);

@@ -410,7 +410,7 @@ impl Writer {
         if !over && self.over_budget {
             tracing::info!(bytes, "the spool has room again");
             // That nothing came was our doing: it is no silence after which an hour may close.
-            self.last_line_ms = jiff::Timestamp::now().as_millisecond().max(self.now_ms);
+            self.last_line_ms = self.metrics.clock.best_ms().max(self.now_ms);
         }
         self.over_budget = over;
         if over && self.phase == Phase::Running && self.sealing.is_empty() && self.uploading.is_empty() {

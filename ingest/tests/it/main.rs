@@ -10,6 +10,8 @@ mod bad_store;
 mod bad_target;
 mod bombs;
 mod case;
+#[cfg(feature = "failpoints")]
+mod clock;
 mod command_line;
 mod convert;
 mod corpus;
@@ -31,4 +33,5 @@ mod seed;
 mod simulator;
 mod stop;
 mod streams;
+mod surroundings;
 mod zombie;

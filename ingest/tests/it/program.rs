@@ -158,6 +158,17 @@ impl Program {
         Program { child, watched, readers }
     }
 
+    /// Starts a program whose standard error goes elsewhere and is not watched.
+    pub(crate) fn with_stderr(mut command: Command, stderr: impl Into<Stdio>) -> Program {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let watched = Arc::new(Watched::default());
+        watched.lock().closed = 1;
+        let out = child.stdout.take().expect("a pipe");
+        let readers = vec![watch(out, Arc::clone(&watched), |output| &mut output.out)];
+        Program { child, watched, readers }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +14,9 @@ use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::{Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, Store, StoreError};
+use super::{
+    Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, ServerTime, Store, StoreError,
+};
 
 const PAGE: usize = 1000;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -126,6 +129,8 @@ struct Inner {
     objects: BTreeMap<Key, Object>,
     rules: Vec<Rule>,
     calls: Vec<(Call, String)>,
+    /// How far its clock is ahead of this machine's; `None` when it reports no time.
+    ahead_ms: Option<i64>,
 }
 
 /// A store in memory. Clones share their objects, faults and log.
@@ -161,6 +166,11 @@ impl MemoryStore {
     /// Takes all faults away. Calls that wait at a gate go on waiting for it.
     pub fn heal(&self) {
         self.lock().rules.clear();
+    }
+
+    /// From now on the store reports a time so many milliseconds ahead of this machine's clock.
+    pub fn set_clock(&self, ahead_ms: i64) {
+        self.lock().ahead_ms = Some(ahead_ms);
     }
 
     /// Every call so far, in order, with its key or prefix.
@@ -355,6 +365,12 @@ impl Store for MemoryStore {
             return Err(error(ErrorKind::Timeout, Call::Delete, key.as_str(), "the answer was lost"));
         }
         Ok(())
+    }
+
+    fn server_time(&self) -> Option<ServerTime> {
+        let ahead_ms = self.lock().ahead_ms?;
+        let at_ms = jiff::Timestamp::now().as_millisecond() + ahead_ms;
+        Some(ServerTime { at_ms, received: Instant::now() })
     }
 
     async fn clean_up(&self, _older_than_ms: i64) -> Result<u64, StoreError> {

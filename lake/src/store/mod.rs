@@ -16,6 +16,7 @@ pub mod key;
 pub mod local;
 pub mod s3;
 mod s3_config;
+mod s3_date;
 mod s3_error;
 pub mod s3_multipart;
 mod s3_page;
@@ -34,6 +35,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -196,6 +198,21 @@ impl Workshop {
     }
 }
 
+/// The time that a server reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTime {
+    /// Milliseconds since the epoch, of whole seconds in an HTTP answer.
+    pub at_ms: i64,
+    /// When the answer was received.
+    pub received: Instant,
+}
+
+/// Milliseconds since the epoch of an HTTP `Date`, as in `Sun, 06 Nov 1994 08:49:37 GMT`; `None` where it is none.
+pub fn http_date_ms(text: &str) -> Option<i64> {
+    let at = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(at.timestamp().as_millisecond())
+}
+
 /// A store whose objects are files of this machine.
 pub trait Files {
     /// Opens an object, for a thread that may block.
@@ -264,6 +281,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// When the store refused or could not be reached.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// The time that the server reported in its last answer; `None` where there is none, as in a local folder.
+    fn server_time(&self) -> Option<ServerTime> {
+        None
+    }
+
     /// Aborts unfinished multipart uploads that were begun before `older_than_ms` under the root, and says how many.
     /// A local folder removes staging files that a killed process left.
     ///
@@ -327,6 +349,19 @@ pub async fn list_all(store: &dyn Store, prefix: &str) -> Result<Vec<ObjectMeta>
         match page.next {
             Some(next) => list.after = Some(next),
             None => return Ok(objects),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_http_date_is_read_and_anything_else_is_none() {
+        assert_eq!(http_date_ms("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
+        for text in ["", "now", "1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 25:49:37 GMT"] {
+            assert_eq!(http_date_ms(text), None, "{text}");
         }
     }
 }

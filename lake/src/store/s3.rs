@@ -22,11 +22,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use super::s3_date::Dates;
 use super::s3_error::{Place, from_sdk};
 use super::s3_multipart::Multipart;
 use super::s3_page::Pages;
 use super::{Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, S3Options, Store};
-use super::{StoreError, s3_config};
+use super::{ServerTime, StoreError, s3_config};
 
 /// The name under which an object's hash is kept among its metadata.
 pub(super) const SHA256: &str = "sha256";
@@ -47,6 +48,7 @@ pub struct S3Store {
     pub(super) root: String,
     pub(super) place: Place,
     pub(super) multipart: Multipart,
+    dates: Dates,
 }
 
 impl S3Store {
@@ -56,10 +58,12 @@ impl S3Store {
     /// [`ErrorKind::Configuration`] when no region is known or the endpoint is no URL.
     pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, StoreError> {
         let (config, whereabouts) = s3_config::load(bucket, options).await?;
+        let dates = Dates::default();
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts(0))
             .interceptor(Pages)
+            .interceptor(dates.clone())
             .build();
         Ok(S3Store {
             client: Client::from_conf(config),
@@ -67,6 +71,7 @@ impl S3Store {
             root: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
             place: Place { bucket: bucket.to_owned(), whereabouts },
             multipart: Multipart::default(),
+            dates,
         })
     }
 
@@ -283,6 +288,10 @@ impl Store for S3Store {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn server_time(&self) -> Option<ServerTime> {
+        self.dates.last()
     }
 
     async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError> {

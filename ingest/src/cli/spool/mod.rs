@@ -1,10 +1,11 @@
 //! `ingest spool`: what waits on the local disk. `ls`, `cat` and `fsck` change nothing, take no lock and work beside a running
-//! agent; `requeue` needs the spool for itself.
+//! agent; `requeue` and `reset-time` need the spool for themselves.
 
 mod cat;
 mod fsck;
 mod ls;
 mod requeue;
+mod reset_time;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,8 @@ enum Command {
     Fsck(fsck::Args),
     /// Give quarantined files a new key, so that the next ingest run uploads them
     Requeue(requeue::Args),
+    /// Bring a spool back to now that an agent used while the clock was far ahead
+    ResetTime(reset_time::Args),
 }
 
 /// Which spool is meant.
@@ -88,6 +91,7 @@ fn spool(args: &Args, outside: &Outside, out: &mut dyn Write, err: &mut dyn Writ
         Command::Cat(args) => cat::cat(args, outside, out, err),
         Command::Fsck(args) => fsck::fsck(args, outside, out),
         Command::Requeue(args) => requeue::requeue(args, outside, out, err),
+        Command::ResetTime(args) => reset_time::reset_time(args, outside, out, err),
     }
 }
 

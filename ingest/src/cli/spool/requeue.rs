@@ -55,19 +55,19 @@ pub(super) fn requeue(args: &Args, outside: &Outside, out: &mut dyn Write, err: 
 }
 
 /// Opens a spool that is there, as it is: nothing is forgotten, and its promise stays what it was.
-fn open(dir: &Path) -> Result<(Spool, Recovery), Failure> {
+pub(super) fn open(dir: &Path) -> Result<(Spool, Recovery), Failure> {
     let durable = View::open(dir)?.synced;
     let options = Options { dir: dir.to_owned(), durable, dedupe_window_ms: i64::MAX };
     Spool::open(&options).map_err(|error| match error {
         SpoolError::Locked { dir } => {
-            failure(format!("an agent is at work on the spool {dir}: stop it, requeue, and start it again"))
+            failure(format!("an agent is at work on the spool {dir}: stop it, do this again, and start it"))
         }
         other => other.into(),
     })
 }
 
 /// What the agent that ran before left is recovered here, and the next start does not say it again.
-fn tell_recovery(recovery: &Recovery, err: &mut dyn Write) -> Step {
+pub(super) fn tell_recovery(recovery: &Recovery, err: &mut dyn Write) -> Step {
     for (head, reason) in &recovery.damaged {
         note(err, &format!("file {} ({}) is damaged and was put aside now: {reason}", head.id, head.key))?;
     }

@@ -6,6 +6,7 @@ mod source;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cauce_lake::pattern::{HostNames, Rounding};
 
@@ -14,6 +15,7 @@ use super::problem::ConfigError;
 use super::read::Read;
 use super::redact::redact;
 use super::settings::{AgentSettings, ChannelSettings, LakeSettings, Settings, SpoolSettings, StatusSettings};
+use crate::status::hosts;
 
 /// What only a `twitter.conf` can say.
 #[derive(Debug, Clone, Default)]
@@ -66,9 +68,17 @@ pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, C
     let lake = lake::lake(&mut read, flume);
     let status = StatusSettings {
         listen: listen(&mut read, "status.listen"),
+        is_listen_given: read.is_written("status.listen"),
+        allowed_hosts: read.list("status.allowed_hosts"),
         flume_listen: listen(&mut read, "status.flume_listen"),
         flume_names: flume.names.clone().unwrap_or_else(|| ("source".into(), "channel".into(), "sink".into())),
     };
+    if !status.allowed_hosts.iter().all(|name| hosts::is_possible(name)) {
+        read.problem(
+            "status.allowed_hosts",
+            "must be host names without port, such as agent.example.org or *.example.org",
+        );
+    }
     if status.listen.is_some_and(|a| a.port() != 0 && Some(a) == status.flume_listen) {
         read.problem("status.flume_listen", "is the address of status.listen: give another port");
     }
@@ -108,6 +118,9 @@ pub(crate) fn spool_dir(layers: &Layers) -> Result<PathBuf, ConfigError> {
 /// Below this a spool could not hold the open files of two hours and a journal.
 const MIN_SPOOL_BYTES: u64 = 16 << 20;
 
+/// Below this an ordinary answer would make the clock look wrong.
+const MIN_CLOCK_SKEW: Duration = Duration::from_secs(10);
+
 fn agent(read: &mut Read<'_>) -> AgentSettings {
     let id = read.text("agent.id").unwrap_or_default();
     let possible = (1..=32).contains(&id.len())
@@ -115,7 +128,14 @@ fn agent(read: &mut Read<'_>) -> AgentSettings {
     if !possible {
         read.problem("agent.id", "must be 1 to 32 letters a-z, digits and hyphens");
     }
-    AgentSettings { id, drain_timeout: read.duration("agent.drain_timeout") }
+    let max_clock_skew = read.duration("agent.max_clock_skew");
+    if !max_clock_skew.is_zero() && max_clock_skew < MIN_CLOCK_SKEW {
+        read.problem(
+            "agent.max_clock_skew",
+            "must be at least 10s, because servers say whole seconds and answers take time; 0 turns the check off",
+        );
+    }
+    AgentSettings { id, drain_timeout: read.duration("agent.drain_timeout"), max_clock_skew }
 }
 
 fn channel(read: &mut Read<'_>) -> ChannelSettings {

@@ -86,7 +86,7 @@ fn filter(settings: &XV1Settings) -> impl Iterator<Item = (String, String)> {
 impl Dialect for XV1 {
     async fn connect(&mut self) -> Result<ByteStream, Refused> {
         self.limited = Limited::default();
-        open(self.request()).await?.map_err(|answer| classify(&answer))
+        open(self.request(), &self.metrics.clock).await?.map_err(|answer| classify(&answer))
     }
 
     fn hear(&mut self, word: Control) -> Option<Drop> {

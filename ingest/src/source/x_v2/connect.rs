@@ -1,5 +1,7 @@
 //! One attempt to open the filtered stream: token, rules where they may be out of line, request.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use cauce_lake::tweet::Control;
 use jiff::Timestamp;
@@ -9,6 +11,7 @@ use reqwest::header::AUTHORIZATION;
 use super::problem::{Action, classify, in_stream};
 use super::rules::Rules;
 use super::token::Tokens;
+use crate::clock::Clock;
 use crate::config::settings::XV2Settings;
 use crate::source::SourceError;
 use crate::source::http::{ByteStream, Refused, client, endpoint, open, shown};
@@ -23,13 +26,15 @@ pub(crate) struct XV2 {
     /// How tags of our rules begin.
     prefix: String,
     are_rules_synced: bool,
+    clock: Arc<Clock>,
 }
 
 impl XV2 {
-    pub(crate) fn new(settings: XV2Settings, agent_id: &str) -> Result<XV2, SourceError> {
+    pub(crate) fn new(settings: XV2Settings, agent_id: &str, clock: Arc<Clock>) -> Result<XV2, SourceError> {
         let client = client(&settings.base_url)?;
         let tokens = Tokens::new(settings.auth.clone());
-        Ok(XV2 { settings, client, tokens, prefix: format!("cauce:{agent_id}:"), are_rules_synced: false })
+        let prefix = format!("cauce:{agent_id}:");
+        Ok(XV2 { settings, client, tokens, prefix, are_rules_synced: false, clock })
     }
 
     /// Asks for a token and the rules, and changes nothing: whether our credentials are taken.
@@ -61,7 +66,7 @@ impl XV2 {
             url.query_pairs_mut().append_pair("backfill_minutes", &self.settings.backfill_minutes.to_string());
         }
         let request = self.client.get(url).header(AUTHORIZATION, bearer);
-        match open(request).await.map_err(Action::Refuse)? {
+        match open(request, &self.clock).await.map_err(Action::Refuse)? {
             Ok(bytes) => Ok(bytes),
             Err(answer) => Err(classify(&answer, Timestamp::now().as_second())),
         }

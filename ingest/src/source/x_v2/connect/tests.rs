@@ -141,7 +141,7 @@ fn consumer(secret: &str) -> XV2Auth {
 }
 
 fn dialect(base_url: Url, auth: XV2Auth, rules: &[&str]) -> XV2 {
-    XV2::new(settings(base_url, auth, rules), "a").expect("a client")
+    XV2::new(settings(base_url, auth, rules), "a", Arc::default()).expect("a client")
 }
 
 async fn first_line(dialect: &mut XV2) -> String {
@@ -238,7 +238,8 @@ async fn a_conflict_over_rules_brings_them_in_line_before_the_next_attempt() {
 async fn a_plan_without_backfill_goes_on_without_it() {
     let refusal = r#"{"errors":[{"parameters":{"backfill_minutes":["5"]},"message":"S"}],"title":"Invalid Request"}"#;
     let (url, side) = serve(Side { answers: vec![(400, refusal.to_owned())], ..Side::default() }).await;
-    let mut x = XV2::new(XV2Settings { backfill_minutes: 5, ..settings(url, bearer(), &[]) }, "a").expect("a client");
+    let mut x = XV2::new(XV2Settings { backfill_minutes: 5, ..settings(url, bearer(), &[]) }, "a", Arc::default())
+        .expect("a client");
     assert_eq!(first_line(&mut x).await, TWEET);
     let asked = side.lock().expect("no panic").asked.clone();
     let with: Vec<bool> = asked[1..].iter().map(|asked| asked.contains("backfill_minutes=5")).collect();
@@ -325,7 +326,8 @@ async fn the_source_runs_over_a_drop_and_ends_when_its_token_is_refused() {
     let settings = settings(url, bearer(), &["cats"]);
     let limits = Limits { max_line_bytes: settings.max_line_bytes, batch_records: 10 };
     let stall_timeout = settings.stall_timeout;
-    let source = Stream::new(XV2::new(settings, "a").expect("a client"), limits, stall_timeout, Arc::default());
+    let source =
+        Stream::new(XV2::new(settings, "a", Arc::default()).expect("a client"), limits, stall_timeout, Arc::default());
     let running = tokio::spawn(Box::new(source).run(sender, CancellationToken::new()));
     let told = tokio::task::spawn_blocking(move || {
         let mut told = Vec::new();
