@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use cauce_lake::Hour;
 use cauce_lake::hour::HOUR_MS;
-use cauce_lake::manifest::{Gap, Guarantee, Manifest, ManifestName, ObjectEntry, VERSION};
+use cauce_lake::manifest::{DedupeHole, Gap, Guarantee, Manifest, ManifestName, ObjectEntry, VERSION};
 use jiff::Timestamp;
 
 use crate::config::settings::{LakeSettings, PartitionBy};
 use crate::spool::entry::{FileId, Role};
+use crate::spool::ids;
 use crate::spool::state::{FileState, GapSpan, Stage, State};
 
 /// The rules of closing.
@@ -129,7 +130,7 @@ pub fn ready(state: &State, author: &Author, now_ms: i64) -> Vec<Planned> {
         let files: Vec<&FileState> = state.files_of(*hour, false).collect();
         let mut manifest = manifest(state, author, *hour, &files, hour_state.opened_ms, frozen_ms);
         manifest.duplicates = hour_state.duplicates;
-        planned.push(Planned { name, manifest, files: ids(&files) });
+        planned.push(Planned { name, manifest, files: file_ids(&files) });
     }
     let late = |file: &&FileState| file.head.target.late && !file.planned && matches!(file.stage, Stage::Stored { .. });
     let late_hours: BTreeSet<Hour> =
@@ -144,12 +145,12 @@ pub fn ready(state: &State, author: &Author, now_ms: i64) -> Vec<Planned> {
         let opened_ms = files.iter().map(|file| file.head.created_ms).min().unwrap_or(now_ms);
         let name = ManifestName { hour, late: Some(closed.late_manifests + 1) };
         let manifest = manifest(state, author, hour, &files, opened_ms, now_ms);
-        planned.push(Planned { name, manifest, files: ids(&files) });
+        planned.push(Planned { name, manifest, files: file_ids(&files) });
     }
     planned
 }
 
-fn ids(files: &[&FileState]) -> Vec<FileId> {
+fn file_ids(files: &[&FileState]) -> Vec<FileId> {
     files.iter().map(|file| file.head.id).collect()
 }
 
@@ -178,6 +179,7 @@ fn manifest(
         duplicates: 0,
         gaps: overlapping.map(gap).collect(),
         repairs: Vec::new(),
+        dedupe_holes: state.holes.iter().filter(|hole| hole.until_ms > opened_ms).map(dedupe_hole).collect(),
         opened_at: instant(opened_ms),
         closed_at: instant(closed_ms),
         tool_version: concat!("cauce ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -204,6 +206,15 @@ fn gap(span: &GapSpan) -> Gap {
         cause: span.cause.clone(),
         repaired_by: None,
         tweets: 0,
+    }
+}
+
+fn dedupe_hole(hole: &ids::DedupeHole) -> DedupeHole {
+    DedupeHole {
+        from: instant(hole.from_ms),
+        to: instant(hole.to_ms),
+        first_id: hole.span.map(|(first, _)| first),
+        last_id: hole.span.map(|(_, last)| last),
     }
 }
 

@@ -154,6 +154,21 @@ pub struct Repair {
     pub repaired_at: jiff::Timestamp,
 }
 
+/// Ids of stored tweets that dedupe lost with a damaged id file of the spool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DedupeHole {
+    /// When the first of them arrived at the earliest.
+    pub from: jiff::Timestamp,
+    /// When the last of them arrived at the latest.
+    pub to: jiff::Timestamp,
+    /// The smallest id that can be among them; `None` where any can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_id: Option<u64>,
+    /// The largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_id: Option<u64>,
+}
+
 /// What closes an hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -183,6 +198,9 @@ pub struct Manifest {
     /// Repairs of gaps in hours that were closed before, recorded here because they arrived in this hour.
     #[serde(default)]
     pub repairs: Vec<Repair>,
+    /// Ids that dedupe had lost while the hour was written: a tweet of them may be in the lake twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dedupe_holes: Vec<DedupeHole>,
     /// When the agent opened the hour.
     pub opened_at: jiff::Timestamp,
     /// When it decided to close it.
@@ -350,6 +368,7 @@ mod tests {
             duplicates: 0,
             gaps: vec![],
             repairs: vec![],
+            dedupe_holes: vec![],
             opened_at: at,
             closed_at: at,
             tool_version: "cauce 0.1.0".into(),

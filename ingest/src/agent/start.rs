@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{AgentError, store_error};
+use crate::close::instant;
 use crate::config::Settings;
 use crate::spool::entry::Entry;
-use crate::spool::{Options, Recovery, Spool, SpoolError};
+use crate::spool::{Options, Recovery, Spool, SpoolError, group_limit};
 use crate::upload::lease::{Lease, LeaseError};
 
 /// How long a store that does not answer is waited for at start, by each question put to it, and how often it is asked.
@@ -27,6 +28,7 @@ pub(super) async fn open_spool(settings: &Settings) -> Result<(Spool, Recovery),
         dir: settings.spool.dir.clone(),
         durable: settings.channel.durable,
         dedupe_window_ms: i64::try_from(window).unwrap_or(i64::MAX),
+        group_limit: group_limit(settings.source.max_line_bytes(), settings.channel.transaction_capacity),
     };
     let opened = tokio::task::spawn_blocking(move || Spool::open(&options)).await;
     let (spool, recovery) = opened
@@ -61,8 +63,55 @@ fn report_recovery(recovery: &Recovery, spool: &Spool) {
             "files lie in the spool's quarantine and are not stored; ingest spool ls shows them, requeue takes them back"
         );
     }
+    report_unknown(recovery);
     for (head, reason) in &recovery.damaged {
         tracing::error!(file = head.id, key = %head.key, reason, "a spool file is damaged and was put into the spool's quarantine folder");
+    }
+}
+
+/// What the journal should have spoken for and does not.
+fn report_unknown(recovery: &Recovery) {
+    if let Some(doubt) = &recovery.doubt {
+        if recovery.unknown.is_empty() {
+            tracing::warn!(
+                reason = doubt,
+                "the spool's journal may have lost its end; nothing lies in the spool that it does not speak for"
+            );
+        } else {
+            let (files, lines, bytes) = recovery.unknown.iter().fold((0, 0, 0), |(files, lines, bytes), (piece, _)| {
+                (files + 1, lines + piece.lines, bytes + piece.bytes)
+            });
+            tracing::error!(
+                files,
+                lines,
+                bytes,
+                reason = doubt,
+                "the spool's journal does not speak for all that lies in the spool: it was moved to quarantine/ and is not stored; stop the agent, run ingest spool requeue --all, start it again"
+            );
+        }
+    }
+    for (piece, kept) in &recovery.unknown {
+        tracing::error!(
+            from = piece.name,
+            offset = piece.from,
+            to = kept,
+            lines = piece.lines,
+            bytes = piece.bytes,
+            "moved to quarantine/: the journal does not speak for it"
+        );
+    }
+    for name in &recovery.foreign {
+        tracing::warn!(name, "a file in the spool's folder that the spool never makes; it is left alone");
+    }
+    for hole in &recovery.holes {
+        tracing::error!(
+            from = %instant(hole.from_ms),
+            to = %instant(hole.to_ms),
+            first_id = hole.span.map(|(first, _)| first),
+            last_id = hole.span.map(|(_, last)| last),
+            until = %instant(hole.until_ms),
+            "an id file of the spool is damaged or gone: tweets that arrived in this span of time and come again are stored again; the manifests of the hours until then say so"
+        );
     }
 }
 

@@ -71,6 +71,15 @@ impl SourceSettings {
     pub fn is_live(&self) -> bool {
         matches!(self, SourceSettings::XV1(_) | SourceSettings::XV2(_))
     }
+
+    /// Longest line, in decoded bytes.
+    pub fn max_line_bytes(&self) -> usize {
+        match self {
+            SourceSettings::XV2(x) => x.max_line_bytes,
+            SourceSettings::XV1(x) => x.max_line_bytes,
+            SourceSettings::Files { max_line_bytes, .. } | SourceSettings::Stdin { max_line_bytes } => *max_line_bytes,
+        }
+    }
 }
 
 /// X API v2.

@@ -11,6 +11,7 @@ use super::folder::lines_name;
 use super::ids::{CHECKPOINT_IDS, IdIndex};
 use super::journal::{self, Journal};
 use super::state::{Stage, State};
+use super::watermark::{self, Watermark};
 use super::{Options, Spool, SpoolError};
 use crate::failpoint;
 
@@ -24,6 +25,7 @@ impl Spool {
     /// When the disk failed. The spool must not be used any more then: what was committed before is safe, the group may
     /// or may not be found by the next start, as a whole.
     pub fn commit(&mut self) -> Result<(), SpoolError> {
+        self.note_lost_ids();
         if !self.has_staged() && !self.broken {
             return Ok(());
         }
@@ -31,6 +33,12 @@ impl Spool {
         failpoint::hit("append.data-written");
         let touched: Vec<FileId> = appends.iter().map(|append| append.id).collect();
         let critical = self.staged.iter().any(|entry| !matches!(entry, Entry::Created(_) | Entry::Alive { .. }));
+        let forgets = |entry: &Entry| matches!(entry, Entry::Closed { .. } | Entry::Dropped { .. });
+        if self.folder_changed && self.staged.iter().any(forgets) {
+            // A removal that is not durable brings a file back at a power cut, and then the journal must still know it.
+            self.guarded("sync data/", |spool| spool.disk.sync_folder("data"))?;
+            self.folder_changed = false;
+        }
         let group = std::mem::take(&mut self.group);
         let mut entries = std::mem::take(&mut self.staged);
         if group.records > 0 || !group.duplicates.is_empty() || !group.positions.is_empty() {
@@ -53,6 +61,9 @@ impl Spool {
             self.guarded("sync the journal", |spool| spool.journal.sync())?;
         }
         failpoint::hit("commit.synced");
+        if self.durable || critical {
+            self.raise_watermark();
+        }
         if self.journal.bytes() > CHECKPOINT_BYTES || self.ids.hot_len() > CHECKPOINT_IDS {
             self.checkpoint()?;
         }
@@ -107,7 +118,12 @@ impl Spool {
     /// When the disk failed.
     pub fn checkpoint(&mut self) -> Result<(), SpoolError> {
         debug_assert!(self.broken || !self.has_staged(), "a checkpoint sums up what is committed");
-        let options = Options { dir: self.dir.clone(), durable: self.durable, dedupe_window_ms: self.dedupe_window_ms };
+        let options = Options {
+            dir: self.dir.clone(),
+            durable: self.durable,
+            dedupe_window_ms: self.dedupe_window_ms,
+            group_limit: self.group_limit,
+        };
         self.guarded("checkpoint", |spool| {
             if !options.durable {
                 settle_open_files(&*spool.disk, &spool.state, &State::default())?;
@@ -115,7 +131,23 @@ impl Spool {
             let generation = spool.journal.generation();
             spool.journal = checkpoint(&*spool.disk, &options, generation, &spool.state, &mut spool.ids)?;
             Ok(())
-        })
+        })?;
+        self.raise_watermark();
+        Ok(())
+    }
+
+    /// How far the journal is accepted.
+    pub(super) fn watermark(&self) -> Watermark {
+        let (generation, journal_bytes) = (self.journal.generation(), self.journal.bytes());
+        Watermark { generation, journal_bytes, group_limit: self.group_limit }
+    }
+
+    /// Notes how far the journal is accepted.
+    fn raise_watermark(&self) {
+        // The one before still holds where this fails; the next commit finds out what the disk is worth.
+        if let Err(error) = watermark::write(&*self.disk, self.watermark()) {
+            tracing::debug!(%error, "the watermark could not be written");
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct ModelFile {
 }
 
 impl ModelFile {
-    fn text(&self) -> Vec<u8> {
+    pub(super) fn text(&self) -> Vec<u8> {
         self.lines.iter().flat_map(|(_, line)| line.bytes().chain([b'\n'])).collect()
     }
 }
@@ -118,6 +118,9 @@ pub(super) fn check(
         if stray {
             return Err(format!("{name} was left over"));
         }
+    }
+    if !recovery.unknown.is_empty() || recovery.doubt.is_some() || !recovery.foreign.is_empty() {
+        return Err(format!("after a mere crash the journal is said not to speak for all: {recovery:?}"));
     }
     if disk.names().iter().filter(|name| name.starts_with("journal.")).count() != 1 {
         return Err(format!("old journals were left over: {:?}", disk.names()));

@@ -19,7 +19,7 @@ const FIRST_HOUR: i64 = 498_000;
 const SLOTS: u64 = 4;
 
 #[derive(Debug, Clone)]
-enum Act {
+pub(super) enum Act {
     Line { slot: u64, tweet: u64, size: usize },
     Roll { slot: u64 },
     Commit,
@@ -35,19 +35,19 @@ enum Act {
 
 /// A crash: the power goes or only the process, then recoveries that fail, each with a crash of its own.
 #[derive(Debug, Clone)]
-struct Crash {
+pub(super) struct Crash {
     power: Option<u64>,
     failing: Vec<(Fault, Option<u64>)>,
 }
 
 #[derive(Debug, Clone)]
-struct Do {
-    act: Act,
-    fault: Option<Fault>,
-    crash: Crash,
+pub(super) struct Do {
+    pub(super) act: Act,
+    pub(super) fault: Option<Fault>,
+    pub(super) crash: Crash,
 }
 
-fn acts() -> impl Strategy<Value = Vec<Do>> {
+pub(super) fn acts() -> impl Strategy<Value = Vec<Do>> {
     let act = prop_oneof![
         12 => (0..SLOTS, 0..TWEETS, prop_oneof![4 => 1usize..80, 1 => 200usize..3000])
             .prop_map(|(slot, tweet, size)| Act::Line { slot, tweet, size }),
@@ -88,8 +88,8 @@ enum After {
     Quarantine(FileHead),
 }
 
-struct Run {
-    disk: SimDisk,
+pub(super) struct Run {
+    pub(super) disk: SimDisk,
     durable: bool,
     spool: Spool,
     now_ms: i64,
@@ -97,7 +97,7 @@ struct Run {
     after: Vec<After>,
     /// What a recovery may find: with the file channel the last commit, with the memory channel any commit since the
     /// last one that was synced.
-    possible: Vec<Known>,
+    pub(super) possible: Vec<Known>,
     /// With what is not committed.
     live: Known,
     critical: bool,
@@ -105,7 +105,12 @@ struct Run {
 }
 
 pub(super) fn options(durable: bool) -> Options {
-    Options { dir: "spool".into(), durable, dedupe_window_ms: 86_400_000 }
+    Options {
+        dir: "spool".into(),
+        durable,
+        dedupe_window_ms: 86_400_000,
+        group_limit: crate::spool::group_limit(1 << 20, 100),
+    }
 }
 
 pub(super) fn open(disk: &SimDisk, durable: bool) -> Result<(Spool, Recovery), SpoolError> {
@@ -124,7 +129,7 @@ pub(super) fn head(spool: &Spool, slot: u64) -> FileHead {
 }
 
 impl Run {
-    fn new(durable: bool) -> Run {
+    pub(super) fn new(durable: bool) -> Run {
         let disk = SimDisk::default();
         let spool = open(&disk, durable).expect("the spool opens").0;
         let live = Known { state: spool.state().clone(), ..Known::default() };
@@ -142,7 +147,7 @@ impl Run {
         }
     }
 
-    fn run(&mut self, step: &Do) -> Result<(), String> {
+    pub(super) fn run(&mut self, step: &Do) -> Result<(), String> {
         self.now_ms += 137;
         if matches!(step.act, Act::Crash) {
             return self.crash(&step.crash, false);
@@ -409,7 +414,7 @@ impl Run {
 }
 
 /// Some seconds of them; `PROPTEST_CASES` asks for more.
-fn cases() -> ProptestConfig {
+pub(super) fn cases() -> ProptestConfig {
     let config = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => config,

@@ -3,8 +3,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use super::folder::FILE_MODE;
+use super::reserve;
 
 /// A file being written at its end.
 pub trait DiskFile: Send + Sync {
@@ -50,6 +53,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// When the disk says no, or the file is shorter than `length`.
     fn settle(&self, name: &str, from: u64, length: u64) -> io::Result<()>;
+
+    /// Writes over a file's first bytes, of which it has at least so many. Nothing is synced.
+    ///
+    /// # Errors
+    /// When there is no such file, or the disk says no.
+    fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
     /// A file's content, from its beginning.
     ///
@@ -106,9 +115,15 @@ impl RealDisk {
     }
 }
 
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    root: PathBuf,
+    length: u64,
+}
 
-impl DiskReader for RealFile {
+struct RealReader(File);
+
+impl DiskReader for RealReader {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.0.read_exact_at(buffer, offset)
     }
@@ -120,18 +135,31 @@ impl DiskReader for RealFile {
 
 impl DiskFile for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        let mut outcome = self.file.write_all(bytes);
+        if outcome.as_ref().is_err_and(reserve::is_full) && reserve::release(&self.root) {
+            // A short write leaves a known beginning of the bytes: unlike after a failed sync they may be written again.
+            self.file.set_len(self.length)?;
+            outcome = self.file.write_all(bytes);
+        }
+        self.length += bytes.len() as u64;
+        outcome
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }
 
 impl Disk for RealDisk {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().append(true).create_new(true).open(self.path(name))?;
-        Ok(Box::new(RealFile(file)))
+        let make = || OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(self.path(name));
+        let file = match make() {
+            Err(error) if reserve::is_full(&error) && reserve::release(&self.root) => make()?,
+            made => made?,
+        };
+        // The umask can only have taken rights away.
+        file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
+        Ok(Box::new(RealFile { file, root: self.root.clone(), length: 0 }))
     }
 
     fn settle(&self, name: &str, from: u64, length: u64) -> io::Result<()> {
@@ -154,12 +182,16 @@ impl Disk for RealDisk {
         file.sync_all()
     }
 
+    fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        OpenOptions::new().write(true).open(self.path(name))?.write_all_at(bytes, 0)
+    }
+
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(File::open(self.path(name))?))
     }
 
     fn open_reader(&self, name: &str) -> io::Result<Box<dyn DiskReader>> {
-        Ok(Box::new(RealFile(File::open(self.path(name))?)))
+        Ok(Box::new(RealReader(File::open(self.path(name))?)))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

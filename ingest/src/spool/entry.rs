@@ -7,6 +7,7 @@ use cauce_lake::manifest::{Codec, IngestPath, ManifestName};
 use cauce_lake::{Hour, Key};
 use serde::{Deserialize, Serialize};
 
+use super::ids::DedupeHole;
 use super::state::State;
 use crate::channel::Position;
 
@@ -118,7 +119,8 @@ pub enum Entry {
         /// CRC32C of its bytes now.
         crc: u32,
     },
-    /// A file without an accepted line is gone.
+    /// A file without an accepted line is gone, or one that is stored and that no manifest speaks for. Its bytes are
+    /// durably gone before a journal says so.
     Dropped {
         /// The file.
         id: FileId,
@@ -225,4 +227,6 @@ pub enum Entry {
         /// The time then, milliseconds since the epoch.
         at_ms: i64,
     },
+    /// An id file was found damaged: these ids are not known any more.
+    IdsLost(DedupeHole),
 }

@@ -28,13 +28,36 @@ pub enum SpoolError {
     },
     /// There are data files and nothing that says what they are.
     #[error(
-        "spool {dir}: its journal is gone, and {files} files are there, which were left alone: restore the journal, or move the spool's folder away and keep it"
+        "spool {dir}: its journal is gone, and {files} files are there, which were left alone: put the journal back (what an older copy does not speak for is kept in quarantine/), or move the spool's folder away, keep it, start with an empty one and requeue the old data/*.lines there, as docs/operations.md says under \"A damaged journal\""
     )]
     NoJournal {
         /// The spool's folder.
         dir: String,
         /// How many data files and id files there are.
         files: usize,
+    },
+    /// Other users may look into it, and its modes cannot be changed.
+    #[error(
+        "spool: {path} has mode {now:03o}, so that other users could read or change what waits there, and it cannot be made {mode:03o}: {source}; give it to this user, or choose another spool.dir"
+    )]
+    OpenToOthers {
+        /// The file or folder.
+        path: String,
+        /// Its mode.
+        now: u32,
+        /// The mode it should have.
+        mode: u32,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// Its folder belongs to all users.
+    #[error(
+        "spool: {dir} is shared by all users of this machine (it has the sticky bit): choose a folder of its own for spool.dir"
+    )]
+    Shared {
+        /// The folder.
+        dir: String,
     },
     /// Another agent has it.
     #[error("spool {dir} is in use by another agent: stop that one, or give this one its own spool.dir")]
@@ -69,7 +92,7 @@ fn advice(error: &io::Error) -> &'static str {
         }
         io::ErrorKind::PermissionDenied => "; give this user the right to write there, or choose another spool.dir",
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-            "; the file was damaged after it was written: restore it, or move the spool's folder away and keep it"
+            "; the file was damaged after it was written: look after the disk; what was accepted before is safe"
         }
         _ => "; what was accepted before is safe: look after the disk, then start again",
     }

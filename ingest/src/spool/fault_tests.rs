@@ -186,14 +186,30 @@ fn each_flipped_bit_of_each_file_is_noticed() {
             .all(|part| names.iter().any(|name| name.starts_with(part)))
     );
     for name in names {
-        for at in 0..disk.bytes(&name).expect("there").len() {
+        // An id file is long, and its parts alike.
+        let step = if name.starts_with("ids/") { 31 } else { 1 };
+        for at in (0..disk.bytes(&name).expect("there").len()).step_by(step) {
             // A checksum sees one bit as well as another: in the long file each byte loses one of them.
             for bit in if name.starts_with("ids/") { at % 8..at % 8 + 1 } else { 0..8 } {
                 let disk = disk.fork();
                 disk.damage(&name, |bytes| bytes[at] ^= 1 << bit);
+                if name == "watermark" || name.starts_with("ids/") {
+                    harms_nothing(&disk, &state, &format!("{name}, byte {at}, bit {bit}"));
+                    continue;
+                }
                 assert!(notices(&disk, &state), "{name}, byte {at}, bit {bit}: nobody noticed");
             }
         }
+    }
+}
+
+/// Neither how far the journal went nor what dedupe knows stands in the way of what was accepted.
+fn harms_nothing(disk: &SimDisk, before: &super::state::State, what: &str) {
+    let (spool, recovery) = open(disk, true).expect(what);
+    assert_eq!((&recovery.damaged, &recovery.unknown, &recovery.holes), (&vec![], &vec![], &vec![]), "{what}");
+    assert_eq!(spool.state(), before, "{what}");
+    for tweet in 0..6 {
+        assert_eq!(spool.is_stored(tweet).expect("known"), (1..5).contains(&tweet), "{what}: tweet {tweet}");
     }
 }
 
@@ -220,7 +236,7 @@ fn a_spool_without_its_journal_is_refused_and_left_alone() {
     super::disk::Disk::remove(&disk, &journal).expect("removed");
     let names = disk.names();
     let error = open(&disk, true).err().expect("refused").to_string();
-    assert!(error.contains("journal is gone") && error.contains("restore"), "{error}");
+    assert!(error.contains("journal is gone") && error.contains("put the journal back"), "{error}");
     assert_eq!(disk.names(), names);
 }
 

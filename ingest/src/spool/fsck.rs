@@ -11,9 +11,11 @@ use super::entry::FileId;
 use super::folder::{aside, lines_name, object_name};
 use super::ids;
 use super::inspect::View;
-use super::journal::{self, JournalError};
+use super::journal::{self, JournalError, RESTORE};
+use super::leftovers::{self, Leftovers};
 use super::recovery::{self, Point};
 use super::state::{FileState, Stage};
+use super::{reserve, watermark};
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +59,15 @@ pub fn check(dir: &Path) -> Result<Report, SpoolError> {
     };
     let fail = |source| SpoolError::Disk { dir: dir.display().to_string(), action: "check it".into(), source };
     let report = Report { frames: view.frames, running: view.running, ..Report::default() };
-    let mut check = Check { disk: RealDisk::new(dir), view, report };
+    let disk = RealDisk::new(dir);
+    let doubt = view.doubt.clone();
+    let leftovers = match view.running {
+        true => Leftovers::default(),
+        false => leftovers::find(&disk, &view.state, doubt, view.group_limit, view.synced).map_err(fail)?,
+    };
+    let mut check = Check { disk, view, report, leftovers };
     check.torn_end();
+    check.leftovers().map_err(fail)?;
     check.files().map_err(fail)?;
     check.runs();
     check.strays().map_err(fail)?;
@@ -70,12 +79,12 @@ fn unreadable(dir: &Path, error: JournalError) -> Result<Report, SpoolError> {
         JournalError::Io { source, .. } => {
             return Err(SpoolError::Disk { dir: dir.display().to_string(), action: "read the journal".into(), source });
         }
-        JournalError::Damaged { name, offset } => (
-            name,
-            Some(offset),
-            "a frame does not check out, and it is not a torn end; nothing behind it can be trusted".to_owned(),
-            "restore the journal from a copy, or move the spool's folder away, keep it, and start with an empty one",
-        ),
+        JournalError::Damaged { name, offset, what } => {
+            (name, Some(offset), format!("{what}; nothing behind it can be trusted"), RESTORE)
+        }
+        JournalError::NotAJournal { name } => {
+            (name, Some(0), "it does not begin as a journal does".to_owned(), RESTORE)
+        }
         JournalError::Version { name, version } => {
             (name, Some(8), format!("it has format {version}"), "use the version of ingest that wrote it")
         }
@@ -88,6 +97,7 @@ struct Check {
     disk: RealDisk,
     view: View,
     report: Report,
+    leftovers: Leftovers,
 }
 
 impl Check {
@@ -100,10 +110,15 @@ impl Check {
     }
 
     fn torn_end(&mut self) {
-        if self.view.torn_bytes == 0 {
+        let (name, torn) = (self.view.journal.clone(), self.view.torn_bytes);
+        if let Some(doubt) = self.view.doubt.clone().filter(|_| !self.view.running) {
+            let name = if self.view.has_watermark { name.as_str() } else { watermark::NAME };
+            self.problem(name, None, doubt, "the next start keeps what the journal does not speak for in quarantine/");
             return;
         }
-        let (name, torn) = (self.view.journal.clone(), self.view.torn_bytes);
+        if torn == 0 {
+            return;
+        }
         let remedy = if self.view.running {
             "the agent is writing a group"
         } else {
@@ -143,7 +158,8 @@ impl Check {
             return Ok(());
         }
         let length = self.disk.open_reader(&name).and_then(|reader| reader.length()).unwrap_or(file.end);
-        if file.stage == Stage::Open && length > file.end && !self.view.running {
+        let kept = self.leftovers.ends.iter().any(|end| end.name == name);
+        if file.stage == Stage::Open && length > file.end && !self.view.running && !kept {
             let what = format!("{} bytes behind the accepted end", length - file.end);
             self.note(
                 &name,
@@ -164,7 +180,8 @@ impl Check {
 
     fn bad_bytes(&mut self, file: &FileState, name: &str, bad: Point, good: Point) {
         let what = format!("bytes {} to {} are not those that were accepted", good.end, bad.end);
-        let in_last_group = bad.frame > 0 && bad.frame + 1 == self.view.frames;
+        let is_sure = bad.frame < self.view.sure_frames;
+        let in_last_group = bad.frame > 0 && bad.frame + 1 == self.view.frames && !is_sure;
         if self.view.synced && in_last_group && !self.view.running {
             let remedy = "nothing to do: the last group did not reach the disk, was never accepted, and is left out";
             self.note(name, Some(good.end), what, remedy);
@@ -207,6 +224,19 @@ impl Check {
     }
 
     fn runs(&mut self) {
+        for hole in self.view.state.holes.clone() {
+            let at = crate::close::instant;
+            let mut what =
+                format!("ids that arrived from {} to {} are lost to dedupe", at(hole.from_ms), at(hole.to_ms));
+            if let Some((first, last)) = hole.span {
+                what.push_str(&format!(" (of those from {first} to {last})"));
+            }
+            let remedy = format!(
+                "tweets of them that come again before {} are stored again; manifests say so",
+                at(hole.until_ms)
+            );
+            self.note("ids/", None, what, &remedy);
+        }
         for run in self.view.state.runs.clone() {
             self.report.runs += 1;
             let Err(error) = ids::check(&self.disk, &run) else { continue };
@@ -215,22 +245,50 @@ impl Check {
                 continue;
             }
             let remedy =
-                "restore it from a copy; without it the agent does not start, because it could store tweets twice";
+                "the next start uses what checks out; tweets of ids that are lost are stored again if they come again";
             self.problem(&run.name(), None, error.to_string(), remedy);
         }
     }
 
-    /// Files that the journal does not speak of. Those of a crash are removed by the next start.
+    /// What the journal does not speak for, as the next start would take it.
+    fn leftovers(&mut self) -> io::Result<()> {
+        let Leftovers { unknown, ends, unknown_runs, spent, foreign, .. } = std::mem::take(&mut self.leftovers);
+        for piece in unknown.iter().chain(&ends) {
+            let what = format!("{} lines, {} bytes that the journal does not speak for", piece.lines, piece.bytes);
+            let remedy = "the next start moves them to quarantine/; ingest spool requeue takes them from there";
+            self.problem(&piece.name, (piece.from > 0).then_some(piece.from), what, remedy);
+        }
+        for name in &foreign {
+            let what = "the spool never makes a file of this name".to_owned();
+            self.problem(name, None, what, "move it away; the agent leaves it alone");
+        }
+        for name in spent {
+            let what = "the journal does not speak of it: a crash left it, and nothing accepted is in it".to_owned();
+            self.note(&name, None, what, "nothing to do: the next start removes it");
+        }
+        for name in unknown_runs {
+            let what = "the journal does not speak of it".to_owned();
+            self.note(&name, None, what, "nothing to do: the next start moves it to quarantine/");
+        }
+        self.leftovers.ends = ends;
+        for kept in leftovers::kept(&self.disk)? {
+            let what = format!("{} lines, {} bytes that the journal did not speak for", kept.lines, kept.bytes);
+            self.problem(&kept.name, None, what, "ingest spool requeue takes its lines; those stored already stay out");
+        }
+        Ok(())
+    }
+
+    /// Names in the spool's own folder and in `quarantine/` that mean nothing to it.
     fn strays(&mut self) -> io::Result<()> {
         let state = &self.view.state;
-        let mut known: BTreeSet<String> = state.runs.iter().map(ids::RunInfo::name).collect();
-        known.extend(["lock".to_owned(), self.view.journal.clone()]);
+        let mut known: BTreeSet<String> =
+            ["lock", watermark::NAME, reserve::NAME, "data", "ids", "quarantine"].map(str::to_owned).into();
+        known.insert(self.view.journal.clone());
         for file in state.files.values() {
-            let names = [lines_name(file.head.id), object_name(&file.head)];
-            known.extend(names.iter().map(|name| aside(name)));
-            known.extend(names);
+            known.extend([lines_name(file.head.id), object_name(&file.head)].map(|name| aside(&name)));
         }
-        for folder in ["", "data", "ids", "quarantine"] {
+        known.extend(leftovers::kept(&self.disk)?.into_iter().map(|kept| kept.name));
+        for folder in ["", "quarantine"] {
             let mut names = match self.disk.list(folder) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 listed => listed?,
@@ -238,7 +296,7 @@ impl Check {
             names.sort();
             for name in names {
                 let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                if !known.contains(&name) && !["data", "ids", "quarantine"].contains(&name.as_str()) {
+                if !known.contains(&name) {
                     self.stray(folder, &name);
                 }
             }
@@ -247,24 +305,16 @@ impl Check {
     }
 
     fn stray(&mut self, folder: &str, name: &str) {
-        let digits = |name: &str, count: usize| name.len() == count && name.bytes().all(|byte| byte.is_ascii_digit());
-        let (stem, ending) = name.rsplit('/').next().and_then(|name| name.rsplit_once('.')).unwrap_or((name, ""));
+        let file_name = name.rsplit('/').next().unwrap_or(name);
         let ours = match folder {
             "" => name == "journal.new" || journal::generation_of(name).is_some(),
-            "ids" => ending == "ids" && digits(stem, 10),
-            _ => ["lines", "object"].contains(&ending) && digits(stem, 12),
+            _ => leftovers::was_kept(file_name) || leftovers::data_file(file_name).is_some(),
         };
         if !ours {
             let what = "the spool never makes a file of this name".to_owned();
-            self.problem(
-                name,
-                None,
-                what,
-                "move it away: the next start removes what it does not know in data/ and ids/",
-            );
+            self.problem(name, None, what, "move it away; the agent leaves it alone");
         } else if folder == "quarantine" {
-            let what =
-                "the journal does not speak of it: its lines were requeued, as far as they checked out".to_owned();
+            let what = "the journal does not speak of it: its lines were requeued, as far as they could be".to_owned();
             self.note(name, None, what, "look at it if lines were lost, then delete it");
         } else if !self.view.running {
             let what = "the journal does not speak of it: a crash left it".to_owned();
@@ -273,8 +323,7 @@ impl Check {
     }
 }
 
-const DAMAGED: &str =
-    "restore it from a copy, or let the next start put it aside; ingest spool requeue --salvage takes what checks out";
+const DAMAGED: &str = "let the next start put it aside; ingest spool requeue --salvage takes what checks out, the rest stays in quarantine/";
 
 #[cfg(test)]
 mod tests;

@@ -12,9 +12,11 @@ use std::collections::BinaryHeap;
 use std::io;
 
 use hashbrown::HashSet;
+use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::id_run::{self, BLOCK_IDS, Run};
+use super::reserve;
 
 pub use super::id_run::RunInfo;
 
@@ -27,27 +29,89 @@ const SMALL_RUN_BLOCKS: usize = 128;
 const MIDDLING_RUN_BLOCKS: usize = (4 << 20) / BLOCK_IDS;
 const MIDDLING_RUNS: usize = 4;
 
+impl LostIds {
+    /// What is lost to dedupe by it.
+    pub(super) fn hole(&self, window_ms: i64) -> DedupeHole {
+        DedupeHole {
+            from_ms: self.last_ms.saturating_sub(window_ms).max(0),
+            to_ms: self.last_ms,
+            until_ms: self.last_ms.saturating_add(window_ms),
+            span: self.span,
+        }
+    }
+}
+
 /// All ids stored within the window.
 #[derive(Default)]
 pub struct IdIndex {
     hot: HashSet<u64>,
     runs: Vec<Run>,
+    lost: Vec<LostIds>,
+    /// The number of the next run, above those of all that were named, damaged ones too.
+    next_number: u64,
+}
+
+/// Ids that were stored and are not known any more, because an id file was damaged: a tweet of them that comes again
+/// within the dedupe window is stored again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DedupeHole {
+    /// Since when its ids arrived at the earliest, milliseconds since the epoch.
+    pub from_ms: i64,
+    /// When they arrived at the latest.
+    pub to_ms: i64,
+    /// Until when they would have been known.
+    pub until_ms: i64,
+    /// The first and the last id that can be among them; `None` where any can.
+    pub span: Option<(u64, u64)>,
+}
+
+/// Ids that were stored and are not known any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostIds {
+    /// The file they were in.
+    pub file: String,
+    /// When the last id of that file arrived, milliseconds since the epoch.
+    pub last_ms: i64,
+    /// The first and the last id that can be among them; `None` where any can.
+    pub span: Option<(u64, u64)>,
 }
 
 impl IdIndex {
-    /// Opens the runs that a snapshot names.
+    /// Opens the runs that a snapshot names. What is damaged is left out, as little of it as can be:
+    /// [`IdIndex::take_lost`] tells.
     ///
     /// # Errors
-    /// When one is missing or damaged, naming it.
+    /// When the disk failed in another way than by damage.
     pub fn open(disk: &dyn Disk, runs: &[RunInfo]) -> io::Result<IdIndex> {
-        let runs = runs.iter().map(|info| Run::open(disk, info.clone())).collect::<io::Result<_>>()?;
-        Ok(IdIndex { hot: HashSet::new(), runs })
+        let mut index = IdIndex::default();
+        for info in runs {
+            index.next_number = index.next_number.max(info.number + 1);
+            match Run::open_damaged(disk, info.clone()) {
+                Ok(run) => index.runs.push(run),
+                Err(error) if id_run::is_damage(&error) => {
+                    index.lost.push(LostIds { file: info.name(), last_ms: info.last_ms, span: None });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(index)
+    }
+
+    /// Ids that were found lost since this was asked before: of files that are gone or cut, and of blocks that more than
+    /// one flipped bit has changed.
+    pub fn take_lost(&mut self) -> Vec<LostIds> {
+        let mut lost = std::mem::take(&mut self.lost);
+        for run in &self.runs {
+            let of = |span| LostIds { file: run.info.name(), last_ms: run.info.last_ms, span: Some(span) };
+            lost.extend(run.take_lost().into_iter().map(of));
+        }
+        lost
     }
 
     /// Whether the id is stored.
     ///
     /// # Errors
-    /// When a run cannot be read or is damaged: then nobody can say, and the agent must stop rather than guess.
+    /// When a run cannot be read for another reason than damage.
     pub fn contains(&self, id: u64) -> io::Result<bool> {
         if self.hot.contains(&id) {
             return Ok(true);
@@ -92,23 +156,38 @@ impl IdIndex {
     /// # Errors
     /// When the disk failed.
     pub fn write_run(&self, disk: &dyn Disk, last_ms: i64, keep_from_ms: i64) -> io::Result<Vec<RunInfo>> {
+        match self.write_next(disk, last_ms, keep_from_ms, false) {
+            Err(error) if reserve::is_full(&error) => self.write_next(disk, last_ms, keep_from_ms, true),
+            written => written,
+        }
+    }
+
+    fn write_next(&self, disk: &dyn Disk, last_ms: i64, keep_from_ms: i64, is_full: bool) -> io::Result<Vec<RunInfo>> {
         let within: Vec<&Run> = self.runs.iter().filter(|run| run.info.last_ms >= keep_from_ms).collect();
         let middling = within.iter().filter(|run| run.blocks() <= MIDDLING_RUN_BLOCKS).count();
         let limit = if middling + 1 >= MIDDLING_RUNS { MIDDLING_RUN_BLOCKS } else { SMALL_RUN_BLOCKS };
-        let (again, kept): (Vec<&Run>, Vec<&Run>) = within.into_iter().partition(|run| run.blocks() <= limit);
+        // On a full disk only the new ids are written; nothing is merged, which would take room for a copy.
+        let is_due = |run: &&Run| !is_full && (run.blocks() <= limit || run.is_flawed());
+        let (again, kept): (Vec<&Run>, Vec<&Run>) = within.into_iter().partition(is_due);
         let mut infos: Vec<RunInfo> = kept.iter().map(|run| run.info.clone()).collect();
-        if self.hot.is_empty() && again.len() <= 1 {
+        if self.hot.is_empty() && again.len() <= 1 && again.iter().all(|run| !run.is_flawed()) {
             infos.extend(again.iter().map(|run| run.info.clone()));
             return Ok(infos);
         }
         let mut hot: Vec<u64> = self.hot.iter().copied().collect();
         hot.sort_unstable();
-        let number = self.runs.iter().map(|run| run.info.number + 1).max().unwrap_or(0);
+        let last = self.runs.iter().map(|run| run.info.number + 1).max().unwrap_or(0);
+        let number = last.max(self.next_number);
         let last_ms = again.iter().map(|run| run.info.last_ms).fold(last_ms, i64::max);
         let info = RunInfo { number, last_ms };
         let mut sorted: Vec<Box<dyn Iterator<Item = io::Result<u64>> + '_>> = vec![Box::new(hot.into_iter().map(Ok))];
         sorted.extend(again.iter().map(|run| Box::new(run.ids()) as Box<dyn Iterator<Item = io::Result<u64>>>));
-        id_run::write(disk, &info, Merged::of(sorted)?)?;
+        let written = id_run::write(disk, &info, Merged::of(sorted)?);
+        if written.is_err() {
+            // Its part would take room that something else needs.
+            let _ = disk.remove(&info.name());
+        }
+        written?;
         infos.push(info);
         Ok(infos)
     }
@@ -178,8 +257,7 @@ impl<I: Iterator<Item = io::Result<u64>>> Iterator for Merged<I> {
 /// # Errors
 /// When it is missing or damaged, saying what is wrong.
 pub(super) fn check(disk: &dyn Disk, info: &RunInfo) -> io::Result<()> {
-    let run = Run::open(disk, info.clone())?;
-    run.ids().try_for_each(|id| id.map(drop))
+    Run::open(disk, info.clone())?.check()
 }
 
 #[cfg(test)]
@@ -236,22 +314,77 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path().join("ids")).expect("a folder").count(), 1);
     }
 
-    #[test]
-    fn a_flipped_bit_anywhere_in_a_run_is_noticed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let disk = disk(&folder);
+    /// A run of 700 ids in two blocks.
+    fn one_run(folder: &tempfile::TempDir) -> (RealDisk, IdIndex, Vec<RunInfo>) {
+        let disk = disk(folder);
         let mut ids = IdIndex::default();
         (0..700).for_each(|id| ids.insert(id * 3));
         let runs = ids.write_run(&disk, 1_000, 0).expect("written");
+        ids.settle(&disk, &runs).expect("settled");
+        (disk, ids, runs)
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_in_a_run_is_told_by_the_check_and_mended_by_the_next_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (disk, _, runs) = one_run(&folder);
         let path = folder.path().join(runs[0].name());
         let good = std::fs::read(&path).expect("readable");
-        for at in (0..good.len()).step_by(97).chain(good.len() - TRAILER_BYTES..good.len()) {
+        for at in (0..good.len()).step_by(397).chain(good.len() - TRAILER_BYTES - 24..good.len()) {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             std::fs::write(&path, &bad).expect("writable");
-            let read =
-                IdIndex::open(&disk, &runs).and_then(|ids| (0..2_100).try_for_each(|id| ids.contains(id).map(drop)));
-            assert!(read.is_err(), "byte {at} was changed and nobody noticed");
+            assert!(check(&disk, &runs[0]).is_err(), "byte {at} was changed and nobody noticed");
+            let mut ids = IdIndex::open(&disk, &runs).expect("a flipped bit is no reason to stop");
+            for id in 0..2_100 {
+                assert_eq!(ids.contains(id).expect("readable"), id % 3 == 0, "byte {at}, id {id}");
+            }
+            assert_eq!(ids.take_lost(), [], "byte {at}");
+            // The next checkpoint leaves a file that is whole again.
+            let next = ids.write_run(&disk, 1_000, 0).expect("written");
+            ids.settle(&disk, &next).expect("settled");
+            assert!(next != runs && check(&disk, &next[0]).is_ok(), "byte {at}");
+            std::fs::remove_file(folder.path().join(next[0].name())).expect("there");
+        }
+    }
+
+    #[test]
+    fn a_block_that_cannot_be_mended_is_a_hole_of_its_own_ids_and_of_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (disk, mut running, runs) = one_run(&folder);
+        let path = folder.path().join(runs[0].name());
+        let mut bad = std::fs::read(&path).expect("readable");
+        bad[100..140].fill(0xaa);
+        std::fs::write(&path, &bad).expect("writable");
+        let mut started = IdIndex::open(&disk, &runs).expect("readable");
+        for ids in [&mut running, &mut started] {
+            for id in 0..2_100 {
+                let known = id % 3 == 0 && id >= 512 * 3;
+                assert_eq!(ids.contains(id).expect("damage is no reason to stop"), known, "id {id}");
+            }
+            let hole = LostIds { file: runs[0].name(), last_ms: 1_000, span: Some((0, 512 * 3 - 1)) };
+            assert_eq!(ids.take_lost(), [hole]);
+            assert_eq!(ids.take_lost(), [], "a hole is said once");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_gone_or_cut_is_left_out_and_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (disk, _, runs) = one_run(&folder);
+        let path = folder.path().join(runs[0].name());
+        let good = std::fs::read(&path).expect("readable");
+        for cut in [None, Some(0), Some(31), Some(5_000), Some(good.len() - 1)] {
+            match cut {
+                None => std::fs::remove_file(&path).expect("there"),
+                Some(cut) => std::fs::write(&path, &good[..cut]).expect("writable"),
+            }
+            let mut ids = IdIndex::open(&disk, &runs).expect("a lost file is no reason to stop");
+            assert!(!ids.contains(3).expect("readable"));
+            assert_eq!(ids.take_lost(), [LostIds { file: runs[0].name(), last_ms: 1_000, span: None }], "{cut:?}");
+            ids.insert(5);
+            let next = ids.write_run(&disk, 2_000, 0).expect("written");
+            assert!(next[0].number > runs[0].number, "what is left of the old file is not written over");
         }
     }
 

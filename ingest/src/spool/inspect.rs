@@ -10,8 +10,10 @@ use super::disk::{Disk, RealDisk};
 use super::entry::FileId;
 use super::folder::{aside, is_locked, lines_name};
 use super::journal::{self, JournalError, Scanned};
+use super::leftovers::{self, Piece};
 use super::recovery::{self, Point};
 use super::state::{FileState, Stage, State};
+use super::watermark::{self, Watermark};
 
 /// A look is begun again so often when the agent changed to a new journal meanwhile.
 const TRIES: u32 = 5;
@@ -32,6 +34,12 @@ pub struct View {
     pub torn_bytes: u64,
     /// What the frames mean.
     pub state: State,
+    /// Frames that the watermark calls accepted.
+    pub(super) sure_frames: usize,
+    /// Why the journal does not say all that was accepted.
+    pub(super) doubt: Option<String>,
+    pub(super) group_limit: u64,
+    pub(super) has_watermark: bool,
     pub(super) points: BTreeMap<FileId, Vec<Point>>,
 }
 
@@ -50,15 +58,13 @@ impl View {
         let mut tries = TRIES;
         loop {
             let running = is_locked(dir).map_err(fail)?;
+            // Before the journal, which an agent may carry on meanwhile.
+            let watermark = watermark::read(&disk).map_err(fail)?;
             let names = disk.list("").map_err(fail)?;
             let newest = names.iter().filter_map(|name| journal::generation_of(name)).max();
             let Some(generation) = newest else { return Err(SpoolError::Missing { dir: shown }) };
             match journal::scan(&disk, generation) {
-                Ok(scanned) if scanned.frames.is_empty() => {
-                    let source = JournalError::Damaged { name: journal::name(generation), offset: 0 };
-                    return Err(SpoolError::Journal { dir: shown, source });
-                }
-                Ok(scanned) => return Ok(View::of(dir, running, generation, &scanned)),
+                Ok(scanned) => return Ok(View::of(dir, running, generation, watermark, &scanned)),
                 // The agent summed its journal up and removed this one.
                 Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && tries > 1 => {
                     tries -= 1;
@@ -68,8 +74,13 @@ impl View {
         }
     }
 
-    fn of(dir: &Path, running: bool, generation: u64, scanned: &Scanned) -> View {
+    fn of(dir: &Path, running: bool, generation: u64, watermark: Option<Watermark>, scanned: &Scanned) -> View {
+        let (doubt, group_limit) = recovery::doubt(watermark, generation, scanned);
         View {
+            has_watermark: watermark.is_some(),
+            sure_frames: recovery::sure_frames(watermark, generation, scanned),
+            doubt,
+            group_limit,
             dir: dir.to_owned(),
             running,
             journal: journal::name(generation),
@@ -79,6 +90,14 @@ impl View {
             state: recovery::fold(&scanned.frames),
             points: recovery::points(&scanned.frames),
         }
+    }
+
+    /// What lies in the quarantine folder and the journal does not speak for.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn unknown(&self) -> io::Result<Vec<Piece>> {
+        leftovers::kept(&RealDisk::new(&self.dir))
     }
 
     /// Opens a file's lines, wherever they lie; `None` when the spool does not hold them (any more). What is read may go

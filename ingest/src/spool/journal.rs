@@ -58,17 +58,28 @@ pub enum JournalError {
         /// Its version.
         version: u32,
     },
-    /// A frame in the middle does not check out, while later ones do: the file was damaged after it was written.
-    #[error(
-        "{name} is damaged at byte {offset}, and good frames follow: it is not a torn end, and nothing was changed; restore the file, or move the spool's folder away and keep it"
-    )]
+    /// It does not begin as a journal does.
+    #[error("{name} is not a journal: it does not begin as one, and nothing was changed; {RESTORE}")]
+    NotAJournal {
+        /// The file.
+        name: String,
+    },
+    /// Its bytes are not those that were written, and that is not the torn end of the last group.
+    #[error("{name} is damaged at byte {offset}: {what}; nothing was changed; {RESTORE}")]
     Damaged {
         /// The file.
         name: String,
-        /// First byte of the bad frame.
+        /// First byte of what does not check out.
         offset: u64,
+        /// What is wrong there.
+        what: &'static str,
     },
 }
+
+/// What to do about a journal that cannot be read.
+pub(super) const RESTORE: &str = "put back a whole copy of this file (what that copy does not speak for is kept in \
+     quarantine/), or move the spool's folder away, keep it, start with an empty one and requeue the old data/*.lines \
+     there, as docs/operations.md says under \"A damaged journal\"";
 
 /// What reading a journal file gave.
 #[derive(Debug)]
@@ -77,6 +88,8 @@ pub struct Scanned {
     pub synced: bool,
     /// What the good frames say, from the first.
     pub frames: Vec<Vec<Entry>>,
+    /// Where each of them ends in the file.
+    pub ends: Vec<u64>,
     /// Bytes after the last good frame: a torn end.
     pub torn_bytes: u64,
 }
@@ -166,21 +179,29 @@ pub fn scan(disk: &dyn Disk, generation: u64) -> Result<Scanned, JournalError> {
     let io = |source| JournalError::Io { name: name.clone(), source };
     let mut bytes = Vec::new();
     disk.read(&name).map_err(io)?.read_to_end(&mut bytes).map_err(io)?;
+    if !bytes.starts_with(MAGIC) {
+        return Err(JournalError::NotAJournal { name });
+    }
     // A generation is renamed into its place when it is whole and synced, so a bad header is never a torn one.
-    let head = bytes.get(..HEADER_BYTES).filter(|head| head.starts_with(MAGIC) && header_crc(head) == u32_at(head, 24));
-    let Some(head) = head else { return Err(JournalError::Damaged { name, offset: 0 }) };
+    let damaged = |offset: usize, what| JournalError::Damaged { name: name.clone(), offset: offset as u64, what };
+    let head = bytes.get(..HEADER_BYTES).filter(|head| header_crc(head) == u32_at(head, 24));
+    let Some(head) = head else { return Err(damaged(0, "its header does not check out")) };
     let (version, synced) = (u32_at(head, 8), u32_at(head, 12) == 1);
     if version != VERSION {
         return Err(JournalError::Version { name, version });
     }
     if *head != header(version, synced, generation) {
-        return Err(JournalError::Damaged { name, offset: 0 });
+        return Err(damaged(0, "its header is that of another journal"));
     }
-    let mut frames = Vec::new();
+    let (mut frames, mut ends) = (Vec::new(), Vec::new());
     let mut offset = HEADER_BYTES;
     while let Some((end, entries)) = frame_at(&bytes, offset, generation, frames.len() as u64) {
         frames.push(entries);
+        ends.push(end as u64);
         offset = end;
+    }
+    if frames.is_empty() {
+        return Err(damaged(offset, "its first frame does not check out"));
     }
     // A torn end is the last group's. A good frame behind a bad one means damage, and cutting would lose what was accepted.
     let later = (offset + 1..bytes.len()).any(|at| {
@@ -190,9 +211,9 @@ pub fn scan(disk: &dyn Disk, generation: u64) -> Result<Scanned, JournalError> {
         plausible && frame_at(&bytes, at, generation, sequence).is_some()
     });
     if synced && later {
-        return Err(JournalError::Damaged { name, offset: offset as u64 });
+        return Err(damaged(offset, "a frame does not check out, and good ones follow"));
     }
-    Ok(Scanned { frames, synced, torn_bytes: (bytes.len() - offset) as u64 })
+    Ok(Scanned { frames, ends, synced, torn_bytes: (bytes.len() - offset) as u64 })
 }
 
 fn frame_at(bytes: &[u8], offset: usize, generation: u64, sequence: u64) -> Option<(usize, Vec<Entry>)> {
@@ -259,12 +280,19 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_cut_anywhere_gives_its_whole_frames() {
+    fn a_journal_cut_behind_its_first_frame_gives_its_whole_frames() {
         let (folder, disk, frames) = written(true);
         let path = folder.path().join(name(7));
         let good = std::fs::read(&path).expect("readable");
-        for cut in HEADER_BYTES..good.len() {
+        let first = usize::try_from(scan(&disk, 7).expect("readable").ends[0]).expect("small");
+        for cut in 0..good.len() {
             std::fs::write(&path, &good[..cut]).expect("writable");
+            if cut < first {
+                // It was renamed into its place with its first frame whole.
+                let error = scan(&disk, 7).expect_err("no crash leaves this");
+                assert_eq!(matches!(error, JournalError::NotAJournal { .. }), cut < MAGIC.len(), "{cut}: {error}");
+                continue;
+            }
             let scanned = scan(&disk, 7).expect("a torn end is no damage");
             assert_eq!(scanned.frames, frames[..scanned.frames.len()]);
             assert!(scanned.frames.len() < frames.len());
@@ -301,6 +329,20 @@ mod tests {
         std::fs::write(&path, &bytes).expect("writable");
         let scanned = scan(&disk, 7).expect("no damage");
         assert!(scanned.frames.len() < frames.len());
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_not_called_a_damaged_journal() {
+        let (folder, disk, _) = written(true);
+        let path = folder.path().join(name(7));
+        let mut bytes = std::fs::read(&path).expect("readable");
+        std::fs::write(&path, "{\"id\":1}\n".repeat(50)).expect("writable");
+        let error = scan(&disk, 7).expect_err("no journal");
+        assert!(matches!(error, JournalError::NotAJournal { .. }), "{error}");
+        assert!(!error.to_string().contains("is damaged"), "{error}");
+        bytes[9] ^= 1;
+        std::fs::write(&path, &bytes).expect("writable");
+        assert!(matches!(scan(&disk, 7), Err(JournalError::Damaged { offset: 0, .. })), "a header that changed");
     }
 
     #[test]

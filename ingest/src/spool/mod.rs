@@ -8,7 +8,11 @@
 //!   data/<file>.object      the compressed object, made once at the seal
 //!   ids/<run>.ids           ids of stored tweets (format: id_run.rs, use: ids.rs)
 //!   quarantine/<file>.*     damaged files, and files whose key another object holds
+//!   quarantine/unknown.*    what the journal does not speak for (which that is: leftovers.rs)
+//!   watermark               how far the journal was accepted (watermark.rs)
+//!   reserve                 room for the journal on a full disk (reserve.rs)
 //! ```
+//! Folders have mode 0700, files 0600.
 //!
 //! **A group commit** writes the new bytes of all touched files, then one journal frame that says for each of them its
 //! length, lines and CRC32C from its first byte on, and syncs files and journal side by side. The records of the group
@@ -24,6 +28,7 @@
 //! **Recovery** applies the frames of the newest generation. A torn last frame was never accepted and is left out. A
 //! whole last frame whose data did not reach the disk was not accepted either, and is left out as a whole. Any other
 //! byte that does not check out is damage: the file it concerns is quarantined, loudly; `requeue.rs` mends what can be.
+//! What the journal does not speak for is quarantined too, unless a crash can have left it and it holds nothing accepted.
 //! What was read back may be in memory only, so it is written again and synced before a checkpoint speaks for it; and
 //! what cannot be taken back (files removed or put aside) comes after that checkpoint.
 //!
@@ -40,18 +45,21 @@ mod id_run;
 pub mod ids;
 pub mod inspect;
 pub mod journal;
+pub mod leftovers;
 mod recovery;
 pub mod requeue;
+pub(crate) mod reserve;
 pub mod reset_time;
 pub mod roll;
 pub mod route;
 pub mod seal;
 pub mod state;
+mod watermark;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cauce_lake::Hour;
@@ -65,6 +73,7 @@ use ids::IdIndex;
 use journal::Journal;
 use roll::Filling;
 use state::State;
+use watermark::Watermark;
 
 pub use error::SpoolError;
 pub use recovery::Recovery;
@@ -96,6 +105,7 @@ pub struct Spool {
     disk: Arc<dyn Disk>,
     durable: bool,
     dedupe_window_ms: i64,
+    group_limit: u64,
     journal: Journal,
     state: State,
     ids: IdIndex,
@@ -119,6 +129,24 @@ pub struct Options {
     pub durable: bool,
     /// How long an id is remembered, in milliseconds; 0 turns dedupe off.
     pub dedupe_window_ms: i64,
+    /// Most bytes that one group adds to the data files: after a crash, more than that behind the journal's last word is
+    /// no torn group. See [`group_limit`].
+    pub group_limit: u64,
+}
+
+/// A group is committed when it has grown to this, however short the interval: larger ones fall out of the cache.
+pub const GROUP_BYTES: usize = 8 << 20;
+/// Bytes that a source frames at once, before the line that it may end in.
+const BATCH_BYTES: usize = 1 << 20;
+/// What keeping a line as a reject may add to it besides base64: its reason, its source, its time.
+const REJECT_BYTES: usize = 1 << 10;
+
+/// Most bytes that one group can add to the data files. A group takes whole batches, the last one of which begins below
+/// [`GROUP_BYTES`]; in that there are at most a portion of what was read, one line of `max_line_bytes` that was begun before,
+/// or as many rejects as a batch has records, each with its own words around it.
+pub fn group_limit(max_line_bytes: usize, batch_records: usize) -> u64 {
+    let batch = (BATCH_BYTES + max_line_bytes) / 3 * 4 + batch_records * REJECT_BYTES;
+    (GROUP_BYTES + batch) as u64
 }
 
 impl Spool {
@@ -128,11 +156,7 @@ impl Spool {
     /// When another agent has it, the disk says no, or the journal is damaged.
     pub fn open(options: &Options) -> Result<(Spool, Recovery), SpoolError> {
         let dir = options.dir.display().to_string();
-        let fail = |action: &str| {
-            let (dir, action) = (dir.clone(), action.to_owned());
-            move |source| SpoolError::Disk { dir, action, source }
-        };
-        make_folders(&options.dir).map_err(fail("make its folders"))?;
+        make_folders(&options.dir)?;
         let lock = take_lock(&options.dir, &dir)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(&options.dir));
         let (spool, recovery) = Spool::on_disk(options, disk, Some(lock))?;
@@ -141,21 +165,31 @@ impl Spool {
 
     fn on_disk(options: &Options, disk: Arc<dyn Disk>, lock: Option<File>) -> Result<(Spool, Recovery), SpoolError> {
         let dir = options.dir.display().to_string();
-        let recovered = recovery::recover(&*disk, &dir)?;
+        let mut recovered = recovery::recover(&*disk, &dir)?;
         failpoint::hit("recovery.checked");
         let fail = |source| SpoolError::Disk { dir: dir.clone(), action: "recover".into(), source };
         let mut ids = IdIndex::open(&*disk, &recovered.state.runs).map_err(fail)?;
         recovered.ids.iter().for_each(|id| ids.insert(*id));
+        if !recovered.report.found {
+            let first = Watermark { group_limit: options.group_limit, ..Watermark::default() };
+            watermark::begin(&*disk, first).map_err(fail)?;
+        }
+        for hole in ids.take_lost().iter().map(|lost| lost.hole(options.dedupe_window_ms)) {
+            recovered.report.holes.push(hole.clone());
+            recovered.state.apply(&Entry::IdsLost(hole));
+        }
+        recovered.state.fit_holes(options.dedupe_window_ms);
         let journal =
             commit::checkpoint(&*disk, options, recovered.generation, &recovered.state, &mut ids).map_err(fail)?;
-        recovery::tidy(&*disk, &recovered.state, &ids).map_err(fail)?;
+        recovery::tidy(&*disk, &mut recovered, &ids).map_err(fail)?;
         let mut state = recovered.state;
         state.runs = Vec::new();
-        let spool = Spool {
+        let mut spool = Spool {
             dir: options.dir.clone(),
             disk,
             durable: options.durable,
             dedupe_window_ms: options.dedupe_window_ms,
+            group_limit: options.group_limit,
             journal,
             state,
             ids,
@@ -167,7 +201,26 @@ impl Spool {
             broken: false,
             _lock: lock,
         };
+        spool.note_lost_ids();
+        if recovered.report.found && !recovered.has_watermark {
+            watermark::begin(&*spool.disk, spool.watermark()).map_err(fail)?;
+        }
+        watermark::write(&*spool.disk, spool.watermark()).map_err(fail)?;
         Ok((spool, recovered.report))
+    }
+
+    /// Journals ids that were found lost, with the next commit.
+    fn note_lost_ids(&mut self) {
+        for lost in self.ids.take_lost() {
+            let hole = lost.hole(self.dedupe_window_ms);
+            tracing::error!(
+                file = lost.file,
+                first_id = hole.span.map(|(first, _)| first),
+                last_id = hole.span.map(|(_, last)| last),
+                "an id file of the spool is damaged: tweets of these ids that come again are stored again; the manifests of the hours until then say so"
+            );
+            self.stage(Entry::IdsLost(hole));
+        }
     }
 
     /// What the journal says, with what is staged.
@@ -178,6 +231,11 @@ impl Spool {
     /// Whether each commit is synced.
     pub fn is_durable(&self) -> bool {
         self.durable
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Where a file's lines are.
@@ -314,6 +372,7 @@ impl Spool {
     /// When the disk says no.
     pub fn discard(&mut self, head: &FileHead) -> Result<(), SpoolError> {
         let names = [lines_name(head.id), object_name(head)];
+        self.folder_changed = true;
         self.guarded("remove a data file", |spool| names.iter().try_for_each(|name| spool.disk.remove(name)))
     }
 
@@ -346,7 +405,11 @@ mod crash_model;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod mode_tests;
 #[cfg(test)]
 mod sim_disk;
 #[cfg(test)]

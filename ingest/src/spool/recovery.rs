@@ -10,9 +10,11 @@ use super::commit::settle_open_files;
 use super::disk::Disk;
 use super::entry::{Append, Entry, FileHead, FileId};
 use super::folder::{aside, lines_name, object_name};
-use super::ids::IdIndex;
-use super::journal::{self, JournalError};
+use super::ids::{DedupeHole, IdIndex};
+use super::journal::{self, Scanned};
+use super::leftovers::{self, Leftovers, Piece};
 use super::state::{FileState, Stage, State};
+use super::watermark::{self, Watermark};
 
 /// What recovery found, for a word at start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,14 @@ pub struct Recovery {
     pub damaged: Vec<(FileHead, String)>,
     /// With the memory channel: lines that were lost with the machine's power.
     pub lost_lines: u64,
+    /// Why the journal does not say all that was accepted, where it does not.
+    pub doubt: Option<String>,
+    /// What the journal does not speak for, and the file of the quarantine folder that keeps it now.
+    pub unknown: Vec<(Piece, String)>,
+    /// Files in the spool's folders whose names it never makes; they were left alone.
+    pub foreign: Vec<String>,
+    /// Id files that are damaged or gone, as far as ids are lost.
+    pub holes: Vec<DedupeHole>,
 }
 
 pub(super) struct Recovered {
@@ -34,6 +44,25 @@ pub(super) struct Recovered {
     pub(super) state: State,
     pub(super) ids: Vec<u64>,
     pub(super) report: Recovery,
+    pub(super) leftovers: Leftovers,
+    pub(super) has_watermark: bool,
+}
+
+/// Frames that are known to have been accepted: those that the watermark covers.
+pub(super) fn sure_frames(watermark: Option<Watermark>, generation: u64, scanned: &Scanned) -> usize {
+    let covered = watermark.filter(|mark| mark.generation == generation);
+    covered.map_or(0, |mark| scanned.ends.partition_point(|end| *end <= mark.journal_bytes))
+}
+
+/// Why a journal does not say all that was accepted, if so, and how many bytes one group may have added to files.
+pub(super) fn doubt(watermark: Option<Watermark>, generation: u64, scanned: &Scanned) -> (Option<String>, u64) {
+    let Some(watermark) = watermark else {
+        let text =
+            format!("the file {} is missing or damaged, so nothing says how far the journal went", watermark::NAME);
+        return (Some(text), 0);
+    };
+    let end = scanned.ends.last().copied().unwrap_or(0);
+    (watermark.behind(generation, end), watermark.group_limit)
 }
 
 /// A place up to which a file should check out.
@@ -55,18 +84,24 @@ pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolErro
             return Err(SpoolError::NoJournal { dir: dir.to_owned(), files });
         }
         let state = State { stopped: true, ..State::default() };
-        return Ok(Recovered { generation: 0, state, ids: Vec::new(), report: Recovery::default() });
+        return Ok(Recovered {
+            generation: 0,
+            state,
+            ids: Vec::new(),
+            report: Recovery::default(),
+            leftovers: Leftovers::default(),
+            has_watermark: false,
+        });
     };
+    let watermark = watermark::read(disk).map_err(fail)?;
     let mut scanned =
         journal::scan(disk, generation).map_err(|source| SpoolError::Journal { dir: dir.to_owned(), source })?;
-    if scanned.frames.is_empty() {
-        let source = JournalError::Damaged { name: journal::name(generation), offset: 0 };
-        return Err(SpoolError::Journal { dir: dir.to_owned(), source });
-    }
+    let (doubt, group_limit) = doubt(watermark, generation, &scanned);
+    let sure = sure_frames(watermark, generation, &scanned);
     let mut report = Recovery { found: true, cut_group: scanned.torn_bytes > 0, ..Recovery::default() };
     let mut bad = check_files(disk, &scanned.frames).map_err(fail)?;
     let last = scanned.frames.len() - 1;
-    if scanned.synced && last > 0 && bad.values().any(|(point, _)| point.frame == last) {
+    if scanned.synced && last > 0 && sure <= last && bad.values().any(|(point, _)| point.frame == last) {
         let before = check_files(disk, &scanned.frames[..last]).map_err(fail)?;
         // The journal of the last group reached the disk and its data did not: it was never accepted. Where its absence
         // is no better, because what it allowed is done, it was accepted, and its data is damaged.
@@ -97,12 +132,19 @@ pub(super) fn recover(disk: &dyn Disk, dir: &str) -> Result<Recovered, SpoolErro
         state.apply(&Entry::Damaged { id, reason: reason.clone(), end, lines, crc });
         report.damaged.push((head, reason));
     }
+    let leftovers = leftovers::find(disk, &state, doubt, group_limit, scanned.synced).map_err(fail)?;
+    report.unknown = leftovers.keep_ends(disk).map_err(fail)?;
+    leftovers.move_runs(disk).map_err(fail)?;
+    report.foreign.clone_from(&leftovers.foreign);
+    report.doubt.clone_from(&leftovers.doubt);
     // What a torn group left behind the accepted end must never get into an object. And what can be read back may still
     // be in memory only: the killed agent's last group was perhaps never synced, or its sync failed.
     let sure = if scanned.synced { scanned.frames.len() - 1 } else { 1 };
     settle_open_files(disk, &state, &fold(&scanned.frames[..sure])).map_err(fail)?;
     let ids = ids_of(&scanned.frames, &cuts);
-    Ok(Recovered { generation, state, ids, report })
+    // Numbers of generations rise even where an older journal was put back.
+    let generation = watermark.map_or(generation, |mark| mark.generation.max(generation));
+    Ok(Recovered { generation, state, ids, report, leftovers, has_watermark: watermark.is_some() })
 }
 
 pub(super) fn fold(frames: &[Vec<Entry>]) -> State {
@@ -245,9 +287,12 @@ pub(super) fn move_aside(disk: &dyn Disk, head: &FileHead) -> io::Result<()> {
 
 /// Does what the recovered state allows and cannot be taken back. Comes after the checkpoint: the killed agent's last
 /// frame may be readable and not durable, and what it says was then not yet done.
-pub(super) fn tidy(disk: &dyn Disk, state: &State, ids: &IdIndex) -> io::Result<()> {
-    finish_moves(disk, state)?;
-    remove_strays(disk, state, ids)
+pub(super) fn tidy(disk: &dyn Disk, recovered: &mut Recovered, ids: &IdIndex) -> io::Result<()> {
+    finish_moves(disk, &recovered.state)?;
+    let moved = recovered.leftovers.move_unknown(disk)?;
+    recovered.report.unknown.extend(moved);
+    recovered.leftovers.remove_spent(disk, |name| ids.names_run(name))?;
+    disk.remove("journal.new")
 }
 
 /// Moves aside what the state calls put aside and still lies in its old place.
@@ -260,26 +305,4 @@ fn finish_moves(disk: &dyn Disk, state: &State) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Removes files that no entry speaks of: they hold nothing that was accepted, or what is stored already.
-fn remove_strays(disk: &dyn Disk, state: &State, ids: &IdIndex) -> io::Result<()> {
-    let needed = |name: &str| {
-        state.files.values().any(|file| match file.stage {
-            Stage::Open => name == lines_name(file.head.id),
-            Stage::Sealed { .. } => name == lines_name(file.head.id) || name == object_name(&file.head),
-            Stage::Stored { .. } | Stage::Quarantined { .. } | Stage::Damaged { .. } => false,
-        })
-    };
-    for name in disk.list("data")?.iter().map(|name| format!("data/{name}")) {
-        if !needed(&name) {
-            disk.remove(&name)?;
-        }
-    }
-    for name in disk.list("ids")?.iter().map(|name| format!("ids/{name}")) {
-        if !ids.names_run(&name) {
-            disk.remove(&name)?;
-        }
-    }
-    disk.remove("journal.new")
 }

@@ -5,6 +5,8 @@
 //! that recovery removes; a crash after it leaves a second copy in `quarantine/` that no entry speaks of. There is no
 //! moment at which the journal speaks of lines that are in no file, or of a line in two.
 
+mod unknown;
+
 use std::io::{self, Read};
 
 use super::entry::{Append, Entry, FileHead, FileId};
@@ -12,6 +14,8 @@ use super::folder::{aside, lines_name, object_name};
 use super::recovery::{self, Point};
 use super::state::FileState;
 use super::{Spool, SpoolError, inspect, route};
+
+pub use unknown::Taken;
 
 /// What became of a quarantined file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,12 @@ pub enum RequeueError {
     Unknown {
         /// The number that was asked for.
         id: FileId,
+    },
+    /// There is no such file of unknown lines.
+    #[error("the quarantine folder has no unknown.{number}; ingest spool ls shows those it has")]
+    NoUnknown {
+        /// The number that was asked for.
+        number: u64,
     },
     /// The file is in order.
     #[error("file {id} is not quarantined: the next ingest run takes it from where it is")]

@@ -62,6 +62,11 @@ impl State {
         for run in &mut self.runs {
             run.last_ms = run.last_ms.min(at_ms);
         }
+        for hole in &mut self.holes {
+            hole.until_ms -= (hole.to_ms - at_ms).max(0);
+            hole.to_ms = hole.to_ms.min(at_ms);
+            hole.from_ms = hole.from_ms.min(at_ms);
+        }
     }
 }
 

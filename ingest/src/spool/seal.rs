@@ -8,6 +8,7 @@ use cauce_lake::manifest::Codec;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, DiskFile, RealDisk};
+use super::reserve;
 
 /// zstd's level: 3 is the library's default and costs hardly more than 1 on tweets.
 const ZSTD_LEVEL: i32 = 3;
@@ -36,7 +37,13 @@ pub struct Task {
 /// # Errors
 /// When the disk failed, or the lines are not those that were accepted.
 pub fn seal(task: &Task) -> io::Result<(u64, String)> {
-    seal_on(&RealDisk::new(&task.dir), task)
+    let disk = RealDisk::new(&task.dir);
+    let sealed = seal_on(&disk, task);
+    if sealed.as_ref().is_err_and(reserve::is_full) && task.codec != Codec::None {
+        // A part of an object takes room that others need.
+        disk.remove(&task.object)?;
+    }
+    sealed
 }
 
 /// As [`seal`], on any disk.

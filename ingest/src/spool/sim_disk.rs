@@ -308,6 +308,16 @@ impl Disk for SimDisk {
         world.sync(inode)
     }
 
+    fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut world = self.world();
+        world.step(true)?;
+        let inode = *world.names.get(name).ok_or_else(|| not_found(name))?;
+        let file = world.inodes.get_mut(&inode).expect("inodes are never removed");
+        file.cache[..bytes.len()].copy_from_slice(bytes);
+        file.touch(0, bytes.len());
+        Ok(())
+    }
+
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         self.world().step(false)?;
         Ok(Box::new(io::Cursor::new(self.bytes(name).ok_or_else(|| not_found(name))?)))

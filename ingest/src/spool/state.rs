@@ -10,7 +10,7 @@ use cauce_lake::manifest::{ManifestName, epoch_ms_in_name};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Append, Entry, FileHead, FileId};
-use super::ids::RunInfo;
+use super::ids::{DedupeHole, RunInfo};
 use crate::channel::Position;
 
 /// How far a file has come.
@@ -163,6 +163,8 @@ pub struct State {
     pub stopped: bool,
     /// Id files on the disk; set by a checkpoint only.
     pub runs: Vec<RunInfo>,
+    /// Ids that dedupe has lost, until they would have been forgotten anyhow.
+    pub holes: Vec<DedupeHole>,
 }
 
 impl State {
@@ -247,6 +249,12 @@ impl State {
                     self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });
                 }
             }
+            Entry::IdsLost(hole) => {
+                self.holes.retain(|known| known.until_ms > self.last_ms);
+                if !self.holes.contains(hole) {
+                    self.holes.push(hole.clone());
+                }
+            }
             Entry::GapClosed { to_ms } => {
                 if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.to_ms.is_none()) {
                     gap.to_ms = Some((*to_ms).max(gap.from_ms));
@@ -282,6 +290,15 @@ impl State {
     /// Bytes on the disk that are not yet confirmed in the store.
     pub fn spooled_bytes(&self) -> u64 {
         self.files.values().map(FileState::spooled_bytes).sum()
+    }
+
+    /// Forgets holes whose ids dedupe would not know any more in any case. The window may have become shorter.
+    pub(super) fn fit_holes(&mut self, window_ms: i64) {
+        for hole in &mut self.holes {
+            hole.until_ms = hole.until_ms.min(hole.to_ms.saturating_add(window_ms));
+        }
+        let last_ms = self.last_ms;
+        self.holes.retain(|hole| hole.until_ms > last_ms);
     }
 
     fn see(&mut self, at_ms: i64) {
@@ -341,11 +358,9 @@ impl State {
     }
 
     fn stored(&mut self, id: FileId) {
+        // What no manifest will speak for is dropped when its bytes are gone: a file is never forgotten before.
         let Some(file) = self.files.get_mut(&id) else { return };
-        if file.head.target.hour.is_none() {
-            // No manifest will ever speak for it.
-            self.files.remove(&id);
-        } else if let Stage::Sealed { bytes, sha256 } = &file.stage {
+        if let Stage::Sealed { bytes, sha256 } = &file.stage {
             file.stage = Stage::Stored { bytes: *bytes, sha256: sha256.clone() };
         }
     }

@@ -14,7 +14,12 @@ use super::state::Stage;
 use super::*;
 
 fn options(dir: &Path, durable: bool) -> Options {
-    Options { dir: dir.to_owned(), durable, dedupe_window_ms: 86_400_000 }
+    Options {
+        dir: dir.to_owned(),
+        durable,
+        dedupe_window_ms: 86_400_000,
+        group_limit: crate::spool::group_limit(1 << 20, 100),
+    }
 }
 
 fn open(dir: &Path) -> (Spool, Recovery) {
@@ -64,6 +69,13 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).expect("writable");
 }
 
+/// As after a power cut that came before the watermark reached the disk.
+fn lower_watermark(dir: &Path) {
+    let group_limit = group_limit(1 << 20, 100);
+    let lowered = watermark::Watermark { generation: 0, journal_bytes: 0, group_limit };
+    watermark::write(&RealDisk::new(dir), lowered).expect("written");
+}
+
 fn lines(spool: &Spool, id: FileId) -> Vec<String> {
     let text = fs::read_to_string(spool.lines_path(id)).expect("readable");
     text.lines().map(str::to_owned).collect()
@@ -100,6 +112,7 @@ fn a_torn_last_journal_frame_leaves_the_groups_before_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let ends = three_groups(folder.path());
     cut(&journal_path(folder.path()), ends[2].0 - 1);
+    lower_watermark(folder.path());
     let (spool, recovery) = open(folder.path());
     assert!(recovery.cut_group && recovery.damaged.is_empty());
     assert_eq!(lines(&spool, 0), ["line 0 of file 0", "line 1 of file 0"]);
@@ -111,11 +124,22 @@ fn a_last_group_whose_data_did_not_reach_the_disk_is_left_out_of_all_its_files()
     let folder = tempfile::tempdir().expect("a folder");
     let ends = three_groups(folder.path());
     cut(&folder.path().join(lines_name(1)), ends[2].1 - 1);
+    lower_watermark(folder.path());
     let (spool, recovery) = open(folder.path());
     assert!(recovery.cut_group && recovery.damaged.is_empty());
     for id in 0..2 {
         assert_eq!(lines(&spool, id), [format!("line 0 of file {id}"), format!("line 1 of file {id}")]);
     }
+}
+
+#[test]
+fn a_last_group_that_the_watermark_calls_accepted_is_damaged_and_not_torn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    three_groups(folder.path());
+    flip(&folder.path().join(lines_name(1)), 40);
+    let (spool, recovery) = open(folder.path());
+    assert_eq!((recovery.cut_group, recovery.damaged.len()), (false, 1));
+    assert_eq!(lines(&spool, 0).len(), 3, "the other file keeps its last line");
 }
 
 #[test]

@@ -9,10 +9,10 @@ use super::{ALIVE_MS, After, Inner, Phase, Work, Writer};
 use crate::clock;
 use crate::close;
 use crate::failpoint;
-use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileHead, FileId, Role};
 use crate::spool::roll;
 use crate::spool::state::Stage;
+use crate::spool::{SpoolError, reserve};
 
 /// How often timers are looked at, in milliseconds of the stream's time.
 const LOOK_MS: i64 = 100;
@@ -27,8 +27,11 @@ impl Writer {
         let state = self.spool.state();
         let in_order = state.stopped;
         let stopped_since = (state.last_ms > 0 && state.open_gap().is_none()).then_some(state.last_ms);
-        let files: Vec<(FileId, Stage, u64)> =
-            state.files.values().map(|file| (file.head.id, file.stage.clone(), file.end)).collect();
+        let files: Vec<(FileId, Stage, u64, bool)> = state
+            .files
+            .values()
+            .map(|file| (file.head.id, file.stage.clone(), file.end, file.head.target.hour.is_some()))
+            .collect();
         let plans: Vec<ManifestName> = state.plans.keys().copied().collect();
         self.spool.stage(Entry::Started { at_ms: now_ms });
         if let Some(from_ms) = stopped_since.filter(|_| self.live && self.router.closes()) {
@@ -38,12 +41,14 @@ impl Writer {
         }
         self.now_ms = now_ms;
         self.last_line_ms = now_ms;
-        for (id, stage, end) in files {
+        for (id, stage, end, has_manifest) in files {
             match stage {
                 // Its first group was never accepted: it holds nothing.
                 Stage::Open if end == 0 => self.forget_empty(id),
                 Stage::Open => self.after.push(After::Seal(id)),
                 Stage::Sealed { .. } => self.after.push(After::Upload(id)),
+                // Its bytes went with the recovery, and no manifest will ever speak for it.
+                Stage::Stored { .. } if !has_manifest => self.spool.stage(Entry::Dropped { id }),
                 Stage::Stored { .. } | Stage::Quarantined { .. } | Stage::Damaged { .. } => {}
             }
         }
@@ -73,7 +78,7 @@ impl Writer {
             self.plan_manifests();
         }
         self.open_group();
-        Ok(())
+        self.look_for_room()
     }
 
     fn roll_aged(&mut self) {
@@ -174,6 +179,12 @@ impl Writer {
                 self.spool.stage(Entry::Sealed { id, bytes, sha256 });
                 self.after.push(After::Upload(id));
                 self.uploading.insert(id);
+            }
+            Inner::SealFailed { id, error } if reserve::is_full(&error) => {
+                // Nothing accepted is touched: the lines are there, and what there was of the object is gone.
+                self.sealing.remove(&id);
+                self.unsealed.push(id);
+                tracing::warn!(file = id, %error, "there is no room for a file's object; it is tried again");
             }
             Inner::SealFailed { id, error } => {
                 let dir = self.spool.lines_path(id).display().to_string();
@@ -277,6 +288,11 @@ impl Writer {
                 failpoint::hit("delete.before");
                 self.spool.discard(&head)?;
                 failpoint::hit("delete.after");
+                let file = self.spool.state().files.get(&head.id);
+                if file.is_some_and(|file| matches!(file.stage, Stage::Stored { .. }) && head.target.hour.is_none()) {
+                    // No manifest will ever speak for it.
+                    self.spool.stage(Entry::Dropped { id: head.id });
+                }
             }
             After::Quarantine(head) => self.spool.quarantine(&head)?,
             After::Put(name) => {

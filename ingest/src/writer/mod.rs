@@ -5,6 +5,7 @@
 //! outcomes come back through the channel as [`Inner`]. Everything it hands out is journalled first, so that a crash at
 //! any point repeats work and never forgets any.
 
+mod budget;
 mod intake;
 mod lifecycle;
 
@@ -25,11 +26,9 @@ use crate::config::settings::{LakeSettings, RollRules, SuccessMarker};
 use crate::spool::entry::{Entry, FileHead, FileId, Role};
 use crate::spool::route::Router;
 use crate::spool::seal;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::{GROUP_BYTES, Spool, SpoolError};
 use crate::status::Metrics;
 
-/// A group is committed when it has grown to this, however short the interval: larger ones fall out of the cache.
-const GROUP_BYTES: usize = 8 << 20;
 /// How often the writer notes that it is alive when nothing else is journalled: a stop is a gap from then on.
 const ALIVE_MS: i64 = 5_000;
 
@@ -184,7 +183,7 @@ pub struct Writer {
     marks_success: bool,
     live: bool,
     fsync_interval: Duration,
-    spool_max_bytes: u64,
+    budget: budget::Budget,
     author: Author,
     metrics: Arc<Metrics>,
 
@@ -203,6 +202,8 @@ pub struct Writer {
     over_budget: bool,
     /// Work handed out and not yet reported.
     sealing: HashSet<FileId>,
+    /// Files whose object found no room on the disk; another try is made when the disk was asked again.
+    unsealed: Vec<FileId>,
     uploading: HashSet<FileId>,
     putting: HashSet<ManifestName>,
     /// Whether something happened that may let an hour close.
@@ -226,12 +227,12 @@ impl Writer {
             roll: lake.roll,
             max_open: lake.max_open_hours,
             marks_success,
+            budget: budget::Budget::new(spool.dir().to_owned(), spool_max_bytes),
             spool,
             events,
             work,
             live,
             fsync_interval,
-            spool_max_bytes,
             author,
             metrics,
             phase: Phase::Running,
@@ -244,6 +245,7 @@ impl Writer {
             held: VecDeque::new(),
             over_budget: false,
             sealing: HashSet::new(),
+            unsealed: Vec::new(),
             uploading: HashSet::new(),
             putting: HashSet::new(),
             may_close: true,
@@ -289,7 +291,10 @@ impl Writer {
         if let Event::Inner(inner) = event {
             return self.take_inner(inner);
         }
-        if self.phase == Phase::Running && (self.over_budget || !self.held.is_empty()) {
+        // An input that has ended brings nothing that needs room, and its hours can close.
+        if matches!(event, Event::Ended) && self.held.iter().all(|held| matches!(held, Event::Tick { .. })) {
+            self.held.clear();
+        } else if self.phase == Phase::Running && (self.over_budget || !self.held.is_empty()) {
             // In order, so that a tick never overtakes the lines before it; of ticks in a row the last says it all.
             if matches!((self.held.back(), &event), (Some(Event::Tick { .. }), Event::Tick { .. })) {
                 self.held.pop_back();
@@ -369,6 +374,7 @@ impl Writer {
             && self.after.is_empty()
             && self.slots.is_empty()
             && self.sealing.is_empty()
+            && self.unsealed.is_empty()
             && self.uploading.is_empty()
             && self.putting.is_empty()
             && !self.spool.has_staged()
@@ -394,38 +400,6 @@ impl Writer {
             self.carry_out(after)?;
         }
         self.watch_budget()
-    }
-
-    fn watch_budget(&mut self) -> Result<(), SpoolError> {
-        let bytes = self.spool.state().spooled_bytes();
-        self.metrics.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        let over = bytes >= self.spool_max_bytes;
-        if over && !self.over_budget {
-            tracing::warn!(
-                bytes,
-                max_bytes = self.spool_max_bytes,
-                "the spool is full: the source is held back until objects are stored"
-            );
-        }
-        if !over && self.over_budget {
-            tracing::info!(bytes, "the spool has room again");
-            // That nothing came was our doing: it is no silence after which an hour may close.
-            self.last_line_ms = self.metrics.clock.best_ms().max(self.now_ms);
-        }
-        self.over_budget = over;
-        if over && self.phase == Phase::Running && self.sealing.is_empty() && self.uploading.is_empty() {
-            // Open files alone fill it: no rule would roll them while nothing comes in, and nothing else makes room.
-            self.roll_all();
-        }
-        // A full spool cannot be helped by waiting once the agent drains: the few records read already go in.
-        while !self.over_budget || self.phase != Phase::Running {
-            let Some(event) = self.held.pop_front() else { break };
-            self.take_in_order(event)?;
-            if self.commit_is_due() {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -21,7 +21,12 @@ struct Started {
 }
 
 fn spool_in(folder: &tempfile::TempDir) -> Spool {
-    let options = Options { dir: folder.path().to_owned(), durable: true, dedupe_window_ms: 86_400_000 };
+    let options = Options {
+        dir: folder.path().to_owned(),
+        durable: true,
+        dedupe_window_ms: 86_400_000,
+        group_limit: crate::spool::group_limit(1 << 20, 100),
+    };
     Spool::open(&options).expect("the spool opens").0
 }
 

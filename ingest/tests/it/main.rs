@@ -15,6 +15,8 @@ mod clock;
 mod command_line;
 mod convert;
 mod corpus;
+#[cfg(feature = "failpoints")]
+mod damage;
 mod disk;
 mod faults;
 mod files;

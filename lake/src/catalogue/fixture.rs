@@ -95,6 +95,7 @@ pub fn manifest(hour: Hour, objects: Vec<ObjectEntry>) -> Manifest {
         duplicates: 0,
         gaps: Vec::new(),
         repairs: Vec::new(),
+        dedupe_holes: Vec::new(),
         opened_at: at,
         closed_at: at,
         tool_version: "cauce test".to_owned(),

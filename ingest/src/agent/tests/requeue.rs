@@ -19,7 +19,12 @@ async fn a_requeued_file_goes_up_under_a_new_key_and_its_lines_are_listed_as_lat
         let lines = vec![tweet(1, 1), tweet(2, 2)];
         run_script(&settings, &store, false, vec![Step::Lines(lines.clone())]).await.expect("it ends");
 
-        let options = Options { dir: folder.path().to_owned(), durable: true, dedupe_window_ms: i64::MAX };
+        let options = Options {
+            dir: folder.path().to_owned(),
+            durable: true,
+            dedupe_window_ms: i64::MAX,
+            group_limit: crate::spool::group_limit(1 << 20, 100),
+        };
         let (mut spool, _) = Spool::open(&options).expect("the spool opens");
         let id = spool.state().files.values().find(|file| file.aside().is_some()).expect("it is put aside").head.id;
         let requeued = spool.requeue(id, false, Timestamp::now().as_millisecond()).expect("requeued");

@@ -14,6 +14,7 @@ use crate::close::instant;
 use crate::config::Outside;
 use crate::spool::entry::FileId;
 use crate::spool::inspect::{View, proved};
+use crate::spool::leftovers::Piece;
 use crate::spool::state::{FileState, GapSpan, Stage, State};
 
 /// Arguments of `ingest spool ls`.
@@ -21,7 +22,8 @@ use crate::spool::state::{FileState, GapSpan, Stage, State};
 pub(super) struct Args {
     #[command(flatten)]
     spool: SpoolArgs,
-    /// One JSON object {spool, agent_running, journal, torn_bytes, files, hours, manifests, gaps, spooled_bytes}
+    /// One JSON object {spool, agent_running, journal, torn_bytes, files, hours, manifests, gaps, spooled_bytes,
+    /// unknown}
     #[arg(long)]
     json: bool,
 }
@@ -46,6 +48,15 @@ pub(super) struct Listing {
     manifests: Vec<String>,
     gaps: Vec<Gap>,
     spooled_bytes: u64,
+    unknown: Vec<Unknown>,
+}
+
+/// A file of the quarantine folder that holds what the journal does not speak for.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+struct Unknown {
+    name: String,
+    lines: u64,
+    bytes: u64,
 }
 
 /// A file.
@@ -95,6 +106,7 @@ impl Listing {
             manifests: plans.keys().map(|name| name.key().to_string()).collect(),
             gaps: gaps.iter().map(Gap::of).collect(),
             spooled_bytes: view.state.spooled_bytes(),
+            unknown: view.unknown().unwrap_or_default().into_iter().map(Unknown::of).collect(),
         }
     }
 
@@ -133,6 +145,14 @@ impl Listing {
             };
             line(format!("aside     {}: {}{good}", file.id, shown(reason)));
         }
+        for file in &self.unknown {
+            let Unknown { name, lines, bytes } = file;
+            line(format!(
+                "unknown   {}: {lines} lines, {} that the journal does not speak for",
+                shown(name),
+                size(*bytes)
+            ));
+        }
         text
     }
 
@@ -157,6 +177,12 @@ impl Listing {
             }
         }
         table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
+}
+
+impl Unknown {
+    fn of(piece: Piece) -> Unknown {
+        Unknown { name: piece.name, lines: piece.lines, bytes: piece.bytes }
     }
 }
 

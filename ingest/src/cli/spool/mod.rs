@@ -21,6 +21,7 @@ use super::{Exit, Failure, Outcome};
 use crate::config::{self, Flag, FlumeRequest, Outside, Request};
 use crate::spool::SpoolError;
 use crate::spool::requeue::RequeueError;
+use crate::spool::route::Router;
 
 /// Arguments of `ingest spool`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ enum Command {
     Cat(cat::Args),
     /// Check the journal, all files at every commit, and the id files; exit 1 when something is wrong
     Fsck(fsck::Args),
-    /// Give quarantined files a new key, so that the next ingest run uploads them
+    /// Give quarantined files a new key, and take in lines that the journal did not speak for; the next ingest run uploads them
     Requeue(requeue::Args),
     /// Bring a spool back to now that an agent used while the clock was far ahead
     ResetTime(reset_time::Args),
@@ -67,14 +68,22 @@ fn any_path() -> impl TypedValueParser<Value = PathBuf> {
 
 impl SpoolArgs {
     fn dir(&self, outside: &Outside) -> Result<PathBuf, Failure> {
+        Ok(config::load_spool_dir(&self.request(), outside)?)
+    }
+
+    /// The lake's rules for names; no secret is read.
+    fn router(&self, outside: &Outside) -> Result<Router, Failure> {
+        Ok(Router::new(&config::load_lake(&self.request(), outside)?.0))
+    }
+
+    fn request(&self) -> Request {
         let flag = |value: &String| Flag { key: "spool.dir".into(), value: value.clone(), flag: "--spool-dir".into() };
         let flume = |file: &PathBuf| FlumeRequest { agent: self.name.clone(), file: file.clone(), system: Vec::new() };
-        let request = Request {
+        Request {
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
             flume: self.conf_file.as_ref().map(flume),
             flags: self.spool_dir.iter().map(flag).collect(),
-        };
-        Ok(config::load_spool_dir(&request, outside)?)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 
@@ -11,17 +12,18 @@ use super::{SpoolArgs, failure};
 use crate::config::Outside;
 use crate::spool::entry::FileId;
 use crate::spool::inspect::View;
-use crate::spool::requeue::Requeued;
-use crate::spool::{Options, Recovery, Spool, SpoolError};
+use crate::spool::requeue::{Requeued, Taken};
+use crate::spool::{Options, Recovery, Spool, SpoolError, group_limit};
 
 /// Arguments of `ingest spool requeue`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     spool: SpoolArgs,
-    /// Numbers of quarantined files, as ls shows them
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    files: Vec<FileId>,
+    /// Numbers of quarantined files, as ls shows them, or names such as unknown.1: lines that the journal did not speak for,
+    /// which need the lake's settings too
+    #[arg(value_name = "ID|unknown.N", required_unless_present = "all", conflicts_with = "all")]
+    files: Vec<Asked>,
     /// All quarantined files
     #[arg(long)]
     all: bool,
@@ -33,16 +35,27 @@ pub(super) struct Args {
 pub(super) fn requeue(args: &Args, outside: &Outside, out: &mut dyn Write, err: &mut dyn Write) -> Step {
     let (mut spool, recovery) = open(&args.spool.dir(outside)?)?;
     tell_recovery(&recovery, err)?;
-    let aside = spool.state().files.values().filter(|file| file.aside().is_some()).map(|file| file.head.id);
-    let files: Vec<FileId> = if args.all { aside.collect() } else { args.files.clone() };
+    let files = if args.all { all(&spool)? } else { args.files.clone() };
     if files.is_empty() {
         say(out, "no file is quarantined\n")?;
     }
     // One that cannot be requeued is no reason to leave the others.
     let mut refused = Vec::new();
-    for id in files {
-        match spool.requeue(id, args.salvage, Timestamp::now().as_millisecond()) {
-            Ok(requeued) => say(out, &line(id, &requeued))?,
+    let now_ms = Timestamp::now().as_millisecond();
+    let mut router = None;
+    for file in files {
+        let requeued = match file {
+            Asked::File(id) => spool.requeue(id, args.salvage, now_ms).map(|requeued| line(id, &requeued)),
+            Asked::Unknown(number) => {
+                let router = match &mut router {
+                    Some(router) => &*router,
+                    router => router.insert(args.spool.router(outside)?),
+                };
+                spool.requeue_unknown(number, router, now_ms).map(|taken| unknown_line(number, taken))
+            }
+        };
+        match requeued {
+            Ok(line) => say(out, &line)?,
             Err(error @ crate::spool::requeue::RequeueError::Spool(_)) => return Err(error.into()),
             Err(error) => refused.push(error.to_string()),
         }
@@ -54,10 +67,41 @@ pub(super) fn requeue(args: &Args, outside: &Outside, out: &mut dyn Write, err: 
     }
 }
 
+/// What is to be requeued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    File(FileId),
+    Unknown(u64),
+}
+
+impl FromStr for Asked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Asked, String> {
+        let asked = match text.strip_prefix("unknown.") {
+            Some(number) => number.split('.').next().unwrap_or(number).parse().map(Asked::Unknown),
+            None => text.parse().map(Asked::File),
+        };
+        asked.map_err(|_| "neither the number of a file nor a name such as unknown.1".to_owned())
+    }
+}
+
+fn all(spool: &Spool) -> Result<Vec<Asked>, Failure> {
+    let aside = spool.state().files.values().filter(|file| file.aside().is_some());
+    let mut all: Vec<Asked> = aside.map(|file| Asked::File(file.head.id)).collect();
+    // Objects beside their lines go with them.
+    for piece in View::open(spool.dir())?.unknown().map_err(|error| failure(format!("quarantine/: {error}")))? {
+        let asked = piece.name.rsplit('/').next().and_then(|name| name.parse().ok());
+        all.extend(asked.filter(|asked| !all.contains(asked)));
+    }
+    Ok(all)
+}
+
 /// Opens a spool that is there, as it is: nothing is forgotten, and its promise stays what it was.
 pub(super) fn open(dir: &Path) -> Result<(Spool, Recovery), Failure> {
     let durable = View::open(dir)?.synced;
-    let options = Options { dir: dir.to_owned(), durable, dedupe_window_ms: i64::MAX };
+    let options =
+        Options { dir: dir.to_owned(), durable, dedupe_window_ms: i64::MAX, group_limit: group_limit(1 << 22, 1) };
     Spool::open(&options).map_err(|error| match error {
         SpoolError::Locked { dir } => {
             failure(format!("an agent is at work on the spool {dir}: stop it, do this again, and start it"))
@@ -71,6 +115,13 @@ pub(super) fn tell_recovery(recovery: &Recovery, err: &mut dyn Write) -> Step {
     for (head, reason) in &recovery.damaged {
         note(err, &format!("file {} ({}) is damaged and was put aside now: {reason}", head.id, head.key))?;
     }
+    for (piece, kept) in &recovery.unknown {
+        let text = format!(
+            "{} lines, {} bytes of {} that the journal does not speak for were moved to {kept}",
+            piece.lines, piece.bytes, piece.name
+        );
+        note(err, &text)?;
+    }
     if recovery.lost_lines > 0 {
         let lines = recovery.lost_lines;
         note(err, &format!("{lines} lines of open files were lost with the machine's power"))?;
@@ -79,6 +130,17 @@ pub(super) fn tell_recovery(recovery: &Recovery, err: &mut dyn Write) -> Step {
         note(err, "the last group was not accepted before the crash and was left out")?;
     }
     Ok(())
+}
+
+fn unknown_line(number: u64, taken: Taken) -> String {
+    let Taken { lines, duplicates, left } = taken;
+    let left = match left {
+        0 => String::new(),
+        left => format!("; {left} lines are no tweets, and stay in quarantine/taken.{number}.*"),
+    };
+    format!(
+        "unknown.{number}: {lines} lines wait for the next ingest run, {duplicates} tweets were there already{left}\n"
+    )
 }
 
 fn line(id: FileId, requeued: &Requeued) -> String {

@@ -53,7 +53,14 @@ fn head(id: FileId, n: i64) -> FileHead {
 }
 
 fn open(dir: &Path) -> Spool {
-    Spool::open(&Options { dir: dir.to_owned(), durable: true, dedupe_window_ms: i64::MAX }).expect("it opens").0
+    Spool::open(&Options {
+        dir: dir.to_owned(),
+        durable: true,
+        dedupe_window_ms: i64::MAX,
+        group_limit: crate::spool::group_limit(1 << 20, 100),
+    })
+    .expect("it opens")
+    .0
 }
 
 fn add(spool: &mut Spool, id: FileId, text: &str) {
@@ -157,7 +164,7 @@ fn fsck_ends_with_what_it_found() {
     std::fs::write(folder.path().join("data/000000000000.lines"), "one\ntwX\nthree\n").expect("writable");
     let answer = on(folder.path(), &["fsck"]);
     assert_eq!(answer.end, Err((Exit::Failure, "the spool has 1 problem".into())));
-    let line = "problem  data/000000000000.lines at byte 4: bytes 4 to 8 are not those that were accepted; restore it";
+    let line = "problem  data/000000000000.lines at byte 4: bytes 4 to 8 are not those that were accepted; let the next start put it aside";
     assert!(answer.out.starts_with(line), "{}", answer.out);
 }
 

@@ -22,7 +22,12 @@ fn hour() -> Hour {
 }
 
 fn options(dir: &Path) -> Options {
-    Options { dir: dir.to_owned(), durable: true, dedupe_window_ms: i64::MAX }
+    Options {
+        dir: dir.to_owned(),
+        durable: true,
+        dedupe_window_ms: i64::MAX,
+        group_limit: crate::spool::group_limit(1 << 20, 100),
+    }
 }
 
 fn open(dir: &Path) -> (Spool, Recovery) {
@@ -249,6 +254,10 @@ impl Disk for Failing {
     fn settle(&self, name: &str, from: u64, length: u64) -> io::Result<()> {
         spend(&self.left)?;
         self.disk.settle(name, from, length)
+    }
+
+    fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.disk.overwrite(name, bytes)
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
