@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn open(dir: &std::path::Path) -> Spool {
-        let options = Options { dir: dir.to_owned(), durable: true, dedupe_window_ms: DAY };
+        let options = Options { dir: dir.to_owned(), durable: true, dedupe_window_ms: DAY, group_limit: 8 << 20 };
         Spool::open(&options).expect("it opens").0
     }
 
