@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::super::StaticCredentials;
+use super::super::{Body, StaticCredentials};
 use super::*;
 
 /// A store whose server gives the same bytes to whoever asks, and then closes the connection.
