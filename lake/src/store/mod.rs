@@ -25,6 +25,8 @@ mod s3_put;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(any(test, feature = "testing"))]
+mod conformance_bytes;
+#[cfg(any(test, feature = "testing"))]
 mod conformance_list;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;

@@ -65,6 +65,14 @@ async fn a_body_that_breaks_off_is_an_error_never_an_end() {
 }
 
 #[tokio::test]
+async fn a_manifest_of_a_gibibyte_is_refused_before_its_body_is_read() {
+    let store = answering(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\netag: \"1\"\r\n\r\n{{", 1 << 30)).await;
+    let error = store.get(&key()).await.expect_err("no manifest is so long");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("11-22-05/a") && error.to_string().contains("1073741824 bytes"), "{error}");
+}
+
+#[tokio::test]
 async fn an_answer_without_a_length_is_not_trusted() {
     let store =
         answering("HTTP/1.1 200 OK\r\netag: \"1\"\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").await;
