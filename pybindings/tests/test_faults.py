@@ -1,8 +1,10 @@
-"""Disks that are full or read-only, and objects that are far larger than they look."""
+"""Disks that are full or read-only, objects that changed after they were stored or are far larger than they look, and FIFOs."""
 
 import gzip
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cauce
@@ -72,6 +74,58 @@ def test_a_read_only_target_is_a_permissionerror(large: Path, disk: Path) -> Non
     assert failed.startswith("AccessDenied|OSError|PermissionError|"), failed
     assert f"write {disk}/.cauce-stage: the disk is mounted read-only: mount it for writing" in failed
     assert rest == ["made 1"]
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda hour: list(hour.lines()),
+        lambda hour: list(hour.lines(objects=[hour.objects[1].key])),
+        lambda hour: list(hour.records()),
+        lambda hour: list(hour.batches(["tweet_id"])),
+        lambda hour: list(hour.batches(["tweet_id"], objects=[hour.objects[1].key])),
+        lambda hour: hour.open().read(),
+    ],
+)
+def test_an_object_that_changed_after_its_hour_was_closed_is_corrupt(
+    tmp_path: Path, codec: str, read: Callable[[cauce.Hour], object]
+) -> None:
+    builder = Builder()
+    _, changed = builder.hour(START, joined(tweets(20)), joined(tweets(50, 20)), codec=codec)
+    whole = cauce.Lake(builder.to_folder(tmp_path / "whole")).hour(HOUR)
+    read(whole)
+    builder.change(changed["key"])
+    hour = cauce.Lake(builder.to_folder(tmp_path / "changed")).hour(HOUR)
+    with pytest.raises(cauce.CorruptObject) as caught:
+        read(hour)
+    assert caught.value.key == changed["key"]
+    for words in (f"hour {HOUR}", f"ingest verify {HOUR}", "backup"):
+        assert words in str(caught.value)
+
+
+def test_an_hour_with_a_changed_object_is_not_converted(tmp_path: Path) -> None:
+    builder = Builder()
+    [changed] = builder.hour(START, joined(tweets(50)))
+    builder.change(changed["key"])
+    lake = cauce.Lake(builder.to_folder(tmp_path / "lake"))
+    with pytest.raises(cauce.CorruptObject, match=f"{HOUR}.*CRC-64/NVME") as caught:
+        cauce.convert(lake, [HOUR], tmp_path / "parquet")
+    assert caught.value.key == changed["key"]
+    assert not list((tmp_path / "parquet").rglob("*.parquet"))
+
+
+def test_a_fifo_in_a_lake_is_named_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    builder = Builder()
+    [entry] = builder.hour(START, joined(tweets(2)))
+    folder = builder.to_folder(tmp_path / "lake")
+    (folder / entry["key"]).unlink()
+    os.mkfifo(folder / entry["key"])
+    # In a process of its own, which can be ended while it waits.
+    code = f"import sys, cauce; list(cauce.Lake(sys.argv[1]).hour('{HOUR}').lines())"
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60)
+    assert "CorruptObject" in done.stderr
+    assert "it is a FIFO, and objects are regular files: remove it" in done.stderr
 
 
 MEGABYTE = 1 << 20

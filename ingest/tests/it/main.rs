@@ -29,5 +29,6 @@ mod reading;
 mod seed;
 mod simulator;
 mod stop;
+mod strange_files;
 mod streams;
 mod zombie;
