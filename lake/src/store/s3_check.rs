@@ -78,6 +78,10 @@ impl BodyDigests {
         }
     }
 
+    pub(super) fn way(&self) -> Way {
+        if self.parts.is_empty() { Way::InOne } else { Way::InParts }
+    }
+
     /// The ETag of an object that went up in parts: the MD5 of its parts' MD5s, and how many there were.
     fn etag(&self) -> String {
         if self.parts.is_empty() {
@@ -210,11 +214,19 @@ fn md5_of(etag: &str) -> Option<&str> {
     (md5.len() == 32 && md5.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(etag)
 }
 
-/// What a server was found to check, of one store and its clones.
+/// What a server was found to do with checksums, of one store and its clones.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    checksum: AtomicU8,
+    /// Of objects that go up in one, and of those that go up in parts: a server may know the one and not the other.
+    checksum: [AtomicU8; 2],
     etag_is_none: AtomicBool,
+}
+
+/// How an object goes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    InOne,
+    InParts,
 }
 
 const UNKNOWN: u8 = 0;
@@ -223,32 +235,40 @@ const TOLD: u8 = 2;
 const NO: u8 = 3;
 
 impl Found {
+    fn checksum(&self, way: Way) -> u8 {
+        self.checksum[way as usize].load(Ordering::Relaxed)
+    }
+
+    fn learn(&self, way: Way, checksum: u8) {
+        self.checksum[way as usize].store(checksum, Ordering::Relaxed);
+    }
+
     /// Whether a checksum goes along with a put.
-    pub(super) fn sends_checksum(&self) -> bool {
-        self.checksum.load(Ordering::Relaxed) != NO
+    pub(super) fn sends_checksum(&self, way: Way) -> bool {
+        self.checksum(way) != NO
     }
 
     /// Whether the server has taken one so far.
-    pub(super) fn has_taken_checksum(&self) -> bool {
-        matches!(self.checksum.load(Ordering::Relaxed), TAKEN | TOLD)
+    pub(super) fn has_taken_checksum(&self, way: Way) -> bool {
+        matches!(self.checksum(way), TAKEN | TOLD)
     }
 
     /// A put was refused for its checksum, so none goes along any more.
-    pub(super) fn refuses_checksum(&self) {
-        self.checksum.store(NO, Ordering::Relaxed);
+    pub(super) fn refuses_checksum(&self, way: Way) {
+        self.learn(way, NO);
     }
 
     /// Nothing is known of it after all.
-    pub(super) fn is_unknown(&self) {
-        self.checksum.store(UNKNOWN, Ordering::Relaxed);
+    pub(super) fn is_unknown(&self, way: Way) {
+        self.learn(way, UNKNOWN);
     }
 
     /// A put with a checksum succeeded; `told` says whether an answer repeated it.
-    pub(super) fn takes_checksum(&self, told: bool) {
+    pub(super) fn takes_checksum(&self, way: Way, told: bool) {
         if told {
-            self.checksum.store(TOLD, Ordering::Relaxed);
-        } else {
-            let _ = self.checksum.compare_exchange(UNKNOWN, TAKEN, Ordering::Relaxed, Ordering::Relaxed);
+            self.learn(way, TOLD);
+        } else if self.checksum(way) == UNKNOWN {
+            self.learn(way, TAKEN);
         }
     }
 
@@ -263,10 +283,10 @@ impl Found {
 
     /// What is known after the first put.
     pub(super) fn checks(&self) -> Option<PutChecks> {
-        let checksum = self.checksum.load(Ordering::Relaxed);
-        (checksum != UNKNOWN).then(|| PutChecks {
-            takes_checksum: checksum != NO,
-            tells_checksum: checksum == TOLD,
+        let known = [Way::InOne, Way::InParts].map(|way| self.checksum(way));
+        known.iter().any(|checksum| *checksum != UNKNOWN).then(|| PutChecks {
+            takes_checksum: !known.contains(&NO),
+            tells_checksum: known.contains(&TOLD),
             etag_is_md5: self.trusts_etag(),
         })
     }

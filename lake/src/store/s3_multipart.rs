@@ -11,7 +11,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::s3::{S3Store, SHA256, timeouts};
-use super::s3_check::{BodyDigests, Digests, SignedHash};
+use super::s3_check::{BodyDigests, Digests, SignedHash, Way};
 use super::s3_put::body;
 use super::{Condition, ETag, ErrorKind, Key, Put, StoreError};
 
@@ -49,7 +49,7 @@ impl Multipart {
 impl S3Store {
     pub(super) async fn put_in_parts(&self, put: &Put, digests: &BodyDigests) -> Result<ETag, StoreError> {
         let mut request = self.client.create_multipart_upload().bucket(&self.bucket).key(self.full(&put.key));
-        if self.found.sends_checksum() {
+        if self.found.sends_checksum(Way::InParts) {
             // A checksum of the whole object, not of its parts' checksums: a reader can compare it with the manifest's.
             request = request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
         }
@@ -100,7 +100,7 @@ impl S3Store {
         digests: Digests,
     ) -> Result<CompletedPart, StoreError> {
         let length = range.end - range.start;
-        let crc64 = self.found.sends_checksum().then(|| digests.crc64.to_string());
+        let crc64 = self.found.sends_checksum(Way::InParts).then(|| digests.crc64.to_string());
         let answer = self
             .client
             .upload_part()
@@ -137,7 +137,7 @@ impl S3Store {
         digests: &BodyDigests,
     ) -> Result<ETag, StoreError> {
         let mut request = self.client.complete_multipart_upload().bucket(&self.bucket).key(self.full(&put.key));
-        let sends_checksum = self.found.sends_checksum();
+        let sends_checksum = self.found.sends_checksum(Way::InParts);
         if sends_checksum {
             request =
                 request.checksum_crc64_nvme(digests.whole.crc64.to_string()).checksum_type(ChecksumType::FullObject);
@@ -160,7 +160,7 @@ impl S3Store {
                 _ => self.fail("finish to put", put.key.as_str(), &error),
             })?;
         if sends_checksum {
-            self.found.takes_checksum(answer.checksum_crc64_nvme().is_some());
+            self.found.takes_checksum(Way::InParts, answer.checksum_crc64_nvme().is_some());
         }
         self.tagged("put", &put.key, answer.e_tag())
     }

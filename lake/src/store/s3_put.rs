@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use futures_util::StreamExt;
 
 use super::s3::{S3Store, SHA256, timeouts};
-use super::s3_check::{BodyDigests, SignedHash, Told, Weighed, weigh};
+use super::s3_check::{BodyDigests, SignedHash, Told, Way, Weighed, weigh};
 use super::{Body, Condition, ETag, ErrorKind, Put, StoreError};
 use crate::checksum::Crc64Hasher;
 
@@ -24,13 +24,13 @@ impl S3Store {
     pub(super) async fn put_checked(&self, put: &Put) -> Result<ETag, StoreError> {
         let digests = self.digests(put).await?;
         let tag = match self.send(put, &digests).await {
-            Err(error) if self.may_lack_checksums(&error) => {
-                self.found.refuses_checksum();
+            Err(error) if self.may_lack_checksums(&error, digests.way()) => {
+                self.found.refuses_checksum(digests.way());
                 match self.send(put, &digests).await {
                     Ok(tag) => tag,
                     Err(again) => {
                         // It was not the checksum.
-                        self.found.is_unknown();
+                        self.found.is_unknown(digests.way());
                         return Err(if again.kind() == error.kind() { error } else { again });
                     }
                 }
@@ -82,7 +82,7 @@ impl S3Store {
         if let Some(hash) = &put.sha256 {
             request = request.metadata(SHA256, hash);
         }
-        let sends_checksum = self.found.sends_checksum();
+        let sends_checksum = self.found.sends_checksum(Way::InOne);
         if sends_checksum {
             request = request.checksum_crc64_nvme(digests.whole.crc64.to_string());
         }
@@ -97,7 +97,7 @@ impl S3Store {
             .await
             .map_err(|error| self.fail("put", put.key.as_str(), &error))?;
         if sends_checksum {
-            self.found.takes_checksum(answer.checksum_crc64_nvme().is_some());
+            self.found.takes_checksum(Way::InOne, answer.checksum_crc64_nvme().is_some());
         }
         let tag = self.tagged("put", &put.key, answer.e_tag())?;
         let told = Told {
@@ -135,8 +135,8 @@ impl S3Store {
             Err(error) => return Err(error),
         };
         let tag = self.tagged("look at", &put.key, answer.e_tag())?;
-        if self.found.sends_checksum() && answer.checksum_crc64_nvme().is_some() {
-            self.found.takes_checksum(true);
+        if self.found.sends_checksum(digests.way()) && answer.checksum_crc64_nvme().is_some() {
+            self.found.takes_checksum(digests.way(), true);
         }
         let told = Told {
             bytes: answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()),
@@ -174,9 +174,9 @@ impl S3Store {
     }
 
     /// Whether a refusal may be one of the checksum's header, which old servers do not know.
-    fn may_lack_checksums(&self, error: &StoreError) -> bool {
+    fn may_lack_checksums(&self, error: &StoreError, way: Way) -> bool {
         let is_refusal = matches!(error.kind(), ErrorKind::Configuration | ErrorKind::Credentials);
-        is_refusal && self.found.sends_checksum() && !self.found.has_taken_checksum()
+        is_refusal && self.found.sends_checksum(way) && !self.found.has_taken_checksum(way)
     }
 }
 
