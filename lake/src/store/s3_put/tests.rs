@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::checksum::Crc64;
+use crate::store::s3_multipart::Multipart;
 use crate::store::{Key, S3Options, StaticCredentials, Store};
 
 /// How a server behaves.
@@ -19,6 +20,8 @@ use crate::store::{Key, S3Options, StaticCredentials, Store};
 struct Manners {
     /// Refuses a put with a checksum it does not know.
     knows_no_checksums: bool,
+    /// The same of an upload in parts alone.
+    knows_no_checksums_of_parts: bool,
     /// Says that it stored what it did not.
     stores_nothing: bool,
     /// Its ETags are no MD5 but look like one.
@@ -32,12 +35,14 @@ struct Manners {
 struct Played {
     manners: Manners,
     object: Arc<Mutex<Option<Bytes>>>,
+    parts: Arc<Mutex<Vec<Bytes>>>,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 #[derive(Debug, Clone)]
 struct Request {
     method: String,
+    path: String,
     headers: HashMap<String, String>,
     body: Bytes,
 }
@@ -77,6 +82,24 @@ impl Played {
     fn answer(&self, request: &Request) -> Vec<u8> {
         let empty = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").into_bytes();
         let mut object = self.object.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if request.path.contains("partNumber=") {
+            parts.push(request.body.clone());
+            return format!("HTTP/1.1 200 OK\r\netag: {}\r\ncontent-length: 0\r\n\r\n", self.tag(&request.body))
+                .into_bytes();
+        }
+        if request.method == "POST" {
+            if self.manners.knows_no_checksums_of_parts && request.headers.keys().any(|name| name.contains("checksum")) {
+                return empty("501 Not Implemented");
+            }
+            let body = if request.path.contains("uploads") {
+                "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+            } else {
+                *object = Some(parts.concat().into());
+                "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>"
+            };
+            return format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
+        }
         if request.method == "PUT" {
             if self.manners.knows_no_checksums && request.headers.keys().any(|name| name.contains("checksum")) {
                 return empty("501 Not Implemented");
@@ -129,7 +152,8 @@ async fn request(connection: &mut TcpStream) -> Option<Request> {
         connection.read_buf(&mut bytes).await.ok()?;
     }
     let body = Bytes::copy_from_slice(&bytes[end..end + length]);
-    Some(Request { method: head.split(' ').next()?.to_owned(), headers, body })
+    let mut words = head.split(' ').map(str::to_owned);
+    Some(Request { method: words.next()?, path: words.next()?, headers, body })
 }
 
 fn sha256(content: &[u8]) -> String {
@@ -186,6 +210,24 @@ async fn a_server_that_refuses_checksums_gets_one_put_with_them_and_no_more() {
     assert!(puts.iter().all(|request| request.headers["x-amz-content-sha256"] == sha256(CONTENT)));
     let checks = store.put_checks().expect("it is known by now");
     assert!(!checks.takes_checksum && checks.etag_is_md5, "{checks:?}");
+}
+
+#[tokio::test]
+async fn a_server_may_refuse_the_checksum_of_an_upload_in_parts_alone() {
+    let manners = Manners { knows_no_checksums_of_parts: true, ..Manners::default() };
+    let server = Played { manners, ..Played::default() };
+    let rules = Multipart { threshold_bytes: 8, part_bytes: 4, concurrency: 1 };
+    let store = server.clone().serve().await;
+    store.put(bytes()).await.expect("it is stored in one");
+    let store = store.with_multipart(rules);
+    for _ in 0..2 {
+        server.parts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        store.put(bytes()).await.expect("it is stored in parts, without");
+    }
+    let with = |request: &Request| request.headers.keys().any(|name| name.contains("checksum"));
+    let begun = server.requests("POST").into_iter().filter(|request| request.path.contains("uploads"));
+    assert_eq!(begun.map(|request| with(&request)).collect::<Vec<_>>(), [true, false, false]);
+    assert!(!store.put_checks().expect("it is known by now").takes_checksum);
 }
 
 #[tokio::test]
