@@ -1,4 +1,4 @@
-"""Disks that are full or read-only, objects that changed after they were stored or are far larger than they look, and FIFOs."""
+"""Full and read-only disks, FIFOs, and objects that changed after they were stored or are larger than they look."""
 
 import gzip
 import os

@@ -27,7 +27,8 @@ async fn a_manifest_lists_the_fast_checksum_of_each_object_also_of_adopted_ones(
         // Of an agent whose spool is lost.
         let content = format!("{}\n", tweet(1, 1));
         let sha256 = Some(crate::spool::seal::hex(&Sha256::digest(&content)));
-        let key = Key::new(format!("01-05-10/tweets.{}.json", hour("2026-01-05T10").start_ms() + 9)).expect("valid key");
+        let key =
+            Key::new(format!("01-05-10/tweets.{}.json", hour("2026-01-05T10").start_ms() + 9)).expect("valid key");
         let body = Body::Bytes(Bytes::from(content));
         store.put(Put { key, body, condition: Condition::IfAbsent, sha256 }).await.expect("stored");
         let mut settings = settings(folder.path());

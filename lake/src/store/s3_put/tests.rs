@@ -89,7 +89,8 @@ impl Played {
                 .into_bytes();
         }
         if request.method == "POST" {
-            if self.manners.knows_no_checksums_of_parts && request.headers.keys().any(|name| name.contains("checksum")) {
+            if self.manners.knows_no_checksums_of_parts && request.headers.keys().any(|name| name.contains("checksum"))
+            {
                 return empty("501 Not Implemented");
             }
             let body = if request.path.contains("uploads") {
