@@ -128,9 +128,10 @@ class Builder:
         return entries
 
     def change(self, key: str) -> None:
-        """One bit in the middle of an object, after it was listed."""
+        """One bit in the middle of an object, after it was listed; in plain lines one of a text, so that they stay JSON."""
         body = bytearray(self.objects[key])
-        body[len(body) // 2] ^= 1
+        middle = len(body) // 2
+        body[max(body.find(b"and", middle), middle)] ^= 1
         self.objects[key] = bytes(body)
 
     def late(self, hour: datetime, number: int, *bodies: bytes) -> None:

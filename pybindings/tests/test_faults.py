@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cauce
 import pytest
-from lakes import HOUR, START, Builder, joined, tweets
+from lakes import HOUR, START, Builder, crc64nvme, joined, tweets
 
 CONVERT = """
 import sys, cauce
@@ -109,9 +109,11 @@ def test_an_hour_with_a_changed_object_is_not_converted(tmp_path: Path) -> None:
     [changed] = builder.hour(START, joined(tweets(50)))
     builder.change(changed["key"])
     lake = cauce.Lake(builder.to_folder(tmp_path / "lake"))
-    with pytest.raises(cauce.CorruptObject, match=f"{HOUR}.*CRC-64/NVME") as caught:
+    with pytest.raises(cauce.ConvertFailed, match=f"{HOUR}.*CRC-64/NVME") as caught:
         cauce.convert(lake, [HOUR], tmp_path / "parquet")
-    assert caught.value.key == changed["key"]
+    why = caught.value.__cause__
+    assert isinstance(why, cauce.CorruptObject)
+    assert why.key == changed["key"]
     assert not list((tmp_path / "parquet").rglob("*.parquet"))
 
 
@@ -156,7 +158,7 @@ def test_a_bomb_takes_no_memory(tmp_path: Path, piece: bytes, lines: int, most: 
     del builder.objects[entry["key"]]
     body = gzip.compress(b"first line \n") + gzip.compress(piece) * 400
     assert len(body) < MEGABYTE
-    entry.update(key=entry["key"] + ".gz", codec="gzip", lines=lines, bytes=len(body))
+    entry.update(key=entry["key"] + ".gz", codec="gzip", lines=lines, bytes=len(body), crc64nvme=crc64nvme(body))
     builder.objects[entry["key"]] = body
     builder.close(START, [entry])
     folder = builder.to_folder(tmp_path / "lake")
