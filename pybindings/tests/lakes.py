@@ -128,7 +128,7 @@ class Builder:
         return entries
 
     def change(self, key: str) -> None:
-        """One bit in the middle of an object, after it was listed; in plain lines one of a text, so that they stay JSON."""
+        """One bit in the middle of an object, after it was listed; one of a text in plain lines, which stay JSON."""
         body = bytearray(self.objects[key])
         middle = len(body) // 2
         body[max(body.find(b"and", middle), middle)] ^= 1
