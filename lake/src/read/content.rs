@@ -11,7 +11,7 @@ use crate::store::{ErrorKind, Key, Store, StoreError};
 
 /// The checksum of an object that is being read, where its manifest has one.
 #[derive(Debug, Default)]
-pub(super) struct Check(Option<Running>);
+pub(super) struct Check(Option<Box<Running>>);
 
 #[derive(Debug)]
 struct Running {
@@ -27,7 +27,7 @@ impl Check {
     pub(super) fn of(store: &dyn Store, object: &ObjectRef) -> Check {
         let running = |Listed { hour, crc64 }| {
             let action = action(store, &object.key);
-            Some(Running { hasher: Crc64Hasher::default(), wanted: crc64?, hour, action })
+            Some(Box::new(Running { hasher: Crc64Hasher::default(), wanted: crc64?, hour, action }))
         };
         Check(object.listed.and_then(running))
     }
@@ -41,7 +41,7 @@ impl Check {
 
     /// What a reader should do about an object that cannot be decompressed.
     pub(super) fn advise(&self, error: StoreError) -> StoreError {
-        match &self.0 {
+        match self.0.as_deref() {
             Some(Running { hour, .. }) if error.kind() == ErrorKind::Corrupt => {
                 error.with_advice(&format!("the manifest of hour {hour} lists it; {}", what_to_do(*hour)))
             }
@@ -51,7 +51,7 @@ impl Check {
 
     /// Compares at the object's end.
     pub(super) fn finish(&self) -> Result<(), StoreError> {
-        let Some(Running { hasher, wanted, hour, action }) = &self.0 else { return Ok(()) };
+        let Some(Running { hasher, wanted, hour, action }) = self.0.as_deref() else { return Ok(()) };
         let found = hasher.finish();
         if found == *wanted {
             return Ok(());
