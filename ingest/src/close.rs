@@ -187,12 +187,13 @@ fn manifest(
 }
 
 fn object(file: &FileState) -> Option<ObjectEntry> {
-    let Stage::Stored { bytes, sha256 } = &file.stage else { return None };
+    let Stage::Stored { bytes, sha256, crc64 } = &file.stage else { return None };
     Some(ObjectEntry {
         key: file.head.key.clone(),
         bytes: *bytes,
         lines: file.lines,
         sha256: sha256.clone(),
+        crc64nvme: Some(*crc64),
         codec: file.head.codec,
         path: file.head.target.path,
         arrivals: file.arrivals.clone(),

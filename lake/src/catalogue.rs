@@ -26,7 +26,7 @@ use crate::store::{ErrorKind, Key, Store, StoreError};
 use entry::Slot;
 use manifests::{Arrivals, Fetched};
 
-pub use entry::{HourEntry, Listing, ManifestProblem, ObjectRef, Unread, UnreadReason};
+pub use entry::{HourEntry, Listed, Listing, ManifestProblem, ObjectRef, Unread, UnreadReason};
 pub use lakes::Lakes;
 pub(crate) use sweep::{Role, role};
 

@@ -8,6 +8,7 @@
 //! to a global.
 
 pub mod catalogue;
+pub mod checksum;
 pub mod codec;
 pub mod hour;
 pub mod manifest;

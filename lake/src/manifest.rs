@@ -1,7 +1,7 @@
 //! The manifest: the JSON object that closes an hour, and the names of everything in a lake that is no tweet folder.
 //!
 //! An hour is closed when `_hours/<hour>.json` is there. The manifest lists every object of the hour with its length,
-//! lines and SHA-256; readers take an hour's objects from it and never from a listing, so that a closed hour is final.
+//! lines, SHA-256 and CRC-64; readers take an hour's objects from it and never from a listing, so that a closed hour is final.
 //! What comes later is late and has manifests of its own, `_hours/<hour>.late-<n>.json`, n from 1.
 //!
 //! | name under the root | what |
@@ -18,6 +18,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Crc64;
 use crate::hour::Hour;
 use crate::store::{Key, KeyError};
 
@@ -118,6 +119,10 @@ pub struct ObjectEntry {
     pub lines: u64,
     /// SHA-256 of the stored bytes, 64 hexadecimal digits.
     pub sha256: String,
+    /// CRC-64/NVME of the stored bytes, in the form in which S3 tells it. Readers compare it with what they read; `None` in
+    /// manifests of versions that did not write it, and nothing but the length is compared then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64>,
     /// How it is compressed.
     pub codec: Codec,
     /// How its lines came in.
@@ -359,6 +364,7 @@ mod tests {
                 bytes: 10,
                 lines: 2,
                 sha256: "0".repeat(64),
+                crc64nvme: Some(Crc64::of(b"{\"id\":1}\n")),
                 codec: Codec::None,
                 path: IngestPath::Stream,
                 arrivals: vec![(1_795_323_600, 1), (1_795_323_601, 2)],
@@ -381,6 +387,17 @@ mod tests {
         let key = ManifestName::closing(manifest.hour).key();
         assert_eq!(key.as_str(), "_hours/2026-11-22T05.json");
         assert_eq!(Manifest::from_bytes(&key, &manifest.to_bytes()).expect("readable"), manifest);
+    }
+
+    #[test]
+    fn a_manifest_without_fast_checksums_is_read_and_one_with_a_malformed_one_is_refused() {
+        let manifest = sample();
+        let key = ManifestName::closing(manifest.hour).key();
+        let text = String::from_utf8(manifest.to_bytes()).expect("JSON is UTF-8");
+        let crc = manifest.objects[0].crc64nvme.expect("the sample has one").to_string();
+        let without = Manifest::from_bytes(&key, text.replace(&format!(",\"crc64nvme\":\"{crc}\""), "").as_bytes());
+        assert_eq!(without.expect("readable").objects[0].crc64nvme, None);
+        assert!(Manifest::from_bytes(&key, text.replace(&crc, "AAAA").as_bytes()).is_err());
     }
 
     #[test]

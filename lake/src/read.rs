@@ -8,6 +8,7 @@
 //! come in blocks, so that a caller pays for a hand-over once in many lines; nothing here looks into a line.
 
 mod ahead;
+mod content;
 mod cutter;
 mod decode;
 mod files;
@@ -67,8 +68,8 @@ impl Default for ReadOptions {
 /// What is read: one object, or the word that something cannot be.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// An object of this store. It must have the length that its entry tells: another one means that it is damaged or was
-    /// changed.
+    /// An object of this store. It must have the length and, where its entry tells one, the checksum of its entry: others mean
+    /// that it is damaged or was changed.
     Object(Arc<dyn Store>, ObjectRef),
     /// Something of which it is known that it cannot be read; the reading ends here.
     Unreadable {
@@ -209,7 +210,8 @@ pub type LineStream = BoxStream<'static, Result<LineBlock, ReadError>>;
 ///
 /// # Errors
 /// The stream gives [`ReadError::LineTooLong`] for a line that is longer than allowed, and [`ReadError::Store`] for everything
-/// else. The lines before the damage come first.
+/// else. The lines before the damage come first. That an object is not what its manifest lists shows at its end, when its lines
+/// may have come.
 pub fn lines(sources: Vec<Source>, options: &ReadOptions) -> LineStream {
     let reading = Reading {
         sources: sources.into(),
@@ -219,16 +221,6 @@ pub fn lines(sources: Vec<Source>, options: &ReadOptions) -> LineStream {
         done: false,
     };
     stream::unfold(reading, async |mut reading| Some((reading.next().await?, reading))).boxed()
-}
-
-/// What is being done, for messages.
-fn action(store: &dyn Store, key: &Key) -> String {
-    format!("read {key} of {}", store.location())
-}
-
-fn another_length(store: &dyn Store, key: &Key, listed: u64, bytes: u64) -> StoreError {
-    let detail = format!("it has {bytes} bytes and was listed with {listed}");
-    StoreError::new(ErrorKind::Corrupt, action(store, key), detail)
 }
 
 struct Reading {

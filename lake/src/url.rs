@@ -97,12 +97,9 @@ mod tests {
 
     #[test]
     fn credentials_in_the_url_are_refused_without_repeating_them() {
-        for text in [
-            "s3://AKIA:hush@bucket/x",
-            "s3n://AKIA:hush/hush@bucket/x",
-            "s3://AKIA:hush/bucket/x",
-            "s3://hush@bucket",
-        ] {
+        for text in
+            ["s3://AKIA:hush@bucket/x", "s3n://AKIA:hush/hush@bucket/x", "s3://AKIA:hush/bucket/x", "s3://hush@bucket"]
+        {
             let error = text.parse::<LakeUrl>().expect_err("credentials were taken");
             assert_eq!(error, LakeUrlError::Credentials);
             assert!(!error.to_string().contains("hush"));

@@ -10,6 +10,9 @@ use cauce_lake::store::servers::{self, S3Server};
 use cauce_lake::store::{Body, Condition, ErrorKind, List, Put, S3Options, Store, StoreError, list_all};
 use cauce_lake::{Key, store_conformance};
 
+#[path = "store_s3/bytes.rs"]
+mod bytes;
+
 const BUCKET: &str = "cauce-test";
 const MIB: u64 = 1024 * 1024;
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sqlite3
 import time
@@ -99,6 +100,22 @@ def test_a_place_that_takes_nothing_is_a_failed_task(world: World) -> None:
     pathlib.Path(world.parquet).touch()
     code, said = world.luigi("ParquetHour", "--hour", text(FIRST))
     assert code in (30, 35), said
+
+
+def test_an_hour_with_a_changed_object_is_a_failed_task_that_names_it(world: World) -> None:
+    copied = world.folder / "lake"
+    shutil.copytree(world.lake, copied)
+    manifest = json.loads((copied / f"_hours/{text(FIRST)}.json").read_text())
+    changed = copied / manifest["objects"][0]["key"]
+    content = bytearray(changed.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    world.lake = str(copied)
+    code, said = world.luigi("ParquetHour", "--hour", text(FIRST))
+    assert code == 30, said
+    for words in ("CorruptObject", manifest["objects"][0]["key"], "CRC-64/NVME", f"ingest verify {text(FIRST)}"):
+        assert words in said
+    assert not list(pathlib.Path(world.parquet).rglob("_SUCCESS"))
 
 
 def test_forks_pools_and_threads_of_a_luigi_run_all_read(world: World) -> None:

@@ -1,5 +1,6 @@
 """Lakes for the tests, written by the documented format (docs/lake-format.md), and servers of S3 to keep them in."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -47,6 +48,26 @@ def joined(lines: Iterable[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
+def _crc64_table() -> list[int]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (0x9A6C9329AC4BC9B5 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+CRC64 = _crc64_table()
+
+
+def crc64nvme(stored: bytes) -> str:
+    """The checksum in a manifest, in the form in which S3 tells it."""
+    crc = 2**64 - 1
+    for byte in stored:
+        crc = (crc >> 8) ^ CRC64[(crc ^ byte) & 0xFF]
+    return base64.b64encode((crc ^ (2**64 - 1)).to_bytes(8)).decode()
+
+
 class Builder:
     """The objects of a lake, put into a folder or a bucket when they are complete."""
 
@@ -67,6 +88,7 @@ class Builder:
             "bytes": len(stored),
             "lines": lines,
             "sha256": hashlib.sha256(stored).hexdigest(),
+            **({"crc64nvme": crc64nvme(stored)} if len(stored) < 1 << 16 else {}),
             "codec": codec,
             "path": "stream",
             "arrivals": [[int(hour.timestamp()) + 1, lines]] if lines else [],
@@ -104,6 +126,13 @@ class Builder:
         entries = self.open_hour(hour, *bodies, codec=codec)
         self.close(hour, entries, **more)
         return entries
+
+    def change(self, key: str) -> None:
+        """One bit in the middle of an object, after it was listed; one of a text in plain lines, which stay JSON."""
+        body = bytearray(self.objects[key])
+        middle = len(body) // 2
+        body[max(body.find(b"and", middle), middle)] ^= 1
+        self.objects[key] = bytes(body)
 
     def late(self, hour: datetime, number: int, *bodies: bytes) -> None:
         folder = "late/" + hour.strftime("%m-%d-%H")

@@ -1,13 +1,15 @@
-"""Disks that are full or read-only, and objects that are far larger than they look."""
+"""Full and read-only disks, FIFOs, and objects that changed after they were stored or are larger than they look."""
 
 import gzip
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cauce
 import pytest
-from lakes import HOUR, START, Builder, joined, tweets
+from lakes import HOUR, START, Builder, crc64nvme, joined, tweets
 
 CONVERT = """
 import sys, cauce
@@ -74,6 +76,60 @@ def test_a_read_only_target_is_a_permissionerror(large: Path, disk: Path) -> Non
     assert rest == ["made 1"]
 
 
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda hour: list(hour.lines()),
+        lambda hour: list(hour.lines(objects=[hour.objects[1].key])),
+        lambda hour: list(hour.records()),
+        lambda hour: list(hour.batches(["tweet_id"])),
+        lambda hour: list(hour.batches(["tweet_id"], objects=[hour.objects[1].key])),
+        lambda hour: hour.open().read(),
+    ],
+)
+def test_an_object_that_changed_after_its_hour_was_closed_is_corrupt(
+    tmp_path: Path, codec: str, read: Callable[[cauce.Hour], object]
+) -> None:
+    builder = Builder()
+    _, changed = builder.hour(START, joined(tweets(20)), joined(tweets(50, 20)), codec=codec)
+    whole = cauce.Lake(builder.to_folder(tmp_path / "whole")).hour(HOUR)
+    read(whole)
+    builder.change(changed["key"])
+    hour = cauce.Lake(builder.to_folder(tmp_path / "changed")).hour(HOUR)
+    with pytest.raises(cauce.CorruptObject) as caught:
+        read(hour)
+    assert caught.value.key == changed["key"]
+    for words in (f"hour {HOUR}", f"ingest verify {HOUR}", "backup"):
+        assert words in str(caught.value)
+
+
+def test_an_hour_with_a_changed_object_is_not_converted(tmp_path: Path) -> None:
+    builder = Builder()
+    [changed] = builder.hour(START, joined(tweets(50)))
+    builder.change(changed["key"])
+    lake = cauce.Lake(builder.to_folder(tmp_path / "lake"))
+    with pytest.raises(cauce.ConvertFailed, match=f"{HOUR}.*CRC-64/NVME") as caught:
+        cauce.convert(lake, [HOUR], tmp_path / "parquet")
+    why = caught.value.__cause__
+    assert isinstance(why, cauce.CorruptObject)
+    assert why.key == changed["key"]
+    assert not list((tmp_path / "parquet").rglob("*.parquet"))
+
+
+def test_a_fifo_in_a_lake_is_named_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    builder = Builder()
+    [entry] = builder.hour(START, joined(tweets(2)))
+    folder = builder.to_folder(tmp_path / "lake")
+    (folder / entry["key"]).unlink()
+    os.mkfifo(folder / entry["key"])
+    # In a process of its own, which can be ended while it waits.
+    code = f"import sys, cauce; list(cauce.Lake(sys.argv[1]).hour('{HOUR}').lines())"
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60)
+    assert "CorruptObject" in done.stderr
+    assert "it is a FIFO, and objects are regular files: remove it" in done.stderr
+
+
 MEGABYTE = 1 << 20
 READ = """
 import sys, resource, cauce
@@ -102,7 +158,7 @@ def test_a_bomb_takes_no_memory(tmp_path: Path, piece: bytes, lines: int, most: 
     del builder.objects[entry["key"]]
     body = gzip.compress(b"first line \n") + gzip.compress(piece) * 400
     assert len(body) < MEGABYTE
-    entry.update(key=entry["key"] + ".gz", codec="gzip", lines=lines, bytes=len(body))
+    entry.update(key=entry["key"] + ".gz", codec="gzip", lines=lines, bytes=len(body), crc64nvme=crc64nvme(body))
     builder.objects[entry["key"]] = body
     builder.close(START, [entry])
     folder = builder.to_folder(tmp_path / "lake")

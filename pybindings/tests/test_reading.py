@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cauce
 import pytest
-from lakes import HOUR, START, Builder, hours_from, joined, tweets
+from lakes import HOUR, START, Builder, crc64nvme, hours_from, joined, tweets
 
 
 def one_object(tmp_path: Path, body: bytes, codec: str = "none") -> cauce.Hour:
@@ -37,7 +37,7 @@ def test_gzip_of_several_members_is_read(tmp_path: Path) -> None:
     entries = builder.open_hour(START, joined(tweets(2)), codec="gzip")
     twice = gzip.compress(joined(tweets(2))) + gzip.compress(joined(tweets(3, 2)))
     builder.objects[entries[0]["key"]] = twice
-    entries[0].update(bytes=len(twice), lines=5)
+    entries[0].update(bytes=len(twice), lines=5, crc64nvme=crc64nvme(twice))
     builder.close(START, entries)
     assert list(cauce.Lake(builder.to_folder(tmp_path)).hour(HOUR).lines()) == tweets(5)
 

@@ -260,3 +260,13 @@ def test_the_module_that_spark_imports_loads_nothing_but_pyspark() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "cauce set()\n"
+
+
+def test_a_changed_object_fails_the_job_by_its_name(spark: Any, tmp_path: Path) -> None:
+    builder = Builder()
+    _, changed = builder.hour(START, joined(tweets(12)), joined(tweets(8, 12)))
+    builder.change(changed["key"])
+    with pytest.raises(PySparkException, match="CRC-64/NVME") as caught:
+        read(spark, builder.to_folder(tmp_path / "lake")).collect()
+    for words in ("CorruptObject", changed["key"], f"ingest verify {HOUR}"):
+        assert words in str(caught.value)

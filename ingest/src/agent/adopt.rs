@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use cauce_lake::catalogue::{HourEntry, Lake, ObjectRef};
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{IngestPath, ObjectEntry, epoch_ms_in_name};
 use cauce_lake::pattern::Granularity;
 use cauce_lake::read::{self, Mismatch, ReadError};
@@ -88,7 +89,7 @@ async fn adopt_hour(
         };
         let passes = |error: &ReadError| error.kind().is_transient();
         let looked = patiently(passes, || look_into(store, object, &sha256, path)).await;
-        let Some((lines, ids)) = looked.map_err(|error| AgentError::Store(said(&error)))? else {
+        let Some(Found { lines, crc64, ids }) = looked.map_err(|error| AgentError::Store(said(&error)))? else {
             adopted.foreign += 1;
             tracing::error!(key = %object.key, "an object in an open hour is not what its hash says and is left out of the manifest");
             continue;
@@ -97,12 +98,19 @@ async fn adopt_hour(
         let created_ms = epoch_ms_in_name(object.key.file_name()).unwrap_or(meta.modified_ms);
         let id = spool.state().next_id;
         let head = FileHead { id, target, key: object.key.clone(), codec: object.codec, created_ms };
-        spool.stage(Entry::Adopted { head, bytes: meta.bytes, lines, sha256, ids });
+        spool.stage(Entry::Adopted { head, bytes: meta.bytes, lines, sha256, crc64, ids });
         adopted.objects += 1;
         adopted.lines += lines;
         adopted.last_ms = adopted.last_ms.max(meta.modified_ms);
     }
     Ok(())
+}
+
+/// What an object holds.
+struct Found {
+    lines: u64,
+    crc64: Crc64,
+    ids: Vec<u64>,
 }
 
 /// Reads an object once: its lines, and the ids of its tweets; `None` when its bytes are not what its hash says.
@@ -111,12 +119,13 @@ async fn look_into(
     object: &ObjectRef,
     sha256: &str,
     path: IngestPath,
-) -> Result<Option<(u64, Vec<u64>)>, ReadError> {
+) -> Result<Option<Found>, ReadError> {
     let entry = ObjectEntry {
         key: object.key.clone(),
         bytes: object.bytes,
         lines: 0,
         sha256: sha256.to_owned(),
+        crc64nvme: None,
         codec: object.codec,
         path,
         arrivals: Vec::new(),
@@ -131,5 +140,5 @@ async fn look_into(
     .await?;
     // How many lines there are is what is being asked, so that alone is no mismatch.
     let is_ours = check.mismatches.iter().all(|mismatch| matches!(mismatch, Mismatch::Lines { .. }));
-    Ok(is_ours.then_some((check.lines, ids)))
+    Ok(is_ours.then_some(Found { lines: check.lines, crc64: check.crc64nvme, ids }))
 }

@@ -157,9 +157,22 @@ pub(super) fn said(error: &dyn std::error::Error) -> String {
 pub(super) async fn take_lease(store: &Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
     let passes = |error: &LeaseError| matches!(error, LeaseError::Store(error) if error.kind().is_transient());
     match patiently(passes, || Lease::take(Arc::clone(store), id)).await {
-        Ok(lease) => Ok(lease),
+        Ok(lease) => {
+            say_checks(&**store);
+            Ok(lease)
+        }
         Err(LeaseError::Store(error)) => Err(store_error(error)),
         Err(other) => Err(AgentError::Configuration(other.to_string())),
+    }
+}
+
+/// Says what the store was found to check: nothing else tells the operator that an old server checks less.
+fn say_checks(store: &dyn Store) {
+    let Some(checks) = store.put_checks() else { return };
+    if checks.takes_checksum {
+        tracing::info!(%checks, "each object is compared with what the store says of it before its copy in the spool goes");
+    } else {
+        tracing::warn!(%checks, "the store refuses checksums (x-amz-checksum-crc64nvme): objects are put without, and compared with what the store says of them");
     }
 }
 

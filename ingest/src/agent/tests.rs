@@ -17,6 +17,7 @@ use crate::config::settings::PartitionBy;
 use crate::spool::entry::Entry;
 
 mod adopt;
+mod changed_bytes;
 mod clock;
 mod pages;
 mod requeue;

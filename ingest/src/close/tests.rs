@@ -1,5 +1,6 @@
 //! Closing by the rules of the lake: which hours, when, and what their manifests say.
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, IngestPath};
 use cauce_lake::{Hour, Key};
 
@@ -46,7 +47,7 @@ fn with_file(state: &mut State, id: u64, of: Hour, role: Role, late: bool, lines
 }
 
 fn store(state: &mut State, id: u64) {
-    state.apply(&Entry::Sealed { id, bytes: 10, sha256: "ab".into() });
+    state.apply(&Entry::Sealed { id, bytes: 10, sha256: "ab".into(), crc64: Crc64::of(b"x") });
     state.apply(&Entry::Stored { id });
 }
 

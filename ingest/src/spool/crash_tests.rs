@@ -328,7 +328,7 @@ impl Run {
                     self.spool.finish(id);
                     let task = self.spool.seal_task(id).expect("known");
                     // The writer ends when a seal fails; here the spool is told so that the run ends alike.
-                    let (bytes, sha256) = self.spool.guarded("seal", |_| seal_on(&self.disk, &task))?;
+                    let (bytes, sha256, crc64) = self.spool.guarded("seal", |_| seal_on(&self.disk, &task))?;
                     let file = self.live.files.get_mut(&id).expect("known");
                     file.step = Step::Sealed;
                     // Until the journal says so it is an open file that lies on the disk as a whole.
@@ -338,7 +338,7 @@ impl Run {
                             file.safe = file.lines.len();
                         }
                     }
-                    self.stage(Entry::Sealed { id, bytes, sha256 });
+                    self.stage(Entry::Sealed { id, bytes, sha256, crc64 });
                 }
                 After::Discard(head) => self.spool.discard(&head)?,
                 After::Quarantine(head) => self.spool.quarantine(&head)?,

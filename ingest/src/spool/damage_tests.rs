@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use cauce_lake::checksum::Crc64;
 use proptest::prelude::*;
 
 use super::crash_model::Step;
@@ -216,7 +217,7 @@ fn what_is_stored_is_forgotten_only_when_its_bytes_are_durably_gone() {
         spool.append(0, b"a line", 1_000, Some(1));
         spool.commit().expect("committed");
         spool.finish(0);
-        spool.stage(Entry::Sealed { id: 0, bytes: 7, sha256: "x".into() });
+        spool.stage(Entry::Sealed { id: 0, bytes: 7, sha256: "x".into(), crc64: Crc64::of(b"x") });
         spool.stage(Entry::Stored { id: 0 });
         spool.commit().expect("committed");
         let head = spool.state().files[&0].head.clone();

@@ -3,6 +3,7 @@
 //! Entries are written with postcard, which stores fields by position: a change of any type here is a change of the
 //! format and raises [`super::journal::VERSION`].
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, IngestPath, ManifestName};
 use cauce_lake::{Hour, Key};
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,8 @@ pub enum Entry {
         bytes: u64,
         /// SHA-256 of the object.
         sha256: String,
+        /// CRC-64/NVME of the object.
+        crc64: Crc64,
     },
     /// The object is confirmed in the store.
     Stored {
@@ -206,6 +209,8 @@ pub enum Entry {
         lines: u64,
         /// SHA-256 of the object.
         sha256: String,
+        /// CRC-64/NVME of the object.
+        crc64: Crc64,
         /// Ids of its tweets.
         ids: Vec<u64>,
     },

@@ -128,8 +128,8 @@ fn full_spool(disk: &SimDisk) -> Spool {
     spool.commit().expect("committed");
     for id in 0..2 {
         spool.finish(id);
-        let (bytes, sha256) = seal_on(disk, &spool.seal_task(id).expect("known")).expect("sealed");
-        spool.stage(Entry::Sealed { id, bytes, sha256 });
+        let (bytes, sha256, crc64) = seal_on(disk, &spool.seal_task(id).expect("known")).expect("sealed");
+        spool.stage(Entry::Sealed { id, bytes, sha256, crc64 });
     }
     spool.commit().expect("committed");
     spool.checkpoint().expect("taken");

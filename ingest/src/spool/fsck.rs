@@ -168,7 +168,7 @@ impl Check {
                 "nothing to do: they were never accepted, and the next start cuts them",
             );
         }
-        let Stage::Sealed { bytes, sha256 } = &file.stage else { return Ok(()) };
+        let Stage::Sealed { bytes, sha256, .. } = &file.stage else { return Ok(()) };
         let object = object_name(&file.head);
         if !recovery::object_is_whole(&self.disk, &file.head, *bytes, sha256)? && !self.has_moved_on(file.head.id) {
             let what = "the object is not what was sealed: its length or SHA-256 differs".to_owned();

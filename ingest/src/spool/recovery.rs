@@ -230,7 +230,7 @@ fn check_file(disk: &dyn Disk, file: &FileState, points: &[Point]) -> io::Result
     if matches!(file.stage, Stage::Sealed { .. }) && reader.read(&mut [0])? > 0 {
         return Ok(Some((end, end)));
     }
-    if let (Stage::Sealed { bytes, sha256 }, Codec::Gzip | Codec::Zstd) = (&file.stage, file.head.codec)
+    if let (Stage::Sealed { bytes, sha256, .. }, Codec::Gzip | Codec::Zstd) = (&file.stage, file.head.codec)
         && !object_is_whole(disk, &file.head, *bytes, sha256)?
     {
         return Ok(Some((end, end)));
@@ -265,7 +265,7 @@ pub(super) fn hold_against(mut reader: impl Read, points: &[Point]) -> io::Resul
 pub(super) fn object_is_whole(disk: &dyn Disk, head: &FileHead, bytes: u64, sha256: &str) -> io::Result<bool> {
     match disk.read(&object_name(head)) {
         Ok(reader) => {
-            let (length, hash) = super::seal::length_and_sha256(reader)?;
+            let (length, hash, _) = super::seal::sums(reader)?;
             Ok(length == bytes && hash == sha256)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use cauce_lake::checksum::{Crc64, Crc64Hasher};
 use cauce_lake::manifest::Codec;
 use sha2::{Digest, Sha256};
 
@@ -32,11 +33,14 @@ pub struct Task {
     pub object: String,
 }
 
-/// Makes the lines and the object durable and returns the object's length and SHA-256.
+/// What is known of an object's bytes: length, SHA-256 (64 hexadecimal digits) and CRC-64/NVME.
+pub type Sums = (u64, String, Crc64);
+
+/// Makes the lines and the object durable and returns the object's sums.
 ///
 /// # Errors
 /// When the disk failed, or the lines are not those that were accepted.
-pub fn seal(task: &Task) -> io::Result<(u64, String)> {
+pub fn seal(task: &Task) -> io::Result<Sums> {
     let disk = RealDisk::new(&task.dir);
     let sealed = seal_on(&disk, task);
     if sealed.as_ref().is_err_and(reserve::is_full) && task.codec != Codec::None {
@@ -47,7 +51,7 @@ pub fn seal(task: &Task) -> io::Result<(u64, String)> {
 }
 
 /// As [`seal`], on any disk.
-pub(super) fn seal_on(disk: &dyn Disk, task: &Task) -> io::Result<(u64, String)> {
+pub(super) fn seal_on(disk: &dyn Disk, task: &Task) -> io::Result<Sums> {
     // With the memory channel this is their first sync; with the file channel it finds nothing to do. The name must be
     // durable too, and is so with the sync of the folder below.
     disk.settle(&task.lines, task.bytes, task.bytes)?;
@@ -80,11 +84,11 @@ pub(super) fn seal_on(disk: &dyn Disk, task: &Task) -> io::Result<(u64, String)>
     Ok(sealed)
 }
 
-/// Length and SHA-256 (64 hexadecimal digits) of what a reader gives.
+/// The sums of what a reader gives.
 ///
 /// # Errors
 /// When reading fails.
-pub fn length_and_sha256(reader: impl Read) -> io::Result<(u64, String)> {
+pub fn sums(reader: impl Read) -> io::Result<Sums> {
     let (hashing, _) = copy(reader, Hashing::new(io::sink()))?;
     Ok(hashing.outcome())
 }
@@ -147,21 +151,22 @@ impl Write for Object {
 struct Hashing<W> {
     to: W,
     hash: Sha256,
+    crc64: Crc64Hasher,
     bytes: u64,
 }
 
 impl<W> Hashing<W> {
     fn new(to: W) -> Hashing<W> {
-        Hashing { to, hash: Sha256::new(), bytes: 0 }
+        Hashing { to, hash: Sha256::new(), crc64: Crc64Hasher::default(), bytes: 0 }
     }
 
-    fn outcome(self) -> (u64, String) {
-        (self.bytes, hex(&self.hash.finalize()))
+    fn outcome(self) -> Sums {
+        (self.bytes, hex(&self.hash.finalize()), self.crc64.finish())
     }
 }
 
 impl Hashing<Object> {
-    fn settle(self) -> io::Result<(u64, String)> {
+    fn settle(self) -> io::Result<Sums> {
         self.to.0.sync()?;
         Ok(self.outcome())
     }
@@ -171,6 +176,7 @@ impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.to.write(bytes)?;
         self.hash.update(&bytes[..written]);
+        self.crc64.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }

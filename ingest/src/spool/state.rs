@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use cauce_lake::Hour;
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{ManifestName, epoch_ms_in_name};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub enum Stage {
         bytes: u64,
         /// Its SHA-256.
         sha256: String,
+        /// Its CRC-64/NVME.
+        crc64: Crc64,
     },
     /// The object is in the store; the file is gone and its entry waits for the manifest.
     Stored {
@@ -31,6 +34,8 @@ pub enum Stage {
         bytes: u64,
         /// Its SHA-256.
         sha256: String,
+        /// Its CRC-64/NVME.
+        crc64: Crc64,
     },
     /// It was put aside with all its bytes.
     Quarantined {
@@ -212,8 +217,8 @@ impl State {
                 }
             }
             Entry::Dropped { id } => drop(self.files.remove(id)),
-            Entry::Sealed { id, bytes, sha256 } => {
-                self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone() });
+            Entry::Sealed { id, bytes, sha256, crc64 } => {
+                self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
             }
             Entry::Stored { id } => self.stored(*id),
             Entry::Quarantined { id, reason } => self.stage(*id, Stage::Quarantined { reason: reason.clone() }),
@@ -236,9 +241,9 @@ impl State {
             Entry::Closed { name } => self.close(*name),
             Entry::Refused { name } => self.refuse(*name),
             Entry::KnownClosed { names } => names.iter().for_each(|name| self.know_closed(*name)),
-            Entry::Adopted { head, bytes, lines, sha256, ids: _ } => {
+            Entry::Adopted { head, bytes, lines, sha256, crc64, ids: _ } => {
                 self.create(head);
-                self.stage(head.id, Stage::Stored { bytes: *bytes, sha256: sha256.clone() });
+                self.stage(head.id, Stage::Stored { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
                 if let Some(file) = self.files.get_mut(&head.id) {
                     file.lines = *lines;
                 }
@@ -360,8 +365,8 @@ impl State {
     fn stored(&mut self, id: FileId) {
         // What no manifest will speak for is dropped when its bytes are gone: a file is never forgotten before.
         let Some(file) = self.files.get_mut(&id) else { return };
-        if let Stage::Sealed { bytes, sha256 } = &file.stage {
-            file.stage = Stage::Stored { bytes: *bytes, sha256: sha256.clone() };
+        if let Stage::Sealed { bytes, sha256, crc64 } = &file.stage {
+            file.stage = Stage::Stored { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 };
         }
     }
 

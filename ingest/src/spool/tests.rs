@@ -5,6 +5,7 @@ use std::fs;
 use std::fs::File;
 use std::path::Path;
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, IngestPath};
 use cauce_lake::{Hour, Key};
 use proptest::prelude::*;
@@ -198,7 +199,7 @@ fn a_file_that_is_stored_leaves_the_disk_and_its_key_stays_known() {
     let folder = tempfile::tempdir().expect("a folder");
     three_groups(folder.path());
     let (mut spool, _) = open(folder.path());
-    spool.stage(Entry::Sealed { id: 0, bytes: 1, sha256: "x".into() });
+    spool.stage(Entry::Sealed { id: 0, bytes: 1, sha256: "x".into(), crc64: Crc64::of(b"x") });
     spool.stage(Entry::Stored { id: 0 });
     spool.commit().expect("committed");
     spool.discard(&head(0)).expect("removed");

@@ -1,7 +1,7 @@
 //! [4] Upload: objects and manifests into the store, exactly once each.
 //!
 //! Takes [`Work`] from the writer, seals files on blocking threads, puts objects with `If-None-Match: *` and the hash as
-//! metadata, and tells the writer when something is confirmed. A put that cannot be confirmed is tried again for ever,
+//! metadata, and tells the writer when the store holds them, byte for byte. A put that cannot be confirmed is tried again for ever,
 //! with the same bytes under the same key: the spool holds them until the writer has journalled that they are stored.
 
 pub mod circuit;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use cauce_lake::manifest::ManifestName;
-use cauce_lake::store::{Body, Condition, ErrorKind, Put};
+use cauce_lake::store::{Body, Condition, ETag, ErrorKind, Put};
 use cauce_lake::{Key, Store, StoreError};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -96,9 +96,9 @@ impl Uploader {
             Work::Seal { id, task } => {
                 let _turn = self.seals.acquire().await.expect("the semaphore is never closed");
                 match tokio::task::spawn_blocking(move || seal::seal(&task)).await {
-                    Ok(Ok((bytes, sha256))) => {
+                    Ok(Ok((bytes, sha256, crc64))) => {
                         failpoint::hit("seal.hashed");
-                        Inner::Sealed { id, bytes, sha256 }
+                        Inner::Sealed { id, bytes, sha256, crc64 }
                     }
                     Ok(Err(error)) => Inner::SealFailed { id, error },
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -193,12 +193,33 @@ impl Uploader {
         let looked = self.store.head(&put.key).await;
         let verdict = verdict::decide(&looked, put.body.len(), sha256);
         tracing::debug!(key = %put.key, %error, ?verdict, "a put failed and a look decided");
+        if let (Verdict::Stored, Ok(there)) = (&verdict, &looked) {
+            return Ok(self.confirm(put, there.etag.clone()).await);
+        }
         let failure = match looked {
             Err(look) if look.kind() != ErrorKind::NotFound => Some(Failure::of(look)),
             // The look was answered, so the store is there, whatever became of the put.
             _ => (verdict == Verdict::Again).then_some(Failure { told: Told::Answered, error }),
         };
         Ok((verdict, failure))
+    }
+}
+
+impl Uploader {
+    /// An object that bears our length and hash may have been changed on its way in: its content decides, and one that was is
+    /// replaced, as long as it is the one that was looked at.
+    async fn confirm(&self, put: &Put, etag: ETag) -> (Verdict, Option<Failure>) {
+        match self.store.confirm(put).await {
+            Ok(()) => (Verdict::Stored, None),
+            Err(changed) if changed.kind() == ErrorKind::Corrupt => {
+                tracing::error!(key = %put.key, error = %changed, "an object was changed on its way to the store; it is put again");
+                match self.store.put(Put { condition: Condition::IfMatch(etag), ..put.clone() }).await {
+                    Ok(_) => (Verdict::Stored, None),
+                    Err(error) => (Verdict::Again, Some(Failure::of(error))),
+                }
+            }
+            Err(error) => (Verdict::Again, Some(Failure::of(error))),
+        }
     }
 }
 

@@ -173,10 +173,10 @@ impl Writer {
     /// Takes what the uploads and the agent report.
     pub(super) fn take_inner(&mut self, inner: Inner) -> Result<(), SpoolError> {
         match inner {
-            Inner::Sealed { id, bytes, sha256 } => {
+            Inner::Sealed { id, bytes, sha256, crc64 } => {
                 self.sealing.remove(&id);
                 self.metrics.files_sealed.inc();
-                self.spool.stage(Entry::Sealed { id, bytes, sha256 });
+                self.spool.stage(Entry::Sealed { id, bytes, sha256, crc64 });
                 self.after.push(After::Upload(id));
                 self.uploading.insert(id);
             }
@@ -272,7 +272,7 @@ impl Writer {
             After::Upload(id) => {
                 failpoint::hit("seal.journalled");
                 let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
-                let Stage::Sealed { bytes, sha256 } = &file.stage else { return Ok(()) };
+                let Stage::Sealed { bytes, sha256, .. } = &file.stage else { return Ok(()) };
                 let work = Work::Upload {
                     id,
                     key: file.head.key.clone(),

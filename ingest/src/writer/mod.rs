@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{IngestPath, ManifestName};
 use cauce_lake::{Hour, Key};
 use tokio::sync::mpsc::UnboundedSender;
@@ -43,6 +44,8 @@ pub enum Inner {
         bytes: u64,
         /// Its SHA-256.
         sha256: String,
+        /// Its CRC-64/NVME.
+        crc64: Crc64,
     },
     /// A file's object could not be made: the disk failed.
     SealFailed {

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc;
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::hour::HOUR_MS;
 use cauce_lake::manifest::{Codec, Guarantee, Manifest};
 
@@ -143,9 +144,9 @@ fn what_is_handed_out_stands_in_the_journal_before() {
     // A group takes its time here, so that whatever does not wait for it comes visibly before.
     let mut writer = start_in(folder, Duration::from_millis(300));
     let Some(Work::Seal { id, task }) = writer.todo.blocking_recv() else { panic!("nothing to seal") };
-    let (bytes, sha256) = seal::seal(&task).expect("sealed");
-    let sealed = Stage::Sealed { bytes, sha256: sha256.clone() };
-    writer.tell(Event::Inner(Inner::Sealed { id, bytes, sha256 }));
+    let (bytes, sha256, crc64) = seal::seal(&task).expect("sealed");
+    let sealed = Stage::Sealed { bytes, sha256: sha256.clone(), crc64 };
+    writer.tell(Event::Inner(Inner::Sealed { id, bytes, sha256, crc64 }));
     let Some(Work::Upload { object, .. }) = writer.todo.blocking_recv() else { panic!("nothing to upload") };
     assert_eq!(writer.journalled().files[&id].stage, sealed);
     assert!(object.exists());
@@ -153,6 +154,7 @@ fn what_is_handed_out_stands_in_the_journal_before() {
     writer.tell(Event::Tick { now_ms: hour.end_ms() });
     let manifest = writer.closes(hour);
     assert_eq!((manifest.tweets, manifest.objects.len()), (1, 1));
+    assert_eq!(manifest.objects[0].crc64nvme, Some(Crc64::of(b"{}\n")), "readers compare what they read with it");
     assert!(!object.exists(), "it is stored, and the journal said so");
     writer.end();
 }

@@ -1,6 +1,7 @@
 //! A stream of three hours, an agent, and a real S3 server with a proxy in between.
 
 use cauce_lake::Hour;
+use cauce_lake::store::servers::S3Server;
 
 use crate::faults::Proxy;
 use crate::lake::{Lake, fresh_bucket, go_s3, introduce};
@@ -40,7 +41,11 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(stream: &ThreeHours, more: &str) -> Option<Case> {
-        let server = go_s3()?;
+        Some(Case::on(go_s3()?, stream, more))
+    }
+
+    /// On a server of the caller's choice.
+    pub(crate) fn on(server: &S3Server, stream: &ThreeHours, more: &str) -> Case {
         let bucket = fresh_bucket(server);
         let proxy = Proxy::before(&server.endpoint);
         let stand_in = Place::new();
@@ -54,14 +59,8 @@ impl Case {
         );
         let lake = format!("url = \"s3://{bucket}\"\npartition_by = \"created_at\"\nallowed_lateness = \"3s\"");
         place.write("cauce.toml", format!("[source]\n{source}\n[lake]\n{lake}\n{more}\n"));
-        Some(Case {
-            proxy,
-            place,
-            simulator,
-            lake: Lake::bucket(server, &bucket),
-            first: stream.first,
-            _stand_in: stand_in,
-        })
+        let lake = Lake::bucket(server, &bucket);
+        Case { proxy, place, simulator, lake, first: stream.first, _stand_in: stand_in }
     }
 
     /// Where the server is without the proxy.

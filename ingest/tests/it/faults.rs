@@ -50,6 +50,12 @@ pub(crate) enum Fault {
     DoAndSay(u16, String),
     /// Not carried out; answered with this status and body.
     Say(u16, String),
+    /// Carried out with one byte in the middle of the body changed.
+    ChangeByte,
+    /// The same, and the connection is closed without an answer.
+    ChangeByteAndLoseAnswer,
+    /// Not carried out; answered as if the object were stored.
+    PretendStored,
 }
 
 /// The body of an error, as S3 sends it.
@@ -201,9 +207,25 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
             answer(status, &text)
         }
         Some(Fault::Say(status, text)) => answer(status, &text),
+        Some(Fault::ChangeByte) => carry_out(shared, &head, &changed(body)).await?,
+        Some(Fault::ChangeByteAndLoseAnswer) => {
+            carry_out(shared, &head, &changed(body)).await?;
+            return Ok(());
+        }
+        Some(Fault::PretendStored) => {
+            b"HTTP/1.1 200 OK\r\netag: \"stored\"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()
+        }
     };
     client.write_all(&answer).await?;
     client.shutdown().await
+}
+
+fn changed(mut body: Vec<u8>) -> Vec<u8> {
+    let middle = body.len() / 2;
+    if let Some(byte) = body.get_mut(middle) {
+        *byte ^= 1;
+    }
+    body
 }
 
 /// A request's head, without what concerns one connection alone, and its body; nothing when the client left.

@@ -34,6 +34,7 @@ mod reading;
 mod seed;
 mod simulator;
 mod stop;
+mod strange_files;
 mod streams;
 mod surroundings;
 mod zombie;

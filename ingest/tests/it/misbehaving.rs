@@ -3,12 +3,21 @@
 
 use std::time::Duration;
 
+use cauce_lake::store::servers::S3Server;
+
 use crate::case::{Case, ThreeHours};
 use crate::faults::{Asked, Fault, error};
+use crate::lake::{go_s3, moto};
 
 /// Streams three hours into files of 50 tweets, with something done to requests all the while.
 fn streams_through(behaviour: impl FnMut(&Asked) -> Option<Fault> + Send + 'static) {
-    let Some(case) = Case::new(&ThreeHours::of(400, 1, ""), "roll_count = 50") else { return };
+    if let Some(server) = go_s3() {
+        streams_to(server, behaviour);
+    }
+}
+
+fn streams_to(server: &S3Server, behaviour: impl FnMut(&Asked) -> Option<Fault> + Send + 'static) {
+    let case = Case::on(server, &ThreeHours::of(400, 1, ""), "roll_count = 50");
     let agent = case.place.start("run");
     agent.line("the lake is ours");
     case.proxy.misbehave(behaviour);
@@ -55,6 +64,29 @@ fn a_page_of_something_else_under_a_success_is_not_taken_for_one() {
 #[test]
 fn a_success_without_a_word_is_not_taken_for_one() {
     streams_through(|asked| (asked.puts_object() && asked.puts % 2 == 0).then(|| Fault::Say(200, String::new())));
+}
+
+#[test]
+fn objects_that_are_said_to_be_stored_and_are_not_are_put_again() {
+    streams_through(|asked| (asked.puts_object() && asked.puts % 2 == 0).then_some(Fault::PretendStored));
+}
+
+/// One server refuses other bytes than were signed, the other takes them.
+fn on_both(fault: &Fault) {
+    for server in [go_s3(), moto()].into_iter().flatten() {
+        let fault = fault.clone();
+        streams_to(server, move |asked| (asked.puts_object() && asked.puts % 3 == 0).then(|| fault.clone()));
+    }
+}
+
+#[test]
+fn bytes_that_change_on_the_way_are_put_again() {
+    on_both(&Fault::ChangeByte);
+}
+
+#[test]
+fn bytes_that_change_on_the_way_are_put_again_where_the_answer_is_lost_too() {
+    on_both(&Fault::ChangeByteAndLoseAnswer);
 }
 
 #[test]

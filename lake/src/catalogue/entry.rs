@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::manifests::Fetched;
+use crate::checksum::Crc64;
 use crate::hour::Hour;
 use crate::manifest::{Codec, Gap, IngestPath, Manifest, ManifestError, ManifestName, ObjectEntry};
 use crate::pattern::{FolderSpan, Granularity};
@@ -23,6 +24,8 @@ pub struct ObjectRef {
     pub codec: Codec,
     /// Lines in it; only a manifest knows.
     pub lines: Option<u64>,
+    /// What its content must be; only a manifest knows.
+    pub listed: Option<Listed>,
     /// How its lines came in; only a manifest knows.
     pub path: Option<IngestPath>,
     /// When its lines arrived, see [`ObjectEntry::arrivals`]; empty where no manifest tells, and in the entries of
@@ -30,14 +33,28 @@ pub struct ObjectRef {
     pub arrivals: Arc<[(i64, u64)]>,
 }
 
+/// What a manifest tells of an object's content, by which readers notice that it is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The hour whose manifest lists it.
+    pub hour: Hour,
+    /// CRC-64/NVME of its stored bytes; a manifest of an earlier version has none.
+    pub crc64: Option<Crc64>,
+}
+
+fn listed(objects: &[ObjectEntry], hour: Hour) -> Vec<ObjectRef> {
+    objects.iter().map(|object| ObjectRef::listed(object, hour)).collect()
+}
+
 impl ObjectRef {
-    fn listed(object: &ObjectEntry) -> ObjectRef {
+    fn listed(object: &ObjectEntry, hour: Hour) -> ObjectRef {
         ObjectRef {
             lake: 0,
             key: object.key.clone(),
             bytes: object.bytes,
             codec: object.codec,
             lines: Some(object.lines),
+            listed: Some(Listed { hour, crc64: object.crc64nvme }),
             path: Some(object.path),
             arrivals: object.arrivals.as_slice().into(),
         }
@@ -51,6 +68,7 @@ impl ObjectRef {
             bytes: meta.bytes,
             codec,
             lines: None,
+            listed: None,
             path: None,
             arrivals: Arc::default(),
         }
@@ -94,8 +112,8 @@ impl HourEntry {
     pub(super) fn closed(manifest: Manifest) -> HourEntry {
         HourEntry {
             closed: true,
-            objects: manifest.objects.iter().map(ObjectRef::listed).collect(),
-            messages: manifest.messages.iter().map(ObjectRef::listed).collect(),
+            objects: listed(&manifest.objects, manifest.hour),
+            messages: listed(&manifest.messages, manifest.hour),
             tweets: Some(manifest.tweets),
             bytes: manifest.bytes(),
             gaps: manifest.gaps.clone(),
@@ -147,7 +165,7 @@ impl HourEntry {
         match manifest {
             Ok(manifest) => {
                 self.late += manifest.tweets;
-                self.late_objects.extend(manifest.objects.iter().map(ObjectRef::listed));
+                self.late_objects.append(&mut listed(&manifest.objects, manifest.hour));
             }
             Err(error) => {
                 self.late_problem.get_or_insert(ManifestProblem { name, error });
@@ -226,9 +244,11 @@ impl Unread {
         let (key, reason) = self.example.as_ref()?;
         let reason = match reason {
             UnreadReason::Folder => format!("its folder is not one that the pattern {pattern} names"),
-            UnreadReason::NoYear => "its folder names no year, and neither does its name, which should hold milliseconds \
+            UnreadReason::NoYear => {
+                "its folder names no year, and neither does its name, which should hold milliseconds \
                  since 1970 as in tweets.1795323600123.json"
-                .to_owned(),
+                    .to_owned()
+            }
             UnreadReason::Temporary => "its name says that it is still being written".to_owned(),
         };
         Some(match self.objects {

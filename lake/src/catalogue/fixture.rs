@@ -5,6 +5,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
+use crate::checksum::Crc64;
 use crate::hour::Hour;
 use crate::manifest::{Codec, Guarantee, IngestPath, Manifest, ManifestName, ObjectEntry, VERSION};
 use crate::pattern::{Escapes, Pattern, PatternOptions};
@@ -47,11 +48,12 @@ pub async fn object(store: &dyn Store, key: &str, text: &str, codec: Codec) -> O
     let stored = compress(text, codec).await;
     let key = format!("{key}{}", codec.extension());
     let sha256 = Sha256::digest(&stored).iter().map(|byte| format!("{byte:02x}")).collect();
+    let crc64nvme = Some(Crc64::of(&stored));
     let (bytes, lines) = (stored.len() as u64, text.lines().count() as u64);
     put(store, &key, stored).await;
     let key = Key::new(key).expect("a possible key");
     let arrivals = if lines > 0 { vec![(1_795_323_600, lines)] } else { Vec::new() };
-    ObjectEntry { key, bytes, lines, sha256, codec, path: IngestPath::Stream, arrivals }
+    ObjectEntry { key, bytes, lines, sha256, crc64nvme, codec, path: IngestPath::Stream, arrivals }
 }
 
 /// A text as an object of this codec stores it.

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
+use super::content::Check;
 use super::decode::{Decoding, WINDOW_BYTES};
 use super::pace::{Pace, Sample};
 use super::piece::{Order, Piece};
@@ -71,9 +72,36 @@ struct Lane {
 
 #[derive(Debug)]
 enum Stage {
-    Plain(VecDeque<Piece>),
+    Plain(Plain),
     Decoding(Decoding),
     Unreadable(Option<StoreError>),
+}
+
+/// An object whose pieces are handed over as they come.
+#[derive(Debug)]
+struct Plain {
+    pieces: VecDeque<Piece>,
+    check: Check,
+}
+
+impl Plain {
+    async fn next(&mut self, is_complete: bool) -> Option<Result<Bytes, StoreError>> {
+        while let Some(piece) = self.pieces.front_mut() {
+            match piece.next().await {
+                Some(chunk) => {
+                    if let Ok(chunk) = &chunk {
+                        self.check.update(chunk);
+                    }
+                    return Some(chunk);
+                }
+                None => drop(self.pieces.pop_front()),
+            }
+        }
+        if !is_complete {
+            return None;
+        }
+        self.check.finish().err().map(Err)
+    }
 }
 
 impl Lane {
@@ -91,13 +119,7 @@ impl Lane {
     /// The next chunk; `None` when all of what was begun is read.
     async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         match &mut self.stage {
-            Stage::Plain(pieces) => loop {
-                let piece = pieces.front_mut()?;
-                match piece.next().await {
-                    Some(chunk) => return Some(chunk),
-                    None => pieces.pop_front(),
-                };
-            },
+            Stage::Plain(plain) => plain.next(self.is_complete).await,
             Stage::Decoding(decoding) => decoding.next().await,
             Stage::Unreadable(error) => error.take().map(Err),
         }
@@ -105,7 +127,7 @@ impl Lane {
 
     /// Whether more pieces have to be begun before there can be another chunk.
     fn is_short(&self) -> bool {
-        !self.is_complete && matches!(&self.stage, Stage::Plain(pieces) if pieces.is_empty())
+        !self.is_complete && matches!(&self.stage, Stage::Plain(plain) if plain.pieces.is_empty())
     }
 }
 
@@ -195,7 +217,7 @@ impl ReadAhead {
                     }
                     let (store, object) = (Arc::clone(store), object.clone());
                     if at == 0 {
-                        let stage = self.stage(&object);
+                        let stage = self.stage(&*store, &object);
                         self.lanes.push_back(Lane::new(place, stage));
                     }
                     self.begin(store, &object, at..end);
@@ -221,13 +243,14 @@ impl ReadAhead {
         held + piece + window <= self.options.max_memory_bytes && waiting < 2 * self.pace.limit().max(self.threads)
     }
 
-    fn stage(&self, object: &ObjectRef) -> Stage {
+    fn stage(&self, store: &dyn Store, object: &ObjectRef) -> Stage {
+        let check = Check::of(store, object);
         if object.codec == Codec::None {
-            return Stage::Plain(VecDeque::new());
+            return Stage::Plain(Plain { pieces: VecDeque::new(), check });
         }
         let news = Arc::clone(&self.news);
-        let name = object.key.to_string();
-        Stage::Decoding(Decoding::begin(object.codec, name, Arc::clone(&self.steps), move || news.changed.notify_one()))
+        let taken = move || news.changed.notify_one();
+        Stage::Decoding(Decoding::begin(object.codec, object.key.to_string(), check, Arc::clone(&self.steps), taken))
     }
 
     /// Begins a piece of the last object under way.
@@ -237,8 +260,7 @@ impl ReadAhead {
         lane.is_complete = range.end == object.bytes;
         let order = Order {
             store,
-            key: object.key.clone(),
-            bytes: object.bytes,
+            object: object.clone(),
             range,
             tag: Arc::clone(&lane.tag),
             stall_timeout: self.options.stall_timeout,
@@ -249,7 +271,7 @@ impl ReadAhead {
             news.changed.notify_one();
         });
         match &mut lane.stage {
-            Stage::Plain(pieces) => pieces.push_back(piece),
+            Stage::Plain(plain) => plain.pieces.push_back(piece),
             Stage::Decoding(decoding) => {
                 decoding.push(piece);
                 if lane.is_complete {

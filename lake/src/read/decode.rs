@@ -12,6 +12,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::content::Check;
 use super::piece::Piece;
 use crate::codec::{self, OUTPUT_BYTES};
 use crate::manifest::Codec;
@@ -34,17 +35,18 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    /// Begins with an object that has no pieces yet. `steps` bounds how many steps are made at once, of all objects together;
+    /// Begins with an object that has no pieces yet; `check` compares its compressed bytes. `steps` bounds how many steps are made at once, of all objects together;
     /// `taken` hears when compressed bytes were taken from a piece.
     pub(super) fn begin(
         codec: Codec,
         name: String,
+        check: Check,
         steps: Arc<Semaphore>,
         taken: impl Fn() + Send + Sync + 'static,
     ) -> Decoding {
         let (pieces, ordered) = mpsc::unbounded_channel();
         let (sender, chunks) = mpsc::channel(WAITING);
-        let work = Work { pieces: ordered, piece: None, chunks: sender, steps, taken };
+        let work = Work { pieces: ordered, piece: None, check, chunks: sender, steps, taken };
         let task = tokio::spawn(work.run(codec, name));
         Decoding { pieces: Some(pieces), chunks, task: AbortOnDropHandle::new(task) }
     }
@@ -79,6 +81,8 @@ impl Decoding {
 struct Work<F> {
     pieces: mpsc::UnboundedReceiver<Piece>,
     piece: Option<Piece>,
+    /// Of the compressed bytes.
+    check: Check,
     chunks: mpsc::Sender<Result<Bytes, StoreError>>,
     steps: Arc<Semaphore>,
     taken: F,
@@ -120,7 +124,7 @@ impl<F: Fn() + Send + Sync> Work<F> {
                     Next::Step => {}
                     Next::Input => break,
                     Next::End => return,
-                    Next::Failed(error) => return drop(self.chunks.send(Err(error)).await),
+                    Next::Failed(error) => return drop(self.chunks.send(Err(self.check.advise(error))).await),
                 }
             }
         }
@@ -130,11 +134,17 @@ impl<F: Fn() + Send + Sync> Work<F> {
     async fn input(&mut self) -> Option<Result<Bytes, StoreError>> {
         loop {
             if self.piece.is_none() {
-                self.piece = Some(self.pieces.recv().await?);
+                let Some(piece) = self.pieces.recv().await else {
+                    return self.check.finish().err().map(Err);
+                };
+                self.piece = Some(piece);
             }
             match self.piece.as_mut()?.next().await {
                 Some(chunk) => {
                     (self.taken)();
+                    if let Ok(chunk) = &chunk {
+                        self.check.update(chunk);
+                    }
                     return Some(chunk);
                 }
                 None => self.piece = None,

@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 
+use super::content::{self, Check};
 use super::cutter::Cutter;
 use super::{LineBlock, ReadError, Source};
+use crate::catalogue::ObjectRef;
 use crate::manifest::Codec;
-use crate::store::{FileContent, Key, StoreError};
+use crate::store::{FileContent, Key, Store, StoreError};
 
 /// The lines of some sources, each of which [is such a file](is_plain_file), in order.
 pub(crate) struct FileLines {
     sources: Arc<[Source]>,
     /// The place of the object that is read, or read next.
     object: usize,
-    open: Option<FileContent>,
+    open: Option<(FileContent, Check)>,
     cutter: Cutter,
     max_line_bytes: usize,
     done: bool,
@@ -56,14 +58,19 @@ impl FileLines {
 
     /// One chunk further, or on to the next file.
     fn step(&mut self) -> Result<(), StoreError> {
-        let Some(open) = &mut self.open else {
+        let Some((open, check)) = &mut self.open else {
             self.cutter = Cutter::new(self.object, self.max_line_bytes);
             self.open = Some(self.begin()?);
             return Ok(());
         };
         match open.chunks.next() {
-            Some(chunk) => self.cutter.push(&chunk?),
+            Some(chunk) => {
+                let chunk = chunk?;
+                check.update(&chunk);
+                self.cutter.push(&chunk);
+            }
             None => {
+                check.finish()?;
                 self.cutter.finish();
                 self.open = None;
                 self.object += 1;
@@ -76,15 +83,19 @@ impl FileLines {
         self.sources[self.object].key().clone()
     }
 
-    fn begin(&self) -> Result<FileContent, StoreError> {
-        let (store, object) = match &self.sources[self.object] {
+    fn source(&self) -> (&Arc<dyn Store>, &ObjectRef) {
+        match &self.sources[self.object] {
             Source::Object(store, object) => (store, object),
             Source::Unreadable { .. } => unreachable!("only plain files are given to this reader"),
-        };
+        }
+    }
+
+    fn begin(&self) -> Result<(FileContent, Check), StoreError> {
+        let (store, object) = self.source();
         let open = store.files().expect("only plain files are given to this reader").open(&object.key)?;
         if open.bytes == object.bytes {
-            return Ok(open);
+            return Ok((open, Check::of(&**store, object)));
         }
-        Err(super::another_length(&**store, &object.key, object.bytes, open.bytes))
+        Err(content::another_length(&**store, object, open.bytes))
     }
 }

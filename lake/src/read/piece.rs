@@ -15,8 +15,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::content;
 use super::pace::Sample;
-use crate::store::{ETag, ErrorKind, Key, Store, StoreError};
+use crate::catalogue::ObjectRef;
+use crate::store::{ETag, ErrorKind, Store, StoreError};
 
 /// How often a piece is read on after its body broke off.
 const RESUMES: u32 = 3;
@@ -27,9 +29,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) store: Arc<dyn Store>,
-    pub(super) key: Key,
-    /// Length of the whole object.
-    pub(super) bytes: u64,
+    pub(super) object: ObjectRef,
     pub(super) range: Range<u64>,
     /// The object's tag, as the first answer of any of its pieces told it.
     pub(super) tag: Arc<OnceLock<ETag>>,
@@ -101,7 +101,7 @@ impl Order {
                 match timeout(self.stall_timeout, content.next()).await {
                     Err(_) => return Err(self.stalled(at)),
                     Ok(None) if at == self.range.end => break None,
-                    Ok(None) => return Err(self.changed(format!("it ended after {at} of {} bytes", self.bytes))),
+                    Ok(None) => return Err(self.changed(format!("it ended after {at} of {} bytes", self.object.bytes))),
                     Ok(Some(Err(error))) => break Some(error),
                     Ok(Some(Ok(chunk))) => {
                         at += chunk.len() as u64;
@@ -130,8 +130,8 @@ impl Order {
 
     /// The body from a place on, of an object that is still the same.
     async fn open(&self, at: u64) -> Result<crate::store::ByteStream, StoreError> {
-        let whole = self.range == (0..self.bytes) && at == 0;
-        let content = self.store.read(&self.key, (!whole).then_some(at..self.range.end)).await?;
+        let whole = self.range == (0..self.object.bytes) && at == 0;
+        let content = self.store.read(&self.object.key, (!whole).then_some(at..self.range.end)).await?;
         let first = self.tag.get_or_init(|| content.etag.clone());
         if *first != content.etag {
             return Err(
@@ -139,15 +139,15 @@ impl Order {
             );
         }
         match content.bytes {
-            Some(bytes) if bytes != self.bytes => {
-                Err(super::another_length(&*self.store, &self.key, self.bytes, bytes))
+            Some(bytes) if bytes != self.object.bytes => {
+                Err(content::another_length(&*self.store, &self.object, bytes))
             }
             _ => Ok(content.chunks),
         }
     }
 
     fn action(&self) -> String {
-        super::action(&*self.store, &self.key)
+        content::action(&*self.store, &self.object.key)
     }
 
     fn changed(&self, detail: String) -> StoreError {
@@ -156,7 +156,7 @@ impl Order {
 
     fn stalled(&self, at: u64) -> StoreError {
         let seconds = self.stall_timeout.as_secs_f32();
-        let detail = format!("nothing came for {seconds} s after {at} of {} bytes", self.bytes);
+        let detail = format!("nothing came for {seconds} s after {at} of {} bytes", self.object.bytes);
         StoreError::new(ErrorKind::Timeout, self.action(), detail)
     }
 }

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::checksum::Crc64;
 use crate::manifest::{Codec, IngestPath, ObjectEntry};
 use crate::store::{Content, ETag, List, ListPage, ObjectMeta, Put};
 
@@ -91,7 +92,16 @@ fn run_time() -> tokio::runtime::Runtime {
 }
 
 fn object(key: Key, bytes: usize, codec: Codec) -> ObjectRef {
-    ObjectRef { lake: 0, key, bytes: bytes as u64, codec, lines: None, path: None, arrivals: Arc::default() }
+    ObjectRef {
+        lake: 0,
+        key,
+        bytes: bytes as u64,
+        codec,
+        lines: None,
+        listed: None,
+        path: None,
+        arrivals: Arc::default(),
+    }
 }
 
 /// All lines with their offsets, and the error that ended the reading.
@@ -218,6 +228,7 @@ fn entry(wire: &[u8], lines: u64, codec: Codec) -> ObjectEntry {
         bytes: wire.len() as u64,
         lines,
         sha256: sha256(wire),
+        crc64nvme: Some(Crc64::of(wire)),
         codec,
         path: IngestPath::Stream,
         arrivals: Vec::new(),

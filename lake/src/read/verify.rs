@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::cutter::Cutter;
 use super::{LineBlock, MAX_LINE_BYTES, ReadError};
+use crate::checksum::{Crc64, Crc64Hasher};
 use crate::codec::decode;
 use crate::manifest::ObjectEntry;
 use crate::store::{ByteStream, ErrorKind, Key, Store};
@@ -23,6 +24,8 @@ pub struct ObjectCheck {
     pub bytes: u64,
     /// Lines found, up to the damage if there is some.
     pub lines: u64,
+    /// CRC-64/NVME of the stored bytes.
+    pub crc64nvme: Crc64,
     /// In what the object is not what its manifest says; empty when all is well.
     pub mismatches: Vec<Mismatch>,
 }
@@ -54,6 +57,13 @@ pub enum Mismatch {
         /// The stored bytes' hash.
         found: String,
     },
+    /// The SHA-256 is right and the CRC-64/NVME is another: the manifest itself is wrong.
+    Crc64 {
+        /// The manifest's checksum.
+        expected: Crc64,
+        /// The stored bytes' checksum.
+        found: Crc64,
+    },
     /// Another number of lines.
     Lines {
         /// The manifest's number.
@@ -74,6 +84,9 @@ impl fmt::Display for Mismatch {
             Mismatch::Missing => f.write_str("it is not there"),
             Mismatch::Bytes { expected, found } => write!(f, "{found} bytes, the manifest says {expected}"),
             Mismatch::Sha256 { expected, found } => write!(f, "sha256 {found}, the manifest says {expected}"),
+            Mismatch::Crc64 { expected, found } => {
+                write!(f, "CRC-64/NVME {found}, the manifest says {expected} although its sha256 is right")
+            }
             Mismatch::Lines { expected, found } => write!(f, "{found} lines, the manifest says {expected}"),
             Mismatch::Damaged { detail } => f.write_str(detail),
         }
@@ -105,10 +118,16 @@ type Look<'a> = &'a mut (dyn FnMut(&LineBlock) + Send);
 
 async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>>) -> Result<ObjectCheck, ReadError> {
     let mut cutter = Cutter::new(0, MAX_LINE_BYTES);
-    let mut check = ObjectCheck { key: entry.key.clone(), bytes: 0, lines: 0, mismatches: Vec::new() };
+    let mut check =
+        ObjectCheck { key: entry.key.clone(), bytes: 0, lines: 0, crc64nvme: Crc64::of(b""), mismatches: Vec::new() };
     let failed = |offset, source| ReadError::Store { key: entry.key.clone(), offset, source };
     let stored = match store.read(&entry.key, None).await {
-        Ok(content) => Arc::new(Mutex::new(Tap { stream: Some(content.chunks), sha256: Sha256::new(), bytes: 0 })),
+        Ok(content) => Arc::new(Mutex::new(Tap {
+            stream: Some(content.chunks),
+            sha256: Sha256::new(),
+            crc64: Crc64Hasher::default(),
+            bytes: 0,
+        })),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             check.mismatches.push(Mismatch::Missing);
             return Ok(check);
@@ -156,6 +175,7 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
     }
     let mut tap = stored.lock().unwrap_or_else(PoisonError::into_inner);
     check.bytes = tap.bytes;
+    check.crc64nvme = tap.crc64.finish();
     let sha256: String = tap.sha256.finalize_reset().iter().map(|byte| format!("{byte:02x}")).collect();
     drop(tap);
     if check.bytes != entry.bytes {
@@ -163,6 +183,8 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
     }
     if sha256 != entry.sha256 {
         check.mismatches.push(Mismatch::Sha256 { expected: entry.sha256.clone(), found: sha256 });
+    } else if let Some(expected) = entry.crc64nvme.filter(|crc64| *crc64 != check.crc64nvme) {
+        check.mismatches.push(Mismatch::Crc64 { expected, found: check.crc64nvme });
     }
     if check.lines != entry.lines {
         check.mismatches.push(Mismatch::Lines { expected: entry.lines, found: check.lines });
@@ -175,6 +197,7 @@ struct Tap {
     /// `None` after its end or its first error: it must not be polled again then.
     stream: Option<ByteStream>,
     sha256: Sha256,
+    crc64: Crc64Hasher,
     bytes: u64,
 }
 
@@ -188,6 +211,7 @@ fn tapped(tap: &Arc<Mutex<Tap>>) -> ByteStream {
         match &polled {
             Poll::Ready(Some(Ok(chunk))) => {
                 tap.sha256.update(chunk);
+                tap.crc64.update(chunk);
                 tap.bytes += chunk.len() as u64;
             }
             Poll::Ready(_) => tap.stream = None,

@@ -43,6 +43,7 @@ async fn coded_sources(store: &Arc<dyn Store>, texts: &[(String, Codec)], arriva
             bytes: stored.len() as u64,
             codec: *codec,
             lines: None,
+            listed: None,
             path: Some(IngestPath::Search),
             arrivals: arrivals.into(),
         };

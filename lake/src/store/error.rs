@@ -90,6 +90,13 @@ impl StoreError {
         self
     }
 
+    /// Adds what to do about it.
+    #[must_use]
+    pub(crate) fn with_advice(mut self, advice: &str) -> StoreError {
+        self.detail = format!("{}; {advice}", self.detail);
+        self
+    }
+
     /// What the failure means.
     pub fn kind(&self) -> ErrorKind {
         self.kind

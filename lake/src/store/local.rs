@@ -1,7 +1,8 @@
 //! A local folder as a store: each object is a plain file under the root, at its key.
 //!
 //! The disk's own rules show through in one place: a key cannot lie below another object's key (`a` and `a/b`), which a
-//! bucket would allow. Symbolic links inside the root are followed, as whoever made them meant. What a write does step
+//! bucket would allow. Symbolic links inside the root are followed, as whoever made them meant; what is neither a regular file
+//! nor a folder is refused, and so are links that lead round in a circle (`regular.rs`). What a write does step
 //! by step is in `publish.rs`, reading in `stream.rs`, listing in `walk.rs`; this file answers the trait.
 //!
 //! Tags: [`Store::put`], [`Store::head`] and [`Store::get`] give the SHA-256 of the content, so that `IfMatch` compares
@@ -9,6 +10,7 @@
 //! inode, good for noticing that an object changed, and never equal to those of the other calls.
 
 mod publish;
+mod regular;
 mod stream;
 mod walk;
 
@@ -26,6 +28,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Content, ETag, ErrorKind, FileContent, Files, Key, List, ListPage, ObjectMeta, Put, Store, StoreError, Workshop,
+    refuse_long,
 };
 
 /// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
@@ -74,15 +77,10 @@ impl LocalStore {
 
     fn open_plain(&self, action: &str, key: &Key) -> Result<(File, fs::Metadata, PathBuf), StoreError> {
         let path = self.path(key);
-        let fail = |error: io::Error| io_error(action, &path, error);
         if is_hidden(key) {
-            return Err(fail(io::ErrorKind::NotFound.into()));
+            return Err(io_error(action, &path, io::ErrorKind::NotFound.into()));
         }
-        let file = File::open(&path).map_err(fail)?;
-        let meta = file.metadata().map_err(fail)?;
-        if !meta.is_file() {
-            return Err(fail(io::ErrorKind::IsADirectory.into()));
-        }
+        let (file, meta) = regular::open(action, &path)?;
         Ok((file, meta, path))
     }
 }
@@ -181,8 +179,11 @@ impl Store for LocalStore {
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
         let key = key.clone();
         self.blocking(move |store| {
-            let (mut file, meta, path) = store.open_plain("read", &key)?;
+            let (file, meta, path) = store.open_plain("read", &key)?;
+            refuse_long(&key, meta.len(), || format!("read {}", path.display()))?;
             let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+            // An object never grows; a file that somebody else appends to must not fill the memory.
+            let mut file = file.take(meta.len());
             file.read_to_end(&mut content).map_err(|error| io_error("read", &path, error))?;
             let tag = ETag(hex(&Sha256::digest(&content)));
             Ok((Bytes::from(content), tag))

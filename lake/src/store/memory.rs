@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, ServerTime, Store, StoreError,
+    refuse_long,
 };
 
 const PAGE: usize = 1000;
@@ -47,6 +48,8 @@ pub enum Fault {
     Fail(ErrorKind),
     /// A put or delete is done, and then its answer is lost: [`ErrorKind::Timeout`].
     AnswerLost,
+    /// A put is done with one byte changed on the way, and then its answer is lost: [`ErrorKind::Timeout`].
+    ByteChanged,
     /// A put is done whether its condition holds or not, as by a server that does not know the header.
     ConditionIgnored,
     /// A body of [`Store::read`] ends with an error after so many bytes.
@@ -279,6 +282,25 @@ fn error(kind: ErrorKind, call: Call, key: &str, detail: impl Into<String>) -> S
     StoreError::new(kind, format!("{verb} memory:{key}"), detail)
 }
 
+/// The bytes of a body.
+async fn content(put: &Put) -> Result<Bytes, StoreError> {
+    match &put.body {
+        Body::Bytes(bytes) => Ok(bytes.clone()),
+        Body::File { path, bytes } => {
+            let io = |e: std::io::Error| {
+                StoreError::new(ErrorKind::Io, format!("read {} to put it", path.display()), e.to_string())
+            };
+            let content = Bytes::from(tokio::fs::read(path).await.map_err(io)?);
+            let wanted = usize::try_from(*bytes).unwrap_or(usize::MAX);
+            if content.len() < wanted {
+                let detail = "its file is shorter than was said";
+                return Err(error(ErrorKind::Corrupt, Call::Put, put.key.as_str(), detail));
+            }
+            Ok(content.slice(..wanted))
+        }
+    }
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     fn location(&self) -> String {
@@ -288,20 +310,12 @@ impl Store for MemoryStore {
     async fn put(&self, put: Put) -> Result<ETag, StoreError> {
         let key = put.key.as_str();
         let fault = self.enter(Call::Put, key).await?;
-        let content = match &put.body {
-            Body::Bytes(bytes) => bytes.clone(),
-            Body::File { path, bytes } => {
-                let io = |e: std::io::Error| {
-                    StoreError::new(ErrorKind::Io, format!("read {} to put it", path.display()), e.to_string())
-                };
-                let content = Bytes::from(tokio::fs::read(path).await.map_err(io)?);
-                let wanted = usize::try_from(*bytes).unwrap_or(usize::MAX);
-                if content.len() < wanted {
-                    return Err(error(ErrorKind::Corrupt, Call::Put, key, "its file is shorter than was said"));
-                }
-                content.slice(..wanted)
-            }
-        };
+        let mut content = content(&put).await?;
+        if matches!(fault, Some(Fault::ByteChanged)) {
+            let mut changed = content.to_vec();
+            changed[0] ^= 1;
+            content = changed.into();
+        }
         let mut inner = self.lock();
         if !inner.holds(&put) && !matches!(fault, Some(Fault::ConditionIgnored)) {
             return Err(error(ErrorKind::PreconditionFailed, Call::Put, key, "the condition does not hold"));
@@ -310,10 +324,18 @@ impl Store for MemoryStore {
         let object = Object { content, sha256: put.sha256.clone(), modified_ms };
         let tag = object.tag();
         inner.objects.insert(put.key.clone(), object);
-        if matches!(fault, Some(Fault::AnswerLost)) {
+        if matches!(fault, Some(Fault::AnswerLost | Fault::ByteChanged)) {
             return Err(error(ErrorKind::Timeout, Call::Put, key, "the answer was lost"));
         }
         Ok(tag)
+    }
+
+    async fn confirm(&self, put: &Put) -> Result<(), StoreError> {
+        let content = content(put).await?;
+        if self.lock().get(Call::Head, &put.key)?.content == content {
+            return Ok(());
+        }
+        Err(error(ErrorKind::Corrupt, Call::Head, put.key.as_str(), "other bytes are stored"))
     }
 
     async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
@@ -323,7 +345,9 @@ impl Store for MemoryStore {
 
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
         self.enter(Call::Get, key.as_str()).await?;
-        self.lock().get(Call::Get, key).map(|object| (object.content.clone(), object.tag()))
+        let (content, tag) = self.lock().get(Call::Get, key).map(|object| (object.content.clone(), object.tag()))?;
+        refuse_long(key, content.len() as u64, || format!("read memory:{key}"))?;
+        Ok((content, tag))
     }
 
     async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {

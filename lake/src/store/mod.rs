@@ -9,20 +9,24 @@
 //! - a put is atomic: readers see the whole object or none, and no temporary key is ever visible;
 //! - [`Condition::IfAbsent`] lets exactly one of several racing writers win;
 //! - deleting what is not there succeeds;
-//! - a write that returned is durable.
+//! - a write that returned is durable, and what lies there is what was given.
 
 mod error;
 pub mod key;
 pub mod local;
 pub mod s3;
+mod s3_check;
 mod s3_config;
 mod s3_date;
 mod s3_error;
 pub mod s3_multipart;
 mod s3_page;
+mod s3_put;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+mod conformance_bytes;
 #[cfg(any(test, feature = "testing"))]
 mod conformance_list;
 #[cfg(any(test, feature = "testing"))]
@@ -44,7 +48,13 @@ use futures_util::stream::BoxStream;
 pub use error::{ErrorKind, StoreError};
 pub use key::{Key, KeyError};
 
+use crate::manifest::AGENT_KEY;
 use crate::url::LakeUrl;
+
+/// Longest object that [`Store::get`] takes into memory. The manifest of an hour with an object each second is a tenth of it.
+pub const MOST_GET_BYTES: u64 = 64 << 20;
+/// The same for the agent's object, which is some hundred bytes.
+pub const MOST_AGENT_BYTES: u64 = 1 << 20;
 
 /// A version tag of an object's content, compared for equality only (S3's ETag).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -120,6 +130,30 @@ pub struct ObjectMeta {
     pub sha256: Option<String>,
     /// When it was last written, milliseconds since the epoch, of whole seconds in S3; 0 where the store does not say.
     pub modified_ms: i64,
+}
+
+/// What a server was found to do with the checksums of puts. The SHA-256 of a body is part of each request's signature beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutChecks {
+    /// It takes a CRC-64/NVME with a put.
+    pub takes_checksum: bool,
+    /// It tells the CRC-64/NVME of an object.
+    pub tells_checksum: bool,
+    /// The ETag of an object is the MD5 of its content.
+    pub etag_is_md5: bool,
+}
+
+impl fmt::Display for PutChecks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = if self.takes_checksum { "SHA-256 and CRC-64/NVME" } else { "SHA-256 only" };
+        let told = match (self.tells_checksum, self.etag_is_md5) {
+            (true, true) => "CRC-64/NVME and MD5 (ETag)",
+            (true, false) => "CRC-64/NVME",
+            (false, true) => "MD5 (ETag)",
+            (false, false) => "nothing, so that each object is read back",
+        };
+        write!(f, "sent with a put: {sent}; told of an object: {told}")
+    }
 }
 
 /// One page of a listing.
@@ -235,13 +269,29 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Where the root is, for messages: `s3://bucket/prefix` or a folder. Never holds a secret.
     fn location(&self) -> String;
 
-    /// Puts an object.
+    /// Puts an object. One that has a [`Put::sha256`] is looked at before this returns: it is there, and its content is what was
+    /// given.
     ///
     /// # Errors
-    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold, [`ErrorKind::Conflict`] when a competing
+    /// [`ErrorKind::Corrupt`] when the body is not what its hash says, or the store refused or holds other bytes than were
+    /// sent; [`ErrorKind::PreconditionFailed`] when the condition does not hold, [`ErrorKind::Conflict`] when a competing
     /// write made the store give up. After any error for which [`StoreError::may_have_happened`] is true the object may
     /// be there all the same: compare with [`Store::head`] before deciding.
     async fn put(&self, put: Put) -> Result<ETag, StoreError>;
+
+    /// Compares the content that lies under a put's key with the put's, after a [`head`](Self::head) told the same length
+    /// and hash: on S3 the hash is only what was sent along with the bytes. Nothing to do where `head` reads the content.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] when the content is another.
+    async fn confirm(&self, _put: &Put) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What the server was found to do with checksums so far; `None` before the first put, and where no server is.
+    fn put_checks(&self) -> Option<PutChecks> {
+        None
+    }
 
     /// What is there under a key.
     ///
@@ -252,7 +302,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The whole content of a small object and its tag.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none.
+    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Corrupt`] when it is longer than [`MOST_GET_BYTES`] (the agent's
+    /// object: [`MOST_AGENT_BYTES`]), which no such object is.
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError>;
 
     /// Content as a stream, the whole object or a range of it (an empty range gives an empty stream). Chunks are large, and
@@ -322,6 +373,21 @@ pub struct S3Options {
     pub path_style: Option<bool>,
     /// Explicit credentials.
     pub credentials: Option<StaticCredentials>,
+}
+
+/// Most bytes that [`Store::get`] takes of an object.
+pub(crate) fn most_get_bytes(key: &Key) -> u64 {
+    if key.as_str() == AGENT_KEY { MOST_AGENT_BYTES } else { MOST_GET_BYTES }
+}
+
+/// Refuses an object that is too long for [`Store::get`].
+pub(crate) fn refuse_long(key: &Key, bytes: u64, action: impl FnOnce() -> String) -> Result<(), StoreError> {
+    let most = most_get_bytes(key);
+    if bytes <= most {
+        return Ok(());
+    }
+    let detail = format!("it has {bytes} bytes, and no object of this name has more than {most}: remove or replace it");
+    Err(StoreError::new(ErrorKind::Corrupt, action(), detail))
 }
 
 /// Opens the store at a lake's URL. No request is made: a wrong bucket or key shows at the first call. A local folder

@@ -1,15 +1,17 @@
 //! S3 as a store, by AWS's SDK: one client, rooted at a bucket and a prefix.
 //!
 //! - **Own servers.** As soon as an endpoint is set (here, by `AWS_ENDPOINT_URL` or a profile), addresses are path style,
-//!   the region is `us-east-1` if nobody names one, and checksums are sent and checked only where S3 requires them: many
-//!   servers refuse the SDK's trailing checksums, or store them inside the object. The SHA-256 in an object's metadata
-//!   (`x-amz-meta-sha256`) is what says that its content is ours.
+//!   the region is `us-east-1` if nobody names one, and the SDK's own checksums are left out where S3 does not require them:
+//!   many servers refuse its trailing ones, or store them inside the object.
+//! - **Bytes.** Each body is signed with its SHA-256, its CRC-64/NVME goes along in a header, and what the server then tells of
+//!   the object is compared (`s3_put.rs`). The SHA-256 in an object's metadata (`x-amz-meta-sha256`) says whose object it is.
 //! - **Retries.** The SDK sends a request up to three times. So a put with a condition may meet its own first success,
 //!   whose answer was lost, and fail with `PreconditionFailed`: only a [`Store::head`] tells the two apart.
 //! - **Time.** Each attempt has as long as its body needs at a slow 128 KiB/s, and half a minute more.
 //! - **Listing** leaves out what cannot be a [`Key`]: folder markers (`a/`), `a//b` and the like are other people's.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,17 +19,17 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::{ByteStream as SdkBody, Length};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use super::s3_check::Found;
 use super::s3_date::Dates;
 use super::s3_error::{Place, from_sdk};
 use super::s3_multipart::Multipart;
 use super::s3_page::Pages;
-use super::{Body, Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, S3Options, Store};
-use super::{ServerTime, StoreError, s3_config};
+use super::{Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, PutChecks, S3Options, Store};
+use super::{ServerTime, StoreError, refuse_long, s3_config};
 
 /// The name under which an object's hash is kept among its metadata.
 pub(super) const SHA256: &str = "sha256";
@@ -37,7 +39,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
 const SLOWEST_BYTES_PER_SECOND: u64 = 128 * 1024;
-const READ_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// A bucket, or a prefix in one, as a store.
 #[derive(Debug, Clone)]
@@ -49,6 +50,7 @@ pub struct S3Store {
     pub(super) place: Place,
     pub(super) multipart: Multipart,
     dates: Dates,
+    pub(super) found: Arc<Found>,
 }
 
 impl S3Store {
@@ -72,6 +74,7 @@ impl S3Store {
             place: Place { bucket: bucket.to_owned(), whereabouts },
             multipart: Multipart::default(),
             dates,
+            found: Arc::default(),
         })
     }
 
@@ -97,29 +100,6 @@ impl S3Store {
         from_sdk(error, self.action(verb, name), &self.place, verb == "look at")
     }
 
-    async fn put_in_one(&self, put: &Put) -> Result<ETag, StoreError> {
-        let mut request = self.client.put_object().bucket(&self.bucket).key(self.full(&put.key));
-        request = match &put.condition {
-            Condition::Always => request,
-            Condition::IfAbsent => request.if_none_match("*"),
-            Condition::IfMatch(tag) => request.if_match(&tag.0),
-        };
-        if let Some(hash) = &put.sha256 {
-            request = request.metadata(SHA256, hash);
-        }
-        let length = put.body.len();
-        let body = body(&put.body, 0..length).await?;
-        let answer = request
-            .body(body)
-            .content_length(i64::try_from(length).unwrap_or(i64::MAX))
-            .customize()
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(length)))
-            .send()
-            .await
-            .map_err(|error| self.fail("put", put.key.as_str(), &error))?;
-        self.tagged("put", &put.key, answer.e_tag())
-    }
-
     /// The tag of an object in an answer about it. Every S3 server names one: a success without it comes from something
     /// in between and says nothing of the object.
     pub(super) fn tagged(&self, verb: &str, key: &Key, named: Option<&str>) -> Result<ETag, StoreError> {
@@ -140,28 +120,6 @@ impl S3Store {
             ),
             _ => error,
         }
-    }
-}
-
-/// A part of a body, in a form that can be sent again.
-pub(super) async fn body(body: &Body, range: Range<u64>) -> Result<SdkBody, StoreError> {
-    match body {
-        Body::Bytes(bytes) => {
-            let place = |at: u64| usize::try_from(at).expect("inside a body in memory");
-            Ok(SdkBody::from(bytes.slice(place(range.start)..place(range.end))))
-        }
-        Body::File { .. } if range.is_empty() => Ok(SdkBody::from_static(b"")),
-        Body::File { path, .. } => SdkBody::read_from()
-            .path(path)
-            .offset(range.start)
-            .length(Length::Exact(range.end - range.start))
-            .buffer_size(READ_BUFFER_BYTES)
-            .build()
-            .await
-            .map_err(|error| {
-                let action = format!("read {} to put it", path.display());
-                StoreError::new(ErrorKind::Io, action, error.to_string())
-            }),
     }
 }
 
@@ -186,12 +144,16 @@ impl Store for S3Store {
     }
 
     async fn put(&self, put: Put) -> Result<ETag, StoreError> {
-        let done = if put.body.len() > self.multipart.threshold_bytes {
-            self.put_in_parts(&put).await
-        } else {
-            self.put_in_one(&put).await
-        };
-        done.map_err(|error| S3Store::condition(&put, error))
+        self.put_checked(&put).await.map_err(|error| S3Store::condition(&put, error))
+    }
+
+    async fn confirm(&self, put: &Put) -> Result<(), StoreError> {
+        let digests = self.digests(put).await?;
+        self.look(put, &digests).await
+    }
+
+    fn put_checks(&self) -> Option<PutChecks> {
+        self.found.checks()
     }
 
     async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
@@ -214,6 +176,8 @@ impl Store for S3Store {
 
     async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
         let Content { etag, bytes, mut chunks } = self.fetch(key, None).await?;
+        // No more than this length comes: a longer body is an error of the stream.
+        refuse_long(key, bytes.unwrap_or(0), || self.action("read", key.as_str()))?;
         let mut content = Vec::with_capacity(bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0));
         while let Some(chunk) = chunks.next().await {
             content.extend_from_slice(&chunk?);
@@ -301,7 +265,7 @@ impl Store for S3Store {
 
 impl S3Store {
     /// A body, its tag and the object's length. The stream ends well only when as many bytes came as were asked for and promised.
-    async fn fetch(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
+    pub(super) async fn fetch(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
         let answer = self
             .client
             .get_object()

@@ -7,10 +7,12 @@ use std::ops::Range;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::s3::{S3Store, SHA256, body, timeouts};
+use super::s3::{S3Store, SHA256, timeouts};
+use super::s3_check::{BodyDigests, Digests, SignedHash, Way};
+use super::s3_put::body;
 use super::{Condition, ETag, ErrorKind, Key, Put, StoreError};
 
 /// Most parts an upload can have.
@@ -36,7 +38,7 @@ impl Default for Multipart {
 
 impl Multipart {
     /// Where the parts of a body lie, in order.
-    fn parts(&self, bytes: u64) -> Vec<Range<u64>> {
+    pub(super) fn parts(&self, bytes: u64) -> Vec<Range<u64>> {
         let needed = bytes.div_ceil(MAX_PARTS).next_multiple_of(MIB);
         let part =
             self.part_bytes.max(1).max(if bytes.div_ceil(self.part_bytes.max(1)) > MAX_PARTS { needed } else { 0 });
@@ -45,8 +47,12 @@ impl Multipart {
 }
 
 impl S3Store {
-    pub(super) async fn put_in_parts(&self, put: &Put) -> Result<ETag, StoreError> {
+    pub(super) async fn put_in_parts(&self, put: &Put, digests: &BodyDigests) -> Result<ETag, StoreError> {
         let mut request = self.client.create_multipart_upload().bucket(&self.bucket).key(self.full(&put.key));
+        if self.found.sends_checksum(Way::InParts) {
+            // A checksum of the whole object, not of its parts' checksums: a reader can compare it with the manifest's.
+            request = request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
+        }
         if let Some(hash) = &put.sha256 {
             request = request.metadata(SHA256, hash);
         }
@@ -55,8 +61,8 @@ impl S3Store {
             let detail = "the server gave no upload id";
             return Err(StoreError::new(ErrorKind::Server, self.action("begin to put", put.key.as_str()), detail));
         };
-        let done = match self.send_parts(put, upload).await {
-            Ok(parts) => self.complete(put, upload, parts).await,
+        let done = match self.send_parts(put, upload, digests).await {
+            Ok(parts) => self.complete(put, upload, parts, digests).await,
             Err(error) => Err(error),
         };
         if done.is_err() {
@@ -67,10 +73,17 @@ impl S3Store {
         done
     }
 
-    async fn send_parts(&self, put: &Put, upload: &str) -> Result<Vec<CompletedPart>, StoreError> {
-        let mut parts: Vec<CompletedPart> = stream::iter(self.multipart.parts(put.body.len()))
-            .enumerate()
-            .map(|(n, range)| self.send_part(put, upload, i32::try_from(n + 1).unwrap_or(i32::MAX), range))
+    async fn send_parts(
+        &self,
+        put: &Put,
+        upload: &str,
+        digests: &BodyDigests,
+    ) -> Result<Vec<CompletedPart>, StoreError> {
+        let ranges = self.multipart.parts(put.body.len());
+        let mut parts: Vec<CompletedPart> = stream::iter(ranges.into_iter().zip(digests.parts.clone()).enumerate())
+            .map(|(n, (range, part))| {
+                self.send_part(put, upload, i32::try_from(n + 1).unwrap_or(i32::MAX), range, part)
+            })
             .buffer_unordered(self.multipart.concurrency.max(1))
             .try_collect()
             .await?;
@@ -84,8 +97,10 @@ impl S3Store {
         upload: &str,
         number: i32,
         range: Range<u64>,
+        digests: Digests,
     ) -> Result<CompletedPart, StoreError> {
         let length = range.end - range.start;
+        let crc64 = self.found.sends_checksum(Way::InParts).then(|| digests.crc64.to_string());
         let answer = self
             .client
             .upload_part()
@@ -93,9 +108,11 @@ impl S3Store {
             .key(self.full(&put.key))
             .upload_id(upload)
             .part_number(number)
+            .set_checksum_crc64_nvme(crc64.clone())
             .body(body(&put.body, range).await?)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .customize()
+            .interceptor(SignedHash(digests.sha256.clone()))
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(length)))
             .send()
             .await
@@ -107,20 +124,24 @@ impl S3Store {
                     _ => error,
                 }
             })?;
-        // With AWS itself, every part carries a checksum that the completion has to repeat.
-        Ok(CompletedPart::builder()
-            .part_number(number)
-            .set_e_tag(answer.e_tag)
-            .set_checksum_crc32(answer.checksum_crc32)
-            .set_checksum_crc32_c(answer.checksum_crc32_c)
-            .set_checksum_crc64_nvme(answer.checksum_crc64_nvme)
-            .set_checksum_sha1(answer.checksum_sha1)
-            .set_checksum_sha256(answer.checksum_sha256)
-            .build())
+        // The completion repeats the checksum of each part.
+        let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag);
+        Ok(part.set_checksum_crc64_nvme(crc64).build())
     }
 
-    async fn complete(&self, put: &Put, upload: &str, parts: Vec<CompletedPart>) -> Result<ETag, StoreError> {
+    async fn complete(
+        &self,
+        put: &Put,
+        upload: &str,
+        parts: Vec<CompletedPart>,
+        digests: &BodyDigests,
+    ) -> Result<ETag, StoreError> {
         let mut request = self.client.complete_multipart_upload().bucket(&self.bucket).key(self.full(&put.key));
+        let sends_checksum = self.found.sends_checksum(Way::InParts);
+        if sends_checksum {
+            request =
+                request.checksum_crc64_nvme(digests.whole.crc64.to_string()).checksum_type(ChecksumType::FullObject);
+        }
         request = match &put.condition {
             Condition::Always => request,
             Condition::IfAbsent => request.if_none_match("*"),
@@ -138,6 +159,9 @@ impl S3Store {
                 Some("NoSuchUpload") => gone(self.action("finish to put", put.key.as_str())),
                 _ => self.fail("finish to put", put.key.as_str(), &error),
             })?;
+        if sends_checksum {
+            self.found.takes_checksum(Way::InParts, answer.checksum_crc64_nvme().is_some());
+        }
         self.tagged("put", &put.key, answer.e_tag())
     }
 

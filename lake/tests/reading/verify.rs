@@ -1,5 +1,11 @@
 //! What `verify` finds: strays, every kind of damage, objects that end early.
 
+use cauce_lake::checksum::Crc64;
+use cauce_lake::scan::{ScanOptions, scan};
+use cauce_lake::store::ErrorKind;
+use cauce_lake::table::{Projection, TableOptions};
+use cauce_lake::work::Workers;
+
 use super::*;
 
 #[tokio::test]
@@ -76,6 +82,98 @@ async fn verify_finds_each_kind_of_damage() {
         verified(&lake, at).await.problems,
         [Problem::ForeignLines { key: second.key, lines: 2, offset }, Problem::RepeatedIds { tweets: 3, example: 1 },]
     );
+}
+
+#[tokio::test]
+async fn an_object_that_changed_after_its_hour_was_closed_is_found_by_whoever_reads_it() {
+    on_all(|store| async move {
+        for codec in [Codec::None, Codec::Gzip, Codec::Zstd] {
+            for ids in [1..2, 1..5000] {
+                let lake = Lake::new(Arc::clone(&store), yearless());
+                let at = hour("2026-11-22T05");
+                let closing = closed_hour(store.as_ref(), lake.pattern(), at, ids, codec).await;
+                let key = &closing.objects[0].key;
+                let entry = lake.hour(at).await.expect("found");
+                let read = |memory: usize| {
+                    let options = ReadOptions { max_memory_bytes: memory, ..ReadOptions::default() };
+                    lake.lines(&entry, false, &options).try_collect::<Vec<_>>()
+                };
+                read(1 << 20).await.expect("it is what the manifest lists");
+                let (bytes, _) = store.get(key).await.expect("it was put");
+                // In the middle of a text, where only a checksum tells; and at both ends.
+                for at_byte in [0, bytes.len() / 2, bytes.len() - 1] {
+                    let mut changed = bytes.to_vec();
+                    changed[at_byte] ^= 1;
+                    put(store.as_ref(), key.as_str(), changed).await;
+                    // As one request, and as many.
+                    for memory in [64 << 20, 1 << 16] {
+                        let error = read(memory).await.expect_err("one byte is another");
+                        assert_eq!(error.kind(), ErrorKind::Corrupt, "{codec:?}: {error}");
+                        let source = std::error::Error::source(&error).expect("it says why").to_string();
+                        for words in [key.as_str(), "hour 2026-11-22T05", "ingest verify 2026-11-22T05", "backup"] {
+                            assert!(source.contains(words), "{words:?} is not in {source:?}");
+                        }
+                    }
+                    let problems = verified(&lake, at).await.problems;
+                    assert!(problems.iter().any(|problem| problem.to_string().contains("sha256")), "{problems:?}");
+                }
+                put(store.as_ref(), key.as_str(), bytes).await;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_of_a_changed_object_end_with_an_error() {
+    for codec in [Codec::None, Codec::Zstd] {
+        on_all(|store| async move {
+            let lake = Lake::new(Arc::clone(&store), yearless());
+            let at = hour("2026-11-22T05");
+            let closing = closed_hour(store.as_ref(), lake.pattern(), at, 1..500, codec).await;
+            let key = &closing.objects[0].key;
+            let (bytes, _) = store.get(key).await.expect("it was put");
+            let mut changed = bytes.to_vec();
+            changed[bytes.len() / 2] ^= 1;
+            put(store.as_ref(), key.as_str(), changed).await;
+            let entry = lake.hour(at).await.expect("found");
+            let projection = Projection::new(&TableOptions::default()).expect("all columns");
+            let workers = Workers::new(None);
+            let batches = scan(lake.sources(&entry, false), &projection, &workers, &ScanOptions::default());
+            let error = batches.try_collect::<Vec<_>>().await.expect_err("one byte is another");
+            assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, key));
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_a_manifest_without_fast_checksums_is_read_by_its_length_alone() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let lake = Lake::new(Arc::clone(&store), yearless());
+    let at = hour("2026-11-22T05");
+    let mut closing = closed_hour(store.as_ref(), lake.pattern(), at, 1..3, Codec::None).await;
+    closing.objects[0].crc64nvme = None;
+    put_manifest(store.as_ref(), &closing, None).await;
+    let entry = lake.hour(at).await.expect("found");
+    assert_eq!(text(&lake, &entry, false).await, tweets(1..3));
+    put(store.as_ref(), closing.objects[0].key.as_str(), tweets(1..4)).await;
+    let error = lake.lines(&entry, false, &ReadOptions::default()).try_collect::<Vec<_>>().await;
+    let error = error.expect_err("it is longer");
+    let source = std::error::Error::source(&error).expect("it says why").to_string();
+    assert!(source.contains("was listed with") && source.contains("ingest verify 2026-11-22T05"), "{source}");
+}
+
+#[tokio::test]
+async fn verify_finds_a_fast_checksum_that_is_wrong_beside_a_right_hash() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let lake = Lake::new(Arc::clone(&store), yearless());
+    let at = hour("2026-11-22T05");
+    let mut closing = closed_hour(store.as_ref(), lake.pattern(), at, 1..3, Codec::None).await;
+    closing.objects[0].crc64nvme = Some(Crc64::of(b"other"));
+    put_manifest(store.as_ref(), &closing, None).await;
+    let problems = verified(&lake, at).await.problems;
+    assert!(problems.iter().any(|problem| problem.to_string().contains("CRC-64/NVME")), "{problems:?}");
 }
 
 #[tokio::test]

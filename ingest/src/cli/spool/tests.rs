@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, IngestPath, ManifestName};
 use cauce_lake::{Hour, Key};
 use clap::Parser;
@@ -79,7 +80,7 @@ fn four_files(dir: &Path) -> Spool {
     for id in 1..4 {
         spool.finish(id);
         // As for every file of two such lines; fsck would compare the hash, ls does not.
-        spool.stage(Entry::Sealed { id, bytes: 18, sha256: "x".into() });
+        spool.stage(Entry::Sealed { id, bytes: 18, sha256: "x".into(), crc64: Crc64::of(b"x") });
     }
     spool.stage(Entry::Quarantined { id: 2, reason: "another object of 15 bytes".into() });
     spool.stage(Entry::Stored { id: 3 });
@@ -286,7 +287,7 @@ fn happen(mut spool: Spool, dir: &Path, step: &Step) -> Spool {
         Step::Seal(n) => {
             if let Some(head) = nth(&spool, *n, |stage| *stage == Stage::Open) {
                 spool.finish(head.id);
-                spool.stage(Entry::Sealed { id: head.id, bytes: 7, sha256: "x".into() });
+                spool.stage(Entry::Sealed { id: head.id, bytes: 7, sha256: "x".into(), crc64: Crc64::of(b"x") });
             }
         }
         Step::Store(n) => {

@@ -48,8 +48,8 @@ fn spool(dir: &Path) -> Spool {
     let mut spool = open(dir);
     for id in [1, 2] {
         let task = spool.seal_task(id).expect("known");
-        let (bytes, sha256) = super::super::seal::seal(&task).expect("sealed");
-        spool.stage(Entry::Sealed { id, bytes, sha256 });
+        let (bytes, sha256, crc64) = super::super::seal::seal(&task).expect("sealed");
+        spool.stage(Entry::Sealed { id, bytes, sha256, crc64 });
     }
     spool.commit().expect("committed");
     spool.stage(Entry::Alive { at_ms: 2_000 });

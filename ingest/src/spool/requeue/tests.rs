@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, IngestPath, ManifestName};
 use cauce_lake::{Hour, Key};
 
@@ -65,7 +66,7 @@ fn three_groups(dir: &Path) -> Spool {
 fn foreign(dir: &Path) -> Spool {
     let mut spool = three_groups(dir);
     spool.finish(0);
-    spool.stage(Entry::Sealed { id: 0, bytes: 96, sha256: "x".into() });
+    spool.stage(Entry::Sealed { id: 0, bytes: 96, sha256: "x".into(), crc64: Crc64::of(b"x") });
     spool.stage(Entry::Quarantined { id: 0, reason: "another object".into() });
     spool.commit().expect("committed");
     spool.quarantine(&head(0)).expect("moved");

@@ -70,8 +70,8 @@ impl Spool {
 
     fn take_lines(&mut self, name: &str, router: &Router, now_ms: i64, tweets_only: bool) -> Result<Taken, SpoolError> {
         let read = |source: io::Error| (format!("read {name}"), source);
-        let whole = self.disk.read(name).and_then(seal::length_and_sha256).map_err(read);
-        let (bytes, sha256) = whole.map_err(|(action, source)| self.failed(&action, source))?;
+        let whole = self.disk.read(name).and_then(seal::sums).map_err(read);
+        let (bytes, sha256, _) = whole.map_err(|(action, source)| self.failed(&action, source))?;
         let mut position = Position { file: name.to_owned(), bytes, sha256, offset: 0, done: false };
         let known = self.state.positions.get(name);
         if let Some(known) = known.filter(|known| (known.bytes, &known.sha256) == (position.bytes, &position.sha256)) {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{HIDDEN, LocalStore, hex, io_error, is_hidden, modified_ms, sha256};
+use super::{HIDDEN, LocalStore, hex, io_error, is_hidden, modified_ms, regular, sha256};
 use crate::store::{Body, Condition, ETag, ErrorKind, Key, Put, StoreError};
 
 /// Staging files are named by process and this number, so that two puts never share one.
@@ -82,10 +82,10 @@ impl LocalStore {
             }
             Condition::IfMatch(expected) => {
                 let _lock = self.lock().map_err(fail)?;
-                let found = match File::open(&target) {
-                    Ok(file) => Some(sha256(file).map_err(fail)?),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                    Err(error) => return Err(fail(error)),
+                let found = match regular::open("replace", &target) {
+                    Ok((file, _)) => Some(sha256(file).map_err(fail)?),
+                    Err(error) if error.kind() == ErrorKind::NotFound && !target.is_dir() => None,
+                    Err(error) => return Err(error),
                 };
                 if found.as_deref() != Some(expected.0.as_str()) {
                     return Err(StoreError::new(
@@ -110,7 +110,7 @@ impl LocalStore {
     }
 
     /// Writes and syncs the content under a hidden name; the tag is the given hash, or else the one computed. A file that has
-    /// grown in the hidden folder is taken as it is.
+    /// grown in the hidden folder is taken as it is; the copy of another one is compared with the given hash.
     fn stage(&self, put: &Put) -> Result<(Staged, ETag), StoreError> {
         let hidden = self.make_workshop()?;
         let (staged, file) = match &put.body {
@@ -138,6 +138,16 @@ impl LocalStore {
             }
         };
         let fail = |error: io::Error| write_error(&staged.path, error);
+        if let (Body::File { path: from, .. }, Some(wanted), true) = (&put.body, &put.sha256, staged.ours) {
+            let found = sha256(File::open(&staged.path).map_err(fail)?).map_err(fail)?;
+            if found != *wanted {
+                let detail = format!(
+                    "its copy in {} has SHA-256 {found} and not {wanted}: look after the disks and the memory",
+                    staged.path.display()
+                );
+                return Err(StoreError::new(ErrorKind::Corrupt, format!("copy {}", from.display()), detail));
+            }
+        }
         let tag = match (&put.sha256, &put.body) {
             (Some(given), _) => given.clone(),
             (None, Body::Bytes(bytes)) => hex(&Sha256::digest(bytes)),
@@ -187,7 +197,10 @@ impl LocalStore {
     fn lock(&self) -> io::Result<File> {
         let hidden = self.root.join(HIDDEN);
         fs::create_dir_all(&hidden)?;
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(hidden.join(LOCK))?;
+        // A FIFO in its place would wait for a reader.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(libc::O_NONBLOCK);
+        let file = options.open(hidden.join(LOCK))?;
         file.lock()?;
         Ok(file)
     }

@@ -194,3 +194,131 @@ fn what_the_system_says_becomes_a_kind_and_names_the_path() {
         assert!(error.to_string().starts_with("write /lake/a: "), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_manifest_of_a_gibibyte_is_refused_without_being_read() {
+    let (_folder, store) = lake();
+    store.put(put("_hours/2026-11-22T04.json")).await.expect("it is put");
+    let path = store.root.join("_hours/2026-11-22T05.json");
+    fs::File::create(&path).and_then(|file| file.set_len(1 << 30)).expect("it takes no room");
+    let error = store.get(&key("_hours/2026-11-22T05.json")).await.expect_err("no manifest is so long");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(
+        error.to_string().contains("2026-11-22T05.json") && error.to_string().contains("remove or replace it"),
+        "{error}"
+    );
+}
+
+/// Runs a store's work and fails if it waits for something that never comes. Nothing here is slow.
+async fn at_once<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(std::time::Duration::from_secs(60), work)
+        .await
+        .expect("it waits for something that never comes")
+}
+
+fn fifo(path: &Path) {
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .expect("a FIFO can be made");
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_by_its_name_and_waited_for_by_nobody() {
+    let (_folder, store) = lake();
+    store.put(put("a/regular")).await.expect("it is put");
+    let [pipe, socket, device, link] = ["fifo", "socket", "device", "link"].map(|name| format!("a/{name}"));
+    fifo(&store.root.join(&pipe));
+    let _socket = std::os::unix::net::UnixListener::bind(store.root.join(&socket)).expect("a socket can be made");
+    std::os::unix::fs::symlink("/dev/zero", store.root.join(&device)).expect("links can be made");
+    std::os::unix::fs::symlink("fifo", store.root.join(&link)).expect("links can be made");
+    for (name, what) in [(&pipe, "a FIFO"), (&socket, "a socket"), (&device, "a device"), (&link, "a FIFO")] {
+        let key = key(name);
+        let replacement = Put { condition: super::super::Condition::IfMatch(ETag("x".to_owned())), ..put(name) };
+        let errors = [
+            at_once(store.get(&key)).await.expect_err("nothing can be got"),
+            at_once(store.head(&key)).await.expect_err("nothing can be seen"),
+            at_once(store.read(&key, None)).await.expect_err("nothing can be read"),
+            at_once(store.read(&key, Some(0..1))).await.expect_err("nothing can be read"),
+            at_once(store.put(replacement)).await.expect_err("nothing can be replaced"),
+            store.open(&key).expect_err("nothing can be opened"),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+            assert!(error.to_string().contains(name.as_str()) && error.to_string().contains(what), "{error}");
+        }
+        assert!(store.put(put(name)).await.is_err(), "its name is taken");
+    }
+    let listed = at_once(super::super::list_all(&store, "")).await.expect("it lists");
+    assert_eq!(listed.len(), 5, "what is passed over in silence would look like an hour that is open");
+}
+
+#[tokio::test]
+async fn a_fifo_in_the_place_of_the_lock_is_waited_for_by_nobody() {
+    let (_folder, store) = lake();
+    store.put(put("a")).await.expect("it is put");
+    fifo(&store.root.join(HIDDEN).join("lock"));
+    let replacement = Put { condition: super::super::Condition::Always, ..put("a") };
+    at_once(store.put(replacement)).await.expect_err("nothing can be locked");
+}
+
+#[tokio::test]
+async fn links_that_lead_round_in_a_circle_are_refused_by_their_name() {
+    use std::os::unix::fs::symlink;
+    let listings = [List::default(), List { folders: true, ..List::default() }];
+    for target in [".", "..", "../..", "/proc/self/cwd/../.."] {
+        let (_folder, store) = lake();
+        store.put(put("a/b/c")).await.expect("it is put");
+        symlink(target, store.root.join("a/b/round")).expect("links can be made");
+        let all = at_once(super::super::list_all(&store, "")).await;
+        if !target.starts_with('/') {
+            let error = all.expect_err("it goes round");
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+            assert!(error.to_string().contains("a/b/round") && error.to_string().contains("remove it"), "{error}");
+            // Elsewhere it is in nobody's way.
+            store.put(put("d/e")).await.expect("it is put");
+            assert_eq!(super::super::list_all(&store, "d/").await.expect("it lists").len(), 1);
+        }
+    }
+    // Folders that link to each other, without an object that would end the search for one.
+    let (_folder, store) = lake();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    names.iter().for_each(|name| fs::create_dir_all(store.root.join(name)).expect("it is writable"));
+    for from in names {
+        for to in names.into_iter().filter(|to| *to != from) {
+            symlink(format!("../{to}"), store.root.join(from).join(format!("to-{to}"))).expect("links can be made");
+        }
+    }
+    for list in listings {
+        let error = at_once(store.list(&list)).await.expect_err("it goes round");
+        assert!(error.to_string().contains("/to-"), "{error}");
+    }
+    let itself = store.root.join("itself");
+    symlink("itself", &itself).expect("links can be made");
+    let error = at_once(store.get(&key("itself"))).await.expect_err("it leads to itself");
+    assert!(error.to_string().contains("itself"), "{error}");
+}
+
+#[tokio::test]
+async fn a_linked_folder_elsewhere_is_listed_as_its_own() {
+    let (folder, store) = lake();
+    store.put(put("a/b")).await.expect("it is put");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("it is writable");
+    fs::write(elsewhere.join("c"), "x").expect("it is writable");
+    std::os::unix::fs::symlink(&elsewhere, store.root.join("a/linked")).expect("links can be made");
+    let listed = super::super::list_all(&store, "").await.expect("it lists");
+    assert_eq!(listed.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["a/b", "a/linked/c"]);
+}
+
+#[tokio::test]
+async fn a_file_that_changed_after_its_hash_was_made_becomes_no_object() {
+    use super::super::{Body, Condition};
+    let (folder, store) = lake();
+    let path = folder.path().join("sealed");
+    fs::write(&path, "other").expect("it is writable");
+    let sha256 = Some(hex(&Sha256::digest("right")));
+    let put = Put { key: key("a"), body: Body::File { path, bytes: 5 }, condition: Condition::IfAbsent, sha256 };
+    let error = store.put(put).await.expect_err("its hash is another");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("sealed"), "{error}");
+    assert!(super::super::list_all(&store, "").await.expect("it lists").is_empty());
+}

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{HIDDEN, io_error, is_hidden, modified_ms, quick_tag};
+use super::{HIDDEN, io_error, is_hidden, modified_ms, quick_tag, regular};
 use crate::store::{Key, List, ListPage, ObjectMeta, StoreError};
 
 /// Most names a page has, as in S3.
@@ -18,6 +18,14 @@ pub(super) const PAGE: usize = 1000;
 struct Entry {
     name: String,
     is_folder: bool,
+    /// A folder that is reached by a link.
+    is_link: bool,
+}
+
+impl Entry {
+    fn refuse_loop(&self, root: &Path) -> Result<(), StoreError> {
+        if self.is_folder && self.is_link { regular::refuse_loop(root, &self.name) } else { Ok(()) }
+    }
 }
 
 struct Walk<'a> {
@@ -50,6 +58,7 @@ impl Walk<'_> {
                 continue;
             }
             if entry.is_folder && !self.folds(&entry.name) {
+                entry.refuse_loop(self.root)?;
                 if self.folder(&entry.name)? {
                     return Ok(true);
                 }
@@ -80,6 +89,7 @@ impl Walk<'_> {
 
     fn take(&mut self, entry: Entry) -> Result<(), StoreError> {
         if entry.is_folder {
+            entry.refuse_loop(self.root)?;
             // A bucket has no empty folders; here they stay behind when their last object is deleted.
             if holds_an_object(self.root, &entry.name)? {
                 self.last.clone_from(&entry.name);
@@ -127,16 +137,19 @@ fn entries(root: &Path, folder: &str) -> Result<Vec<Entry>, StoreError> {
             continue;
         }
         let mut kind = entry.file_type().map_err(fail)?;
-        if kind.is_symlink() {
+        let is_link = kind.is_symlink();
+        if is_link {
             // A link to nothing is no object.
             let Ok(meta) = fs::metadata(entry.path()) else { continue };
             kind = meta.file_type();
         }
         let name = format!("{folder}{name}");
         if kind.is_dir() && Key::new(name.as_str()).is_ok() {
-            entries.push(Entry { name: format!("{name}/"), is_folder: true });
-        } else if kind.is_file() {
-            entries.push(Entry { name, is_folder: false });
+            entries.push(Entry { name: format!("{name}/"), is_folder: true, is_link });
+        } else if !kind.is_dir() {
+            // What is no regular file is listed too: passed over in silence, a manifest that is a FIFO would make its hour one that
+            // is open. Whoever reads it is told what it is.
+            entries.push(Entry { name, is_folder: false, is_link });
         }
     }
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -145,6 +158,7 @@ fn entries(root: &Path, folder: &str) -> Result<Vec<Entry>, StoreError> {
 
 fn holds_an_object(root: &Path, folder: &str) -> Result<bool, StoreError> {
     for entry in entries(root, folder)? {
+        entry.refuse_loop(root)?;
         let holds = if entry.is_folder { holds_an_object(root, &entry.name)? } else { Key::new(entry.name).is_ok() };
         if holds {
             return Ok(true);

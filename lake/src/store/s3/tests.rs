@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::super::StaticCredentials;
+use super::super::{Body, StaticCredentials};
 use super::*;
 
 /// A store whose server gives the same bytes to whoever asks, and then closes the connection.
@@ -62,6 +62,14 @@ async fn a_body_that_breaks_off_is_an_error_never_an_end() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("5 of 10 bytes"), "{error}");
     assert_eq!(store.get(&key()).await.expect_err("half of it is missing").kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_manifest_of_a_gibibyte_is_refused_before_its_body_is_read() {
+    let store = answering(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\netag: \"1\"\r\n\r\n{{", 1 << 30)).await;
+    let error = store.get(&key()).await.expect_err("no manifest is so long");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("11-22-05/a") && error.to_string().contains("1073741824 bytes"), "{error}");
 }
 
 #[tokio::test]
