@@ -169,7 +169,7 @@ impl World {
     fn open(&self, n: usize) -> (Spool, Arc<crate::upload::lease::Lease>) {
         let disk = &self.spools[n].disk;
         disk.restart();
-        let options = Options { dir: World::dir(n), durable: true, dedupe_window_ms: 86_400_000 };
+        let options = Options { dir: World::dir(n), durable: true, dedupe_window_ms: 86_400_000, group_limit: 8 << 20 };
         let (mut spool, recovery) = Spool::open_on(&options, disk).expect("the spool opens");
         assert_eq!(recovery.damaged, [], "spool {n}");
         self.sea.disks.lock().expect("no panic").insert(World::dir(n), SimDiskOf(disk.clone()));
