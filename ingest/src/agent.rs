@@ -1,6 +1,8 @@
 //! The agent: wires source, channel, spool, upload and close, supervises them, and drains them in that order.
 
 mod adopt;
+mod learn;
+mod reconcile;
 mod start;
 mod time;
 
@@ -189,7 +191,7 @@ async fn run_on(
 }
 
 /// Takes the lake, and learns from it what the spool does not know.
-async fn take_lake(
+pub(crate) async fn take_lake(
     spool: &mut Spool,
     store: &Arc<dyn Store>,
     settings: &Settings,
@@ -197,10 +199,7 @@ async fn take_lake(
 ) -> Result<(Arc<Lease>, Guarantee), AgentError> {
     let lease = Arc::new(start::take_lease(store, &settings.agent.id).await?);
     let guarantee = start::guarantee(settings, &lease)?;
-    start::know_closed(spool, &**store).await?;
-    if !spool.state().has_run() {
-        adopt::adopt(spool, store, &settings.lake, live).await?;
-    }
+    reconcile::reconcile(spool, store, settings, live, (lease.previous(), lease.epoch())).await?;
     start::clean_up(&**store).await;
     Ok((lease, guarantee))
 }

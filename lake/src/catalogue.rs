@@ -150,6 +150,34 @@ impl Lake {
         Ok(listing)
     }
 
+    /// The open hours of a range, or all of them, with the objects that no manifest lists, from one sweep of the listing.
+    /// Ordered by time. Manifests of closed hours are not fetched.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn open_hours(&self, range: Option<HourRange>) -> Result<Vec<HourEntry>, StoreError> {
+        let names = manifests::list(&self.store, range).await?;
+        let closed: BTreeSet<Hour> = names.iter().filter(|name| name.late.is_none()).map(|name| name.hour).collect();
+        let patterns = [&self.pattern];
+        let of_open = names.into_iter().filter(|name| !closed.contains(&name.hour)).collect();
+        let (late, found) = tokio::try_join!(
+            manifests::fetch(&self.store, of_open, Arrivals::Dropped),
+            sweep::sweep(self.store.as_ref(), &patterns, range, &closed)
+        )?;
+        let listed: HashSet<&Key> = late
+            .iter()
+            .filter_map(|(_, manifest)| manifest.as_ref().ok())
+            .flat_map(|manifest| manifest.objects.iter().chain(&manifest.messages).map(|object| &object.key))
+            .collect();
+        let mut entries: Vec<HourEntry> =
+            found.entries.into_values().filter(|entry| entry.granularity == Granularity::Hour).collect();
+        for entry in &mut entries {
+            entry.objects.retain(|object| !listed.contains(&object.key));
+            entry.messages.retain(|object| !listed.contains(&object.key));
+        }
+        Ok(entries)
+    }
+
     /// The closed ones among some hours. Only lists `_hours/`, and of it only the pages on which they would stand: a
     /// manifest that cannot be trusted counts, since its hour will not change any more.
     ///

@@ -1,10 +1,10 @@
-//! What an agent does before it takes its first record: the spool recovered, the lake taken, what is closed already
-//! learnt, what an earlier process left cleaned up.
+//! What an agent does before it takes its first record: the spool recovered, the lake taken, what an earlier
+//! process left cleaned up.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_lake::manifest::{Guarantee, HOURS_PREFIX, ManifestName};
+use cauce_lake::manifest::Guarantee;
 use cauce_lake::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::{AgentError, store_error};
 use crate::close::instant;
 use crate::config::Settings;
-use crate::spool::entry::Entry;
 use crate::spool::{Options, Recovery, Spool, SpoolError, group_limit};
 use crate::upload::lease::{Lease, LeaseError};
+use crate::upload::said;
 
 /// How long a store that does not answer is waited for at start, by each question put to it, and how often it is asked.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
@@ -142,17 +142,6 @@ where
     patiently(|error: &StoreError| error.kind().is_transient(), ask).await.map_err(store_error)
 }
 
-/// An error with what led to it.
-pub(super) fn said(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(deeper) = source {
-        text = format!("{text}: {deeper}");
-        source = deeper.source();
-    }
-    text
-}
-
 /// Takes the lease.
 pub(super) async fn take_lease(store: &Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
     let passes = |error: &LeaseError| matches!(error, LeaseError::Store(error) if error.kind().is_transient());
@@ -191,21 +180,6 @@ pub(super) fn guarantee(settings: &Settings, lease: &Lease) -> Result<Guarantee,
         (true, true) => Guarantee::ExactlyOnce,
         (true, false) => Guarantee::UnsafeStore,
     })
-}
-
-/// Tells a spool which hours the lake has closed already: it may be new while the lake is old.
-pub(super) async fn know_closed(spool: &mut Spool, store: &dyn Store) -> Result<(), AgentError> {
-    let listed = patiently_asked(|| cauce_lake::store::list_all(store, HOURS_PREFIX)).await?;
-    let known = &spool.state().closed;
-    let names: Vec<ManifestName> = listed
-        .iter()
-        .filter_map(|object| ManifestName::parse(object.key.as_str()))
-        .filter(|name| known.get(&name.hour).is_none_or(|closed| closed.late_manifests < name.late.unwrap_or(0)))
-        .collect();
-    if !names.is_empty() {
-        spool.stage(Entry::KnownClosed { names });
-    }
-    Ok(())
 }
 
 pub(super) async fn clean_up(store: &dyn Store) {

@@ -64,6 +64,9 @@ impl Spool {
         if self.durable || critical {
             self.raise_watermark();
         }
+        for head in std::mem::take(&mut self.leftover) {
+            self.discard(&head)?;
+        }
         if self.journal.bytes() > CHECKPOINT_BYTES || self.ids.hot_len() > CHECKPOINT_IDS {
             self.checkpoint()?;
         }

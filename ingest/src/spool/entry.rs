@@ -214,6 +214,44 @@ pub enum Entry {
         /// Ids of its tweets.
         ids: Vec<u64>,
     },
+    /// The agent took the lake in this epoch, and knows what other spools had written there before.
+    LakeTaken {
+        /// The epoch of `_agent.json`.
+        epoch: u64,
+    },
+    /// Manifests that another spool put list the objects of these files, byte for byte: nothing more is to be done for them.
+    Listed {
+        /// The files.
+        ids: Vec<FileId>,
+    },
+    /// An object with some of the file's lines was found under its key: it is the file's object now. The lines that are not
+    /// in it are in a file of their own, made by the same frame.
+    Found {
+        /// The file.
+        id: FileId,
+        /// Length of the object in bytes.
+        bytes: u64,
+        /// Lines in it.
+        lines: u64,
+        /// How many of the file's lines it begins with.
+        ours: u64,
+        /// SHA-256 of the object.
+        sha256: String,
+        /// CRC-64/NVME of the object.
+        crc64: Crc64,
+        /// Ids of its tweets.
+        ids: Vec<u64>,
+    },
+    /// A manifest that is made will not be put: another one lists a part of what it speaks for.
+    Withdrawn {
+        /// Its name.
+        name: ManifestName,
+    },
+    /// Ids of tweets that other spools stored.
+    Learnt {
+        /// The ids.
+        ids: Vec<u64>,
+    },
     /// The file was put aside because its bytes are not those that were accepted. Only in the state that a recovery sums up.
     Damaged {
         /// The file.

@@ -46,6 +46,7 @@ pub mod ids;
 pub mod inspect;
 pub mod journal;
 pub mod leftovers;
+pub mod reconcile;
 mod recovery;
 pub mod requeue;
 pub(crate) mod reserve;
@@ -53,6 +54,7 @@ pub mod reset_time;
 pub mod roll;
 pub mod route;
 pub mod seal;
+mod split;
 pub mod state;
 mod watermark;
 
@@ -72,11 +74,12 @@ use folder::{lines_name, make_folders, object_name, take_lock};
 use ids::IdIndex;
 use journal::Journal;
 use roll::Filling;
-use state::State;
+use state::{Stage, State};
 use watermark::Watermark;
 
 pub use error::SpoolError;
 pub use recovery::Recovery;
+pub use split::Lines;
 
 /// A spool file that takes lines.
 struct OpenFile {
@@ -114,6 +117,8 @@ pub struct Spool {
     group: Group,
     buffered: usize,
     folder_changed: bool,
+    /// Files whose data goes when what is staged is durable: others have stored and listed it.
+    leftover: Vec<FileHead>,
     /// The disk has failed: nothing may be written any more.
     broken: bool,
     // Held for the life of the spool: the lock goes with it.
@@ -198,6 +203,7 @@ impl Spool {
             group: Group::default(),
             buffered: 0,
             folder_changed: false,
+            leftover: Vec::new(),
             broken: false,
             _lock: lock,
         };
@@ -223,6 +229,12 @@ impl Spool {
         }
     }
 
+    /// Opens a spool on a disk of a test.
+    #[cfg(test)]
+    pub(crate) fn open_on(options: &Options, disk: &sim_disk::SimDisk) -> Result<(Spool, Recovery), SpoolError> {
+        Spool::on_disk(options, Arc::new(disk.clone()), None)
+    }
+
     /// What the journal says, with what is staged.
     pub fn state(&self) -> &State {
         &self.state
@@ -236,6 +248,12 @@ impl Spool {
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A file's accepted lines, to be read by another thread; `None` for a file that nobody knows.
+    pub fn lines(&self, id: FileId) -> Option<Lines> {
+        let bytes = self.state.files.get(&id)?.end;
+        Some(Lines { disk: Arc::clone(&self.disk), name: lines_name(id), bytes })
     }
 
     /// Where a file's lines are.
@@ -263,11 +281,23 @@ impl Spool {
 
     /// Notes that something happened. It is durable after the next [`Spool::commit`].
     pub fn stage(&mut self, entry: Entry) {
-        if let Entry::Adopted { ids, .. } = &entry {
+        if let Entry::Adopted { ids, .. } | Entry::Found { ids, .. } | Entry::Learnt { ids } = &entry {
             ids.iter().for_each(|id| self.ids.insert(*id));
+        }
+        match &entry {
+            Entry::Listed { ids } => self.done_with(ids),
+            Entry::Found { id, .. } => self.done_with(&[*id]),
+            _ => {}
         }
         self.state.apply(&entry);
         self.staged.push(entry);
+    }
+
+    /// Notes that the data of these files goes with the next commit.
+    fn done_with(&mut self, ids: &[FileId]) {
+        let files = ids.iter().filter_map(|id| self.state.files.get(id));
+        let on_disk = files.filter(|file| matches!(file.stage, Stage::Open | Stage::Sealed { .. }));
+        self.leftover.extend(on_disk.map(|file| file.head.clone()));
     }
 
     /// Makes a file that takes lines.
@@ -411,7 +441,7 @@ mod fault_tests;
 #[cfg(test)]
 mod mode_tests;
 #[cfg(test)]
-mod sim_disk;
+pub(crate) mod sim_disk;
 #[cfg(test)]
 mod sim_inode;
 #[cfg(test)]

@@ -162,7 +162,9 @@ fn ids_of(frames: &[Vec<Entry>], cuts: &BTreeMap<FileId, u64>) -> Vec<u64> {
                 let kept = |append: &&Append| cuts.get(&append.id).is_none_or(|end| append.end <= *end);
                 files.iter().filter(kept).for_each(|append| ids.extend(&append.ids));
             }
-            Entry::Adopted { ids: new, .. } => ids.extend(new),
+            Entry::Adopted { ids: new, .. } | Entry::Found { ids: new, .. } | Entry::Learnt { ids: new } => {
+                ids.extend(new)
+            }
             _ => {}
         }
     }

@@ -106,9 +106,7 @@ pub fn again(state: &State, id: FileId, old: &FileHead, now_ms: i64) -> FileHead
     let name = old.key.file_name();
     let written = epoch_ms_in_name(name);
     let number = number(state, &target, written.unwrap_or(old.created_ms), now_ms);
-    let place =
-        written.map(|written| written.to_string()).and_then(|digits| Some((name.rfind(&digits)?, digits.len())));
-    let name = match place {
+    let name = match number_in(name) {
         Some((at, digits)) => format!("{}{number}{}", &name[..at], &name[at + digits..]),
         // The numbers of 1970's first months are too short to be told from other parts of a name.
         None => format!("{number}.{name}"),
@@ -116,6 +114,26 @@ pub fn again(state: &State, id: FileId, old: &FileHead, now_ms: i64) -> FileHead
     let slash = if target.folder.is_empty() { "" } else { "/" };
     let key = Key::new(format!("{}{slash}{name}", target.folder)).expect("a valid key with another number stays valid");
     FileHead { id, target, key, codec: old.codec, created_ms: now_ms }
+}
+
+/// The key for the lines of a file that an object under its key does not hold. It follows from the file alone: a copy of the
+/// spool that comes to the same point takes the same key, and finds there what the other has stored. `lines` of the file are
+/// in the object, and `crc` is the CRC32C of the first one that is not.
+pub fn rest_of(key: &Key, lines: u64, crc: u32) -> Key {
+    let name = key.file_name();
+    let mark = format!("{lines}-{crc:08x}");
+    let name = match number_in(name) {
+        Some((at, digits)) => format!("{}.{mark}{}", &name[..at + digits], &name[at + digits..]),
+        None => format!("{mark}.{name}"),
+    };
+    let slash = if key.folder().is_empty() { "" } else { "/" };
+    Key::new(format!("{}{slash}{name}", key.folder())).expect("a valid key with a mark stays valid")
+}
+
+/// Where the number of milliseconds stands in a file's name, and how many digits it has.
+fn number_in(name: &str) -> Option<(usize, usize)> {
+    let digits = epoch_ms_in_name(name)?.to_string();
+    Some((name.rfind(&digits)?, digits.len()))
 }
 
 /// The number in a file's name: the time, inside the file's hour, and never one that its folder has seen.
@@ -192,5 +210,15 @@ mod tests {
         assert_eq!(router.time_of(Some(5), 10), 5);
         assert_eq!(router.time_of(Some(11), 10), 10);
         assert_eq!(router.time_of(None, 10), 10);
+    }
+
+    #[test]
+    fn the_key_of_a_rest_says_where_it_begins_and_keeps_the_number() {
+        let rest = |key: &str| rest_of(&Key::new(key).expect("valid key"), 60, 0xab).to_string();
+        assert_eq!(rest("05/tweets.1795323600123.json.gz"), "05/tweets.1795323600123.60-000000ab.json.gz");
+        assert_eq!(rest("1795323600123json"), "1795323600123.60-000000abjson");
+        assert_eq!(rest("05/tweets.json"), "05/60-000000ab.tweets.json");
+        let again = rest("05/tweets.1795323600123.7-00000001.json");
+        assert_eq!(epoch_ms_in_name(again.rsplit('/').next().expect("a name")), Some(1_795_323_600_123), "{again}");
     }
 }

@@ -51,7 +51,7 @@ pub fn seal(task: &Task) -> io::Result<Sums> {
 }
 
 /// As [`seal`], on any disk.
-pub(super) fn seal_on(disk: &dyn Disk, task: &Task) -> io::Result<Sums> {
+pub(crate) fn seal_on(disk: &dyn Disk, task: &Task) -> io::Result<Sums> {
     // With the memory channel this is their first sync; with the file channel it finds nothing to do. The name must be
     // durable too, and is so with the sync of the folder below.
     disk.settle(&task.lines, task.bytes, task.bytes)?;

@@ -52,7 +52,7 @@ struct World {
 
 /// The disk; clones are the same disk.
 #[derive(Clone, Default)]
-pub(super) struct SimDisk(Arc<Mutex<World>>);
+pub(crate) struct SimDisk(Arc<Mutex<World>>);
 
 struct SimFile {
     disk: SimDisk,
@@ -196,13 +196,13 @@ impl SimDisk {
     }
 
     /// The process is gone, the machine is not: everything written is readable.
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let mut world = self.world();
         (world.fault, world.off, world.dying) = (None, false, false);
     }
 
     /// The power goes and comes back.
-    pub(super) fn power_cut(&self, seed: u64) {
+    pub(crate) fn power_cut(&self, seed: u64) {
         let mut world = self.world();
         let names = world.surviving_names(seed);
         let mut inodes = BTreeMap::new();
@@ -220,7 +220,7 @@ impl SimDisk {
     }
 
     /// What a file holds.
-    pub(super) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let world = self.world();
         world.names.get(name).map(|inode| world.inodes[inode].cache.clone())
     }
@@ -235,7 +235,7 @@ impl SimDisk {
     }
 
     /// A disk of its own in the same condition, with nothing going wrong.
-    pub(super) fn fork(&self) -> SimDisk {
+    pub(crate) fn fork(&self) -> SimDisk {
         let world = World { fault: None, operations: 0, dying: false, off: false, ..self.world().clone() };
         SimDisk(Arc::new(Mutex::new(world)))
     }

@@ -166,6 +166,8 @@ pub struct State {
     pub max_event_ms: Option<i64>,
     /// Whether the agent stopped in order, or never ran.
     pub stopped: bool,
+    /// The epoch in which an agent last wrote the lake from this spool.
+    pub epoch: Option<u64>,
     /// Id files on the disk; set by a checkpoint only.
     pub runs: Vec<RunInfo>,
     /// Ids that dedupe has lost, until they would have been forgotten anyhow.
@@ -208,12 +210,7 @@ impl State {
                     file.end = *end;
                     file.lines = *lines;
                     file.crc = *crc;
-                    // The second in which the cut falls keeps those of its lines that are left.
-                    let whole = file.arrivals.partition_point(|(_, so_far)| so_far < lines);
-                    file.arrivals.truncate(if *lines == 0 { 0 } else { whole + 1 });
-                    if let Some(last) = file.arrivals.last_mut() {
-                        last.1 = *lines;
-                    }
+                    keep_arrivals(&mut file.arrivals, *lines);
                 }
             }
             Entry::Dropped { id } => drop(self.files.remove(id)),
@@ -249,6 +246,19 @@ impl State {
                 }
             }
             Entry::TimeReset { at_ms } => self.reset_time(*at_ms),
+            Entry::LakeTaken { epoch } => self.epoch = Some(*epoch),
+            Entry::Listed { ids } => ids.iter().for_each(|id| drop(self.files.remove(id))),
+            Entry::Found { id, bytes, lines, ours, sha256, crc64, ids: _ } => {
+                self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
+                if let Some(file) = self.files.get_mut(id) {
+                    // When the lines arrived that are not ours is not known.
+                    keep_arrivals(&mut file.arrivals, if lines > ours { 0 } else { *lines });
+                    file.lines = *lines;
+                }
+                self.stored(*id);
+            }
+            Entry::Withdrawn { name } => self.withdraw(*name),
+            Entry::Learnt { ids: _ } => {}
             Entry::GapOpened { from_ms, cause } => {
                 if self.open_gap().is_none() {
                     self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });
@@ -379,23 +389,30 @@ impl State {
         }
     }
 
-    fn know_closed(&mut self, name: ManifestName) {
-        let closed = self.closed.entry(name.hour).or_default();
-        closed.late_manifests = closed.late_manifests.max(name.late.unwrap_or(0));
-    }
-
-    fn refuse(&mut self, name: ManifestName) {
+    fn withdraw(&mut self, name: ManifestName) {
         let plan = self.plans.remove(&name);
         for id in plan.iter().flat_map(|plan| &plan.files) {
             if let Some(file) = self.files.get_mut(id) {
                 file.planned = false;
-                file.head.target.late = true;
             }
         }
-        self.know_closed(name);
-        if name.late.is_none() {
+    }
+
+    /// Takes note of a manifest in the lake. One that closes an hour leaves no place for files of that hour but in late
+    /// manifests, except where it may be the one that is planned here: the outcome of its put tells.
+    fn know_closed(&mut self, name: ManifestName) {
+        let closed = self.closed.entry(name.hour).or_default();
+        closed.late_manifests = closed.late_manifests.max(name.late.unwrap_or(0));
+        if name.late.is_none() && !self.plans.contains_key(&name) {
             self.hours.remove(&name.hour);
+            let of_hour = |file: &&mut FileState| file.head.target.hour == Some(name.hour);
+            self.files.values_mut().filter(of_hour).for_each(|file| file.head.target.late = true);
         }
+    }
+
+    fn refuse(&mut self, name: ManifestName) {
+        self.withdraw(name);
+        self.know_closed(name);
     }
 
     fn close(&mut self, name: ManifestName) {
@@ -422,5 +439,14 @@ impl State {
         let first_open = self.hours.keys().next().copied();
         let Some(keep_from) = first_open.into_iter().chain(self.live_next).min() else { return };
         self.gaps.retain(|gap| gap.to_ms.is_none_or(|to| to > keep_from.start_ms()));
+    }
+}
+
+/// Keeps the arrivals of a file's first lines. The second in which the cut falls keeps those of its lines that are left.
+fn keep_arrivals(arrivals: &mut Vec<(i64, u64)>, lines: u64) {
+    let whole = arrivals.partition_point(|(_, so_far)| *so_far < lines);
+    arrivals.truncate(if lines == 0 { 0 } else { whole + 1 });
+    if let Some(last) = arrivals.last_mut() {
+        last.1 = lines;
     }
 }

@@ -81,6 +81,7 @@ pub struct Lease {
     store: Arc<dyn Store>,
     id: String,
     epoch: u64,
+    previous: Option<u64>,
     honours_conditions: bool,
     looked: Mutex<Instant>,
 }
@@ -93,6 +94,7 @@ impl Lease {
     pub async fn take(store: Arc<dyn Store>, id: &str) -> Result<Lease, LeaseError> {
         let key = agent_key();
         for _ in 0..ATTEMPTS {
+            let mut previous = None;
             let (condition, epoch) = match store.get(&key).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => (Condition::IfAbsent, 1),
                 Err(error) => return Err(error.into()),
@@ -102,6 +104,7 @@ impl Lease {
                         let location = store.location();
                         return Err(LeaseError::Taken { location, holder: there.id, ours: id.to_owned() });
                     }
+                    previous = Some(there.epoch);
                     (Condition::IfMatch(etag), there.epoch + 1)
                 }
             };
@@ -124,7 +127,7 @@ impl Lease {
                 Err(error) => return Err(error.into()),
             };
             let looked = Mutex::new(Instant::now());
-            return Ok(Lease { store, id: id.to_owned(), epoch, honours_conditions, looked });
+            return Ok(Lease { store, id: id.to_owned(), epoch, previous, honours_conditions, looked });
         }
         let detail = "it changes at each look: are several agents starting with this id?".to_owned();
         Err(LeaseError::Malformed { location: store.location(), detail })
@@ -133,6 +136,11 @@ impl Lease {
     /// The epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The epoch that was raised: that of the agent that had the lake before; `None` where there was none.
+    pub fn previous(&self) -> Option<u64> {
+        self.previous
     }
 
     /// Whether a put with `If-None-Match: *` over an existing object was refused, as it must be.

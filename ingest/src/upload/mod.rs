@@ -6,6 +6,7 @@
 
 pub mod circuit;
 pub mod lease;
+pub mod look;
 pub mod probe;
 mod turns;
 pub mod verdict;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use cauce_lake::manifest::ManifestName;
-use cauce_lake::store::{Body, Condition, ETag, ErrorKind, Put};
+use cauce_lake::store::{Body, Condition, ETag, ErrorKind, ObjectMeta, Put};
 use cauce_lake::{Key, Store, StoreError};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -28,9 +29,10 @@ use crate::channel::Sender;
 use crate::failpoint;
 use crate::spool::seal;
 use crate::status::Metrics;
-use crate::writer::{Inner, Work};
+use crate::writer::{Inner, Upload, Work};
 use circuit::Told;
 use lease::{Lease, LeaseError};
+use look::LookError;
 use turns::Turns;
 use verdict::Verdict;
 
@@ -91,7 +93,7 @@ impl Uploader {
         Ok(())
     }
 
-    async fn carry_out(self, work: Work) -> Result<(), Fenced> {
+    pub(crate) async fn carry_out(self, work: Work) -> Result<(), Fenced> {
         let outcome = match work {
             Work::Seal { id, task } => {
                 let _turn = self.seals.acquire().await.expect("the semaphore is never closed");
@@ -100,25 +102,11 @@ impl Uploader {
                         failpoint::hit("seal.hashed");
                         Inner::Sealed { id, bytes, sha256, crc64 }
                     }
-                    Ok(Err(error)) => Inner::SealFailed { id, error },
+                    Ok(Err(error)) => Inner::DiskFailed { id, action: "seal", error },
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 }
             }
-            Work::Upload { id, key, object, bytes, sha256, lines } => {
-                let put = self.put(key, Body::File { path: object, bytes }, sha256);
-                failpoint::hit("upload.before-put");
-                let settled = self.settle(put).await?;
-                failpoint::hit("upload.after-put");
-                match settled {
-                    None => {
-                        self.metrics.objects_stored.inc();
-                        self.metrics.bytes_stored.inc_by(bytes);
-                        self.metrics.lines_stored.inc_by(lines);
-                        Inner::Stored { id }
-                    }
-                    Some(what) => Inner::Foreign { id, what },
-                }
-            }
+            Work::Upload(upload) => self.upload(upload).await?,
             Work::Manifest { name, bytes, success } => self.close(name, bytes, success).await?,
         };
         // A writer that is gone has left the rest for the next start.
@@ -126,12 +114,84 @@ impl Uploader {
         Ok(())
     }
 
+    async fn upload(&self, upload: Upload) -> Result<Inner, Fenced> {
+        let Upload { id, ref key, object, bytes, sha256, ref lines, .. } = upload.clone();
+        let put = self.put(key.clone(), Body::File { path: object, bytes }, sha256);
+        failpoint::hit("upload.before-put");
+        let settled = self.settle(put).await?;
+        failpoint::hit("upload.after-put");
+        match settled {
+            Settled::Seen(there) if self.is_listed(&upload, &there).await => return Ok(Inner::Listed { id }),
+            Settled::Put | Settled::Seen(_) => {}
+            Settled::Foreign(what, there) => return Ok(self.look_into(upload, what, there).await),
+        }
+        self.metrics.objects_stored.inc();
+        self.metrics.bytes_stored.inc_by(bytes);
+        self.metrics.lines_stored.inc_by(lines.count);
+        Ok(Inner::Stored { id })
+    }
+
+    /// Whether a manifest lists what lies under a file's key. Asked wherever the answer to a put of ours does not show that
+    /// the object was not there before: then another spool may have stored and listed the same.
+    async fn is_listed(&self, upload: &Upload, there: &ObjectMeta) -> bool {
+        let (Some(hour), Some(sha256)) = (upload.hour, &there.sha256) else { return false };
+        self.ask(|| look::is_listed(&*self.store, hour, &upload.key, sha256)).await
+    }
+
+    /// Looks into an object that lies under a file's key and is another one: a copy of this spool, or another spool of this
+    /// lake, may have stored a part of the file's lines, or more than those.
+    async fn look_into(&self, upload: Upload, what: String, there: ObjectMeta) -> Inner {
+        let id = upload.id;
+        let Upload { codec, role, lines, .. } = &upload;
+        let read =
+            self.ask(async || match look::read_object(&*self.store, &there, *codec, *role, Some(&lines.there)).await {
+                Ok(found) => Ok(Ok(found)),
+                Err(LookError::Disk(error)) => Ok(Err(error)),
+                Err(LookError::Store(error)) => Err(error),
+            });
+        match read.await {
+            Err(error) => Inner::DiskFailed { id, action: "compare", error },
+            Ok(None) => Inner::Foreign { id, what },
+            Ok(Some((object, common))) => {
+                let listed = self.is_listed(&upload, &there).await;
+                Inner::Found { id, object, common, listed }
+            }
+        }
+    }
+
+    /// Asks the store something until it answers.
+    async fn ask<T, F>(&self, mut question: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut waits = schedule();
+        loop {
+            let turn = self.turns.wait().await;
+            match question().await {
+                Ok(answer) => {
+                    turn.answered();
+                    return answer;
+                }
+                Err(error) => {
+                    let failure = Failure::of(error);
+                    turn.failed(failure.told, &failure.error);
+                    if !failure.is_outage() {
+                        tokio::time::sleep(waits.next().unwrap_or(WAITS.1)).await;
+                    }
+                }
+            }
+        }
+    }
+
     async fn close(&self, name: ManifestName, bytes: Vec<u8>, success: Option<Key>) -> Result<Inner, Fenced> {
         let sha256 = seal::hex(&Sha256::digest(&bytes));
         let put = self.put(name.key(), Body::Bytes(Bytes::from(bytes)), sha256);
         failpoint::hit("manifest.before-put");
-        if self.settle(put).await?.is_some() {
-            return Ok(Inner::ManifestForeign { name });
+        if let Settled::Foreign(..) = self.settle(put).await? {
+            let there = self.ask(|| look::read_manifest(&*self.store, name)).await;
+            // One that was taken away since lists nothing; the name counts as used all the same.
+            let listing = there.map(|(_, listing)| listing).unwrap_or_default();
+            return Ok(Inner::ManifestForeign { name, listing });
         }
         failpoint::hit("manifest.after-put");
         if let Some(key) = success {
@@ -148,22 +208,23 @@ impl Uploader {
         Put { key, body, condition, sha256: Some(sha256) }
     }
 
-    /// Puts until it is settled: `None` when our object is there, otherwise what is there instead.
-    async fn settle(&self, put: Put) -> Result<Option<String>, Fenced> {
+    /// Puts until it is settled what lies there.
+    async fn settle(&self, put: Put) -> Result<Settled, Fenced> {
         let mut waits = None;
         loop {
             let turn = self.turns.wait().await;
-            let (verdict, failure) = self.attempt(&put).await?;
+            let (verdict, failure, there) = self.attempt(&put).await?;
             let waits_with_all = failure.as_ref().is_some_and(Failure::is_outage);
             match failure {
                 Some(failure) => turn.failed(failure.told, &failure.error),
                 None => turn.answered(),
             }
-            match verdict {
-                Verdict::Stored => return Ok(None),
-                Verdict::Foreign(what) => return Ok(Some(what)),
-                Verdict::Again if waits_with_all => {}
-                Verdict::Again => {
+            match (verdict, there) {
+                (Verdict::Stored, None) => return Ok(Settled::Put),
+                (Verdict::Stored, Some(there)) => return Ok(Settled::Seen(there)),
+                (Verdict::Foreign(what), Some(there)) => return Ok(Settled::Foreign(what, there)),
+                (Verdict::Again | Verdict::Foreign(_), _) if waits_with_all => {}
+                (Verdict::Again | Verdict::Foreign(_), _) => {
                     let wait = waits.get_or_insert_with(schedule).next().unwrap_or(WAITS.1);
                     tokio::time::sleep(wait).await;
                 }
@@ -171,37 +232,39 @@ impl Uploader {
         }
     }
 
-    /// Puts once, and looks where that is needed: what became of it, and what went wrong on the way.
-    async fn attempt(&self, put: &Put) -> Result<(Verdict, Option<Failure>), Fenced> {
+    /// Puts once, and looks where that is needed: what became of it, what went wrong on the way, what was seen.
+    async fn attempt(&self, put: &Put) -> Result<(Verdict, Option<Failure>, Option<ObjectMeta>), Fenced> {
         match self.lease.check().await {
             Ok(()) => {}
-            Err(LeaseError::Store(error)) => return Ok((Verdict::Again, Some(Failure::of(error)))),
+            Err(LeaseError::Store(error)) => return Ok((Verdict::Again, Some(Failure::of(error)), None)),
             // It was good when the agent started. Nothing is put while nobody can tell whose the lake is.
             Err(unclear @ LeaseError::Malformed { .. }) => {
                 let error = StoreError::new(ErrorKind::Corrupt, "look whose the lake is", unclear.to_string());
-                return Ok((Verdict::Again, Some(Failure::of(error))));
+                return Ok((Verdict::Again, Some(Failure::of(error)), None));
             }
             Err(fenced) => return Err(Fenced(fenced)),
         }
         let error = match self.store.put(put.clone()).await {
-            Ok(_) => return Ok((Verdict::Stored, None)),
+            Ok(_) => return Ok((Verdict::Stored, None, None)),
             Err(error) => error,
         };
         let Some(sha256) = put.sha256.as_deref().filter(|_| verdict::must_look(&error)) else {
-            return Ok((Verdict::Again, Some(Failure::of(error))));
+            return Ok((Verdict::Again, Some(Failure::of(error)), None));
         };
         let looked = self.store.head(&put.key).await;
         let verdict = verdict::decide(&looked, put.body.len(), sha256);
         tracing::debug!(key = %put.key, %error, ?verdict, "a put failed and a look decided");
         if let (Verdict::Stored, Ok(there)) = (&verdict, &looked) {
-            return Ok(self.confirm(put, there.etag.clone()).await);
+            let (verdict, failure) = self.confirm(put, there.etag.clone()).await;
+            return Ok((verdict, failure, Some(there.clone())));
         }
-        let failure = match looked {
-            Err(look) if look.kind() != ErrorKind::NotFound => Some(Failure::of(look)),
+        let (failure, there) = match looked {
+            Err(look) if look.kind() != ErrorKind::NotFound => (Some(Failure::of(look)), None),
             // The look was answered, so the store is there, whatever became of the put.
-            _ => (verdict == Verdict::Again).then_some(Failure { told: Told::Answered, error }),
+            Err(_) => (Some(Failure { told: Told::Answered, error }), None),
+            Ok(there) => (None, Some(there)),
         };
-        Ok((verdict, failure))
+        Ok((verdict, failure, there))
     }
 }
 
@@ -221,6 +284,16 @@ impl Uploader {
             Err(error) => (Verdict::Again, Some(Failure::of(error))),
         }
     }
+}
+
+/// What a put came to.
+enum Settled {
+    /// The store took it: nothing was there before.
+    Put,
+    /// The object is there, and this put or an earlier one may have put it there.
+    Seen(ObjectMeta),
+    /// Another one is there; what it is in words, and as the store told it.
+    Foreign(String, ObjectMeta),
 }
 
 /// What went wrong with an attempt, and what that says of the store.
@@ -249,4 +322,15 @@ fn schedule() -> impl Iterator<Item = Duration> + Send {
         .without_max_times()
         .with_jitter()
         .build()
+}
+
+/// An error with what led to it.
+pub(crate) fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(deeper) = source {
+        text = format!("{text}: {deeper}");
+        source = deeper.source();
+    }
+    text
 }

@@ -39,7 +39,7 @@ impl Writer {
         Ok(())
     }
 
-    fn take_tweet(
+    pub(super) fn take_tweet(
         &mut self,
         line: &[u8],
         head: TweetHead,

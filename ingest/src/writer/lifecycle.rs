@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use cauce_lake::manifest::{ManifestName, success_key};
 use cauce_lake::{Hour, Key};
 
-use super::{ALIVE_MS, After, Inner, Phase, Work, Writer};
+use super::{ALIVE_MS, After, FileLines, Inner, Phase, Upload, Work, Writer};
 use crate::clock;
 use crate::close;
 use crate::failpoint;
@@ -126,7 +126,7 @@ impl Writer {
         }
     }
 
-    fn freeze(&mut self, hour: Hour) {
+    pub(super) fn freeze(&mut self, hour: Hour) {
         self.spool.stage(Entry::Frozen { hour, at_ms: self.now_ms });
         let files: Vec<FileId> = self.spool.state().files_of(hour, false).map(|file| file.head.id).collect();
         files.into_iter().for_each(|id| self.roll(id));
@@ -180,15 +180,15 @@ impl Writer {
                 self.after.push(After::Upload(id));
                 self.uploading.insert(id);
             }
-            Inner::SealFailed { id, error } if reserve::is_full(&error) => {
+            Inner::DiskFailed { id, action: "seal", error } if reserve::is_full(&error) => {
                 // Nothing accepted is touched: the lines are there, and what there was of the object is gone.
                 self.sealing.remove(&id);
                 self.unsealed.push(id);
                 tracing::warn!(file = id, %error, "there is no room for a file's object; it is tried again");
             }
-            Inner::SealFailed { id, error } => {
+            Inner::DiskFailed { id, action, error } => {
                 let dir = self.spool.lines_path(id).display().to_string();
-                return Err(SpoolError::Disk { dir, action: "seal".into(), source: error });
+                return Err(SpoolError::Disk { dir, action: action.into(), source: error });
             }
             Inner::Stored { id } => {
                 self.uploading.remove(&id);
@@ -208,6 +208,16 @@ impl Writer {
                 self.after.extend(head.map(After::Quarantine));
                 self.may_close = true;
             }
+            Inner::Listed { id } => {
+                self.uploading.remove(&id);
+                self.spool.stage(Entry::Listed { ids: vec![id] });
+                self.may_close = true;
+            }
+            Inner::Found { id, object, common, listed } => {
+                self.uploading.remove(&id);
+                self.take_found(id, object, common, listed)?;
+                self.may_close = true;
+            }
             Inner::ManifestStored { name } => {
                 self.putting.remove(&name);
                 let tweets = self.planned_lines(name);
@@ -222,10 +232,9 @@ impl Writer {
                     Some(number) => tracing::info!(hour = %name.hour, number, tweets, "late tweets listed"),
                 }
             }
-            Inner::ManifestForeign { name } => {
+            Inner::ManifestForeign { name, listing } => {
                 self.putting.remove(&name);
-                tracing::error!(key = %name.key(), "another manifest lies under this name; it stays, and what this agent has of the hour is listed as late");
-                self.spool.stage(Entry::Refused { name });
+                self.take_refusal(name, &listing);
                 self.may_close = true;
             }
             Inner::Drain => {
@@ -273,14 +282,18 @@ impl Writer {
                 failpoint::hit("seal.journalled");
                 let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
                 let Stage::Sealed { bytes, sha256, .. } = &file.stage else { return Ok(()) };
-                let work = Work::Upload {
+                let Some(there) = self.spool.lines(id) else { return Ok(()) };
+                let work = Work::Upload(Upload {
                     id,
                     key: file.head.key.clone(),
                     object: self.spool.object_path(&file.head),
                     bytes: *bytes,
                     sha256: sha256.clone(),
-                    lines: file.lines,
-                };
+                    codec: file.head.codec,
+                    role: file.head.target.role,
+                    hour: file.head.target.hour,
+                    lines: FileLines { count: file.lines, there },
+                });
                 self.uploading.insert(id);
                 self.hand_out(work);
             }

@@ -8,27 +8,29 @@
 mod budget;
 mod intake;
 mod lifecycle;
+mod others;
+mod work;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use cauce_lake::Hour;
 use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{IngestPath, ManifestName};
-use cauce_lake::{Hour, Key};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::channel::{Accepting, ConnectionEvent, Event};
 use crate::close::{Author, Policy};
 use crate::config::settings::{LakeSettings, RollRules, SuccessMarker};
 use crate::spool::entry::{Entry, FileHead, FileId, Role};
+use crate::spool::reconcile::Listing;
 use crate::spool::route::Router;
-use crate::spool::seal;
 use crate::spool::{GROUP_BYTES, Spool, SpoolError};
 use crate::status::Metrics;
+use crate::upload::look::{Common, StoredObject};
 
 /// How often the writer notes that it is alive when nothing else is journalled: a stop is a gap from then on.
 const ALIVE_MS: i64 = 5_000;
@@ -47,10 +49,12 @@ pub enum Inner {
         /// Its CRC-64/NVME.
         crc64: Crc64,
     },
-    /// A file's object could not be made: the disk failed.
-    SealFailed {
+    /// The disk failed under a file that was to be stored.
+    DiskFailed {
         /// The file.
         id: FileId,
+        /// What was to be done with it.
+        action: &'static str,
         /// What the disk said.
         error: std::io::Error,
     },
@@ -66,6 +70,22 @@ pub enum Inner {
         /// What lies there.
         what: String,
     },
+    /// The file's object is in the store, and a manifest of another spool lists it.
+    Listed {
+        /// The file.
+        id: FileId,
+    },
+    /// Another object of an agent of this lake lies under the file's key.
+    Found {
+        /// The file.
+        id: FileId,
+        /// The object.
+        object: StoredObject,
+        /// With how many of the file's lines it begins.
+        common: Common,
+        /// Whether a manifest lists it.
+        listed: bool,
+    },
     /// A manifest, and the marker that goes with it, are confirmed in the store.
     ManifestStored {
         /// Its name.
@@ -75,6 +95,8 @@ pub enum Inner {
     ManifestForeign {
         /// Its name.
         name: ManifestName,
+        /// What that one lists.
+        listing: Listing,
     },
     /// The source is stopped: seal and upload what there is, then end.
     Drain,
@@ -82,41 +104,7 @@ pub enum Inner {
     Leave,
 }
 
-/// What the writer has done elsewhere.
-#[derive(Debug, Clone)]
-pub enum Work {
-    /// Make a file's object.
-    Seal {
-        /// The file.
-        id: FileId,
-        /// How.
-        task: seal::Task,
-    },
-    /// Put an object into the store.
-    Upload {
-        /// The file.
-        id: FileId,
-        /// Its name.
-        key: Key,
-        /// Its bytes.
-        object: PathBuf,
-        /// Their length.
-        bytes: u64,
-        /// Their SHA-256.
-        sha256: String,
-        /// Lines in it, for the numbers.
-        lines: u64,
-    },
-    /// Put a manifest into the store, and the marker beside the objects when there is to be one.
-    Manifest {
-        /// Its name.
-        name: ManifestName,
-        /// Its bytes.
-        bytes: Vec<u8>,
-        /// The marker.
-        success: Option<Key>,
-    },
-}
+pub use work::{FileLines, Upload, Work};
 
 /// How far the agent has come in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -408,3 +396,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
+#[cfg(test)]
+mod world_tests;

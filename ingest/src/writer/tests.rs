@@ -2,16 +2,17 @@
 
 use std::sync::mpsc;
 
+use cauce_lake::Key;
 use cauce_lake::checksum::Crc64;
 use cauce_lake::hour::HOUR_MS;
 use cauce_lake::manifest::{Codec, Guarantee, Manifest};
 
 use super::*;
 use crate::config::settings::PartitionBy;
-use crate::spool::Options;
 use crate::spool::entry::Target;
 use crate::spool::inspect::View;
 use crate::spool::state::{Stage, State};
+use crate::spool::{Options, seal};
 
 /// A writer whose live source names hours by arrival, what it hands out, and the way to tell it something.
 struct Started {
@@ -147,7 +148,7 @@ fn what_is_handed_out_stands_in_the_journal_before() {
     let (bytes, sha256, crc64) = seal::seal(&task).expect("sealed");
     let sealed = Stage::Sealed { bytes, sha256: sha256.clone(), crc64 };
     writer.tell(Event::Inner(Inner::Sealed { id, bytes, sha256, crc64 }));
-    let Some(Work::Upload { object, .. }) = writer.todo.blocking_recv() else { panic!("nothing to upload") };
+    let Some(Work::Upload(Upload { object, .. })) = writer.todo.blocking_recv() else { panic!("nothing to upload") };
     assert_eq!(writer.journalled().files[&id].stage, sealed);
     assert!(object.exists());
     writer.tell(Event::Inner(Inner::Stored { id }));

@@ -33,6 +33,8 @@ mod proxy;
 mod reading;
 mod seed;
 mod simulator;
+#[cfg(feature = "failpoints")]
+mod spools;
 mod stop;
 mod strange_files;
 mod streams;

@@ -58,3 +58,47 @@ async fn what_a_first_start_did_not_come_to_take_over_the_next_one_does() {
     run_script(&settings, &store, false, vec![Step::Lines(vec![tweet(1, 1)])]).await.expect("it ends");
     assert_eq!(listed(&store)[&closing("2026-01-05T10")], [tweet(1, 1)]);
 }
+
+#[tokio::test]
+async fn a_tweet_that_another_spool_stored_and_listed_is_not_stored_again() {
+    let store = Arc::new(MemoryStore::new());
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let both: Vec<Settings> = folders.iter().map(|folder| settings(folder.path())).collect();
+    let run = async |n: usize, numbers: &[u64]| {
+        let lines = numbers.iter().map(|number| tweet(1, *number)).collect();
+        run_script(&both[n], &store, false, vec![Step::Lines(lines)]).await.expect("it ends")
+    };
+    run(0, &[1, 2]).await;
+    assert_eq!(run(1, &[1, 3]).await.duplicates, 1, "a new spool");
+    assert_eq!(run(0, &[2, 3, 4]).await.duplicates, 2, "the first one again");
+    let mut all: Vec<String> = listed(&store).into_values().flatten().collect();
+    all.sort();
+    assert_eq!(all, [1, 2, 3, 4].map(|number| tweet(1, number)));
+}
+
+#[tokio::test]
+async fn the_time_in_which_another_spool_wrote_is_a_gap_from_what_this_one_knows_on() {
+    let store = Arc::new(MemoryStore::new());
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    for (number, folder) in (1..).zip(&folders) {
+        let stop = CancellationToken::new();
+        let steps = vec![Step::Lines(vec![tweet(1, number)]), Step::Stop(stop.clone())];
+        run_until(&settings(folder.path()), &store, true, steps, stop).await.expect("it stops in order");
+    }
+    let first = settings(folders[0].path());
+    let take = async || {
+        let (mut spool, _) = start::open_spool(&first).await.expect("the spool opens");
+        let last_ms = spool.state().last_ms;
+        let store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        take_lake(&mut spool, &store, &first, true).await.expect("the lake is ours");
+        let gap = spool.state().open_gap().cloned();
+        spool.commit().expect("committed");
+        (gap.map(|gap| (gap.from_ms, gap.cause)), last_ms, spool.state().epoch)
+    };
+    let (gap, last_ms, epoch) = take().await;
+    assert_eq!((gap, epoch), (Some((last_ms, "other-spool".to_owned())), Some(3)));
+    // Nobody else was there before the next start: the objects that were taken over are known, and nothing is done again.
+    let before = store.count(Call::Read, "");
+    let (_, _, epoch) = take().await;
+    assert_eq!((store.count(Call::Read, ""), epoch), (before, Some(4)));
+}

@@ -1,0 +1,64 @@
+//! What the writer has done elsewhere: sealing, and everything that asks the store.
+
+use std::path::PathBuf;
+
+use cauce_lake::manifest::{Codec, ManifestName};
+use cauce_lake::{Hour, Key};
+
+use crate::spool::entry::{FileId, Role};
+use crate::spool::{Lines, seal};
+
+/// What the writer has done elsewhere.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Make a file's object.
+    Seal {
+        /// The file.
+        id: FileId,
+        /// How.
+        task: seal::Task,
+    },
+    /// Put an object into the store.
+    Upload(Upload),
+    /// Put a manifest into the store, and the marker beside the objects when there is to be one.
+    Manifest {
+        /// Its name.
+        name: ManifestName,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// The marker.
+        success: Option<Key>,
+    },
+}
+
+/// An object to be put into the store.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The file.
+    pub id: FileId,
+    /// Its name.
+    pub key: Key,
+    /// Its bytes.
+    pub object: PathBuf,
+    /// Their length.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: String,
+    /// How they are compressed.
+    pub codec: Codec,
+    /// What the lines are.
+    pub role: Role,
+    /// The hour whose manifests may list it.
+    pub hour: Option<Hour>,
+    /// The lines in it.
+    pub lines: FileLines,
+}
+
+/// The lines of a file.
+#[derive(Debug, Clone)]
+pub struct FileLines {
+    /// How many.
+    pub count: u64,
+    /// Where they are read.
+    pub there: Lines,
+}
