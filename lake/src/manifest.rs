@@ -14,6 +14,7 @@
 //!
 //! Pure: no store is touched here. A reader ignores members it does not know, so that later versions can add some.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -184,14 +185,23 @@ pub struct Manifest {
     pub guarantee: Guarantee,
     /// Objects that hold tweets.
     pub objects: Vec<ObjectEntry>,
-    /// Objects that hold messages (deletes, withheld, scrub_geo).
+    /// Objects that hold messages: deletes, withheld, scrub_geo, and control messages of the stream.
     #[serde(default)]
     pub messages: Vec<ObjectEntry>,
+    /// Lines in `messages` by kind, named as [`Message::name`](crate::tweet::Message::name) says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub message_counts: BTreeMap<String, u64>,
     /// Tweets in `objects`.
     pub tweets: u64,
     /// Tweets left out because their id was already stored.
     #[serde(default)]
     pub duplicates: u64,
+    /// Lines of this hour that were kept apart as rejects, under `rejects/`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejects: u64,
+    /// Tweets that a v1.1 stream says it left out: the rise of `limit.track` over the hour's limit messages.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undelivered: u64,
     /// Gaps that overlap the hour.
     #[serde(default)]
     pub gaps: Vec<Gap>,
@@ -207,6 +217,11 @@ pub struct Manifest {
     pub closed_at: jiff::Timestamp,
     /// The program and version that wrote this.
     pub tool_version: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A manifest that cannot be trusted.
@@ -364,8 +379,11 @@ mod tests {
                 arrivals: vec![(1_795_323_600, 1), (1_795_323_601, 2)],
             }],
             messages: vec![],
+            message_counts: BTreeMap::new(),
             tweets: 2,
             duplicates: 0,
+            rejects: 0,
+            undelivered: 0,
             gaps: vec![],
             repairs: vec![],
             dedupe_holes: vec![],

@@ -9,7 +9,7 @@ use cauce_lake::Hour;
 use cauce_lake::manifest::{ManifestName, epoch_ms_in_name};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Append, Entry, FileHead, FileId};
+use super::entry::{Append, Entry, FileHead, FileId, LakeRules, MessageCounts};
 use super::ids::{DedupeHole, RunInfo};
 use crate::channel::Position;
 
@@ -63,6 +63,8 @@ pub struct FileState {
     pub crc: u32,
     /// (seconds since the epoch, lines so far), one a second in which lines arrived.
     pub arrivals: Vec<(i64, u64)>,
+    /// What its messages are.
+    pub messages: MessageCounts,
     /// How far it has come.
     pub stage: Stage,
     /// Whether a manifest that speaks for it is made.
@@ -132,6 +134,8 @@ pub struct Plan {
     pub bytes: Vec<u8>,
     /// The files it speaks for.
     pub files: Vec<FileId>,
+    /// Rejects that it counts.
+    pub rejects: u64,
 }
 
 /// Everything the spool knows.
@@ -147,6 +151,8 @@ pub struct State {
     pub closed: BTreeMap<Hour, ClosedHour>,
     /// Last number used in a key, by folder. Kept for hours that are not closed and for late folders.
     pub numbers: BTreeMap<String, i64>,
+    /// Rejects that no manifest counts yet, by hour.
+    pub rejects: BTreeMap<Hour, u64>,
     /// Manifests on their way.
     pub plans: BTreeMap<ManifestName, Plan>,
     /// Gaps that overlap hours which are not closed.
@@ -155,6 +161,8 @@ pub struct State {
     pub positions: BTreeMap<String, Position>,
     /// The first hour a live source has not closed yet; `None` before the first connection.
     pub live_next: Option<Hour>,
+    /// The lake's rules under which the spool was written; `None` before its first agent.
+    pub rules: Option<LakeRules>,
     /// Latest time the spool knows of, milliseconds since the epoch.
     pub last_ms: i64,
     /// Latest time a tweet bears.
@@ -183,7 +191,7 @@ impl State {
             }
             Entry::Alive { at_ms } => self.see(*at_ms),
             Entry::Created(head) => self.create(head),
-            Entry::Appended { at_ms, max_event_ms, files, duplicates, positions } => {
+            Entry::Appended { at_ms, max_event_ms, files, duplicates, rejects, positions } => {
                 self.see(*at_ms);
                 self.max_event_ms = self.max_event_ms.max(*max_event_ms);
                 for append in files {
@@ -193,6 +201,9 @@ impl State {
                     if let Some(state) = hour.and_then(|hour| self.hours.get_mut(&hour)) {
                         state.duplicates += count;
                     }
+                }
+                for (hour, count) in rejects {
+                    *self.rejects.entry(*hour).or_default() += count;
                 }
                 for position in positions {
                     self.positions.insert(position.file.clone(), position.clone());
@@ -209,6 +220,8 @@ impl State {
                     if let Some(last) = file.arrivals.last_mut() {
                         last.1 = *lines;
                     }
+                    // Which of its messages are left is not known.
+                    file.messages = MessageCounts::default();
                 }
             }
             Entry::Dropped { id } => drop(self.files.remove(id)),
@@ -224,6 +237,7 @@ impl State {
             Entry::LiveFrom { hour } => {
                 self.live_next = self.live_next.max(Some(*hour));
             }
+            Entry::Rules(rules) => self.rules = Some(rules.clone()),
             Entry::Frozen { hour, at_ms } => self.freeze(*hour, *at_ms),
             Entry::Planned { name, bytes, files } => {
                 for id in files {
@@ -231,7 +245,8 @@ impl State {
                         file.planned = true;
                     }
                 }
-                self.plans.insert(*name, Plan { bytes: bytes.clone(), files: files.clone() });
+                let rejects = self.rejects.remove(&name.hour).unwrap_or(0);
+                self.plans.insert(*name, Plan { bytes: bytes.clone(), files: files.clone(), rejects });
             }
             Entry::Closed { name } => self.close(*name),
             Entry::Refused { name } => self.refuse(*name),
@@ -320,6 +335,7 @@ impl State {
             lines: 0,
             crc: 0,
             arrivals: Vec::new(),
+            messages: MessageCounts::default(),
             stage: Stage::Open,
             planned: false,
         };
@@ -340,6 +356,7 @@ impl State {
         file.end = append.end;
         file.lines = append.lines;
         file.crc = append.crc;
+        file.messages.clone_from(&append.messages);
         for (second, lines) in &append.arrivals {
             match file.arrivals.last_mut() {
                 Some(last) if last.0 == *second => last.1 = *lines,
@@ -386,6 +403,9 @@ impl State {
                 file.planned = false;
                 file.head.target.late = true;
             }
+        }
+        if let Some(rejects) = plan.map(|plan| plan.rejects).filter(|rejects| *rejects > 0) {
+            *self.rejects.entry(name.hour).or_default() += rejects;
         }
         self.know_closed(name);
         if name.late.is_none() {

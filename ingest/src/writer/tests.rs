@@ -16,7 +16,7 @@ use crate::spool::state::{Stage, State};
 struct Started {
     tell: mpsc::Sender<Event>,
     todo: tokio::sync::mpsc::UnboundedReceiver<Work>,
-    running: std::thread::JoinHandle<Result<u64, SpoolError>>,
+    running: std::thread::JoinHandle<Result<Rest, SpoolError>>,
     folder: tempfile::TempDir,
 }
 
