@@ -9,8 +9,8 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_lake::Store;
 use cauce_lake::manifest::Guarantee;
+use cauce_lake::{Hour, Store};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -22,10 +22,11 @@ use crate::close::Author;
 use crate::config::Settings;
 use crate::source::{self, Positions, Source, SourceError};
 use crate::spool::{Spool, SpoolError};
+use crate::status::metrics::sum;
 use crate::status::{self, Metrics, StoreState};
 use crate::upload::lease::Lease;
 use crate::upload::{Fenced, Uploader};
-use crate::writer::{Inner, Parts, Writer};
+use crate::writer::{Inner, OpenHour, Parts, Rest, Writer};
 use time::Watch;
 
 /// Why the agent ended other than by its input's end or a request to stop.
@@ -50,6 +51,16 @@ pub enum AgentError {
 pub struct Report {
     /// Records accepted since the start.
     pub accepted: u64,
+    /// Tweets among them that are new, late ones included.
+    pub tweets: u64,
+    /// Messages among them.
+    pub messages: u64,
+    /// Tweets that came after their hour was closed.
+    pub late: u64,
+    /// Rejects among them.
+    pub rejects: u64,
+    /// Place and reason of the first reject.
+    pub first_reject: Option<String>,
     /// Tweets left out because their id was stored already.
     pub duplicates: u64,
     /// Objects confirmed in the store.
@@ -58,6 +69,10 @@ pub struct Report {
     pub hours_closed: u64,
     /// Spool files left for the next start.
     pub left_in_spool: u64,
+    /// Hours that were closed, with their tweets; empty for a live source.
+    pub closed: Vec<(Hour, u64)>,
+    /// Hours that hold something and are still open, and why.
+    pub open: Vec<(Hour, OpenHour)>,
 }
 
 /// How often the writer is told the time when nothing arrives.
@@ -84,6 +99,21 @@ pub async fn run(
     let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
     let build = |positions| source::build(&settings, positions, Arc::clone(&metrics));
     run_on(&settings, store, build, Arc::clone(&metrics), stop, stop_now).await
+}
+
+/// Runs without a source: stores what the spool holds, closes the hours that have ended by the clock, and waits for nothing
+/// else. For spools that no agent works on; `stop` and `stop_now` as with [`run`].
+///
+/// # Errors
+/// See [`AgentError`].
+pub async fn close(
+    settings: Settings,
+    stop: CancellationToken,
+    stop_now: CancellationToken,
+) -> Result<Report, AgentError> {
+    let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
+    let nothing = |_| -> Result<Box<dyn Source>, SourceError> { Ok(Box::new(source::Nothing)) };
+    run_on(&settings, store, nothing, Arc::default(), stop, stop_now).await
 }
 
 /// Serves the status page, and Flume's numbers where they are asked for, until `serving` is cancelled.
@@ -180,13 +210,20 @@ async fn run_on(
     let steps = Steps { channel, source, uploads, writer, reading, leave, metrics: Arc::clone(&metrics) };
     let outcome = steps.supervise(live, settings.agent.drain_timeout, stop, stop_now).await;
     ticks.abort();
-    let left_in_spool = outcome?;
+    let rest = outcome?;
     Ok(Report {
         accepted: metrics.records_accepted.get(),
+        tweets: metrics.tweets.get(),
+        messages: sum(&metrics.messages),
+        late: metrics.late.get(),
+        rejects: sum(&metrics.rejects),
+        first_reject: metrics.health.rejects.first(),
         duplicates: metrics.duplicates.get(),
         objects: metrics.objects_stored.get(),
         hours_closed: metrics.hours_closed.get(),
-        left_in_spool,
+        left_in_spool: rest.files,
+        closed: rest.closed,
+        open: rest.open,
     })
 }
 
@@ -209,22 +246,22 @@ struct Steps {
     channel: Sender,
     source: JoinHandle<Result<(), SourceError>>,
     uploads: JoinHandle<Result<(), Fenced>>,
-    writer: oneshot::Receiver<Result<u64, SpoolError>>,
+    writer: oneshot::Receiver<Result<Rest, SpoolError>>,
     reading: CancellationToken,
     leave: CancellationToken,
     metrics: Arc<Metrics>,
 }
 
 impl Steps {
-    /// Waits until something ends, then ends the rest in order: source, channel, spool, uploads. Returns how many files
-    /// are left in the spool.
+    /// Waits until something ends, then ends the rest in order: source, channel, spool, uploads. Returns what is left in
+    /// the spool.
     async fn supervise(
         mut self,
         live: bool,
         drain_timeout: Duration,
         stop: CancellationToken,
         stop_now: CancellationToken,
-    ) -> Result<u64, AgentError> {
+    ) -> Result<Rest, AgentError> {
         let source_done = tokio::select! {
             done = &mut self.source => Some(done),
             () = stop.cancelled() => None,
@@ -273,7 +310,7 @@ impl Steps {
         stop: &CancellationToken,
         stop_now: &CancellationToken,
         drain_timeout: Duration,
-    ) -> Result<u64, AgentError> {
+    ) -> Result<Rest, AgentError> {
         let limit = async {
             if complete {
                 stop.cancelled().await;
@@ -292,7 +329,7 @@ impl Steps {
         self.leave_writer().await
     }
 
-    async fn leave_writer(&mut self) -> Result<u64, AgentError> {
+    async fn leave_writer(&mut self) -> Result<Rest, AgentError> {
         let _ = self.channel.inner(Inner::Leave);
         match tokio::time::timeout(LEAVE_PATIENCE, &mut self.writer).await {
             Ok(done) => flatten(done),
@@ -302,7 +339,7 @@ impl Steps {
         }
     }
 
-    fn writer_ended(&self, done: Result<Result<u64, SpoolError>, oneshot::error::RecvError>) -> AgentError {
+    fn writer_ended(&self, done: Result<Result<Rest, SpoolError>, oneshot::error::RecvError>) -> AgentError {
         self.leave.cancel();
         self.source.abort();
         match flatten(done) {
@@ -315,7 +352,7 @@ impl Steps {
     async fn uploads_ended(
         &mut self,
         done: Result<Result<(), Fenced>, tokio::task::JoinError>,
-    ) -> Result<u64, AgentError> {
+    ) -> Result<Rest, AgentError> {
         let failure = match done {
             Ok(Ok(())) => return flatten((&mut self.writer).await),
             Ok(Err(fenced)) => AgentError::Configuration(fenced.to_string()),
@@ -328,7 +365,7 @@ impl Steps {
     }
 }
 
-fn flatten(done: Result<Result<u64, SpoolError>, oneshot::error::RecvError>) -> Result<u64, AgentError> {
+fn flatten(done: Result<Result<Rest, SpoolError>, oneshot::error::RecvError>) -> Result<Rest, AgentError> {
     match done {
         Ok(Ok(left)) => Ok(left),
         Ok(Err(error)) => Err(AgentError::Failed(error.to_string())),
@@ -339,7 +376,7 @@ fn flatten(done: Result<Result<u64, SpoolError>, oneshot::error::RecvError>) -> 
 fn start_writer(
     writer: Writer,
     metrics: Arc<Metrics>,
-) -> Result<oneshot::Receiver<Result<u64, SpoolError>>, AgentError> {
+) -> Result<oneshot::Receiver<Result<Rest, SpoolError>>, AgentError> {
     let (done, outcome) = oneshot::channel();
     std::thread::Builder::new()
         .name("writer".into())

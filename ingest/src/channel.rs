@@ -41,8 +41,15 @@ pub struct Position {
 pub enum RecordKind {
     /// A tweet.
     Tweet(TweetHead),
-    /// A message about tweets, with its own time in milliseconds since the epoch where it has one.
+    /// A message, with its own time in milliseconds since the epoch where it has one.
     Message(Message, Option<i64>),
+    /// A v1.1 limit message, with its own time where it has one.
+    Limit {
+        /// Tweets that it says were left out since the limit message before it on its connection.
+        undelivered: u64,
+        /// Milliseconds since the epoch.
+        at_ms: Option<i64>,
+    },
     /// A line that is neither; it is kept apart with its reason.
     Reject(Box<Reject>),
 }
@@ -56,6 +63,21 @@ pub struct Reject {
     pub origin: String,
     /// Length of the whole line in bytes; more than the kept bytes where the line was too long.
     pub bytes: u64,
+}
+
+impl Reject {
+    /// Why, in words.
+    pub fn text(&self) -> String {
+        match &self.reason {
+            RejectReason::InvalidUtf8 { offset } => format!("not UTF-8 at byte {offset}"),
+            RejectReason::InvalidJson { offset, expected } => format!("not JSON at byte {offset}: expected {expected}"),
+            RejectReason::UnknownObject => "neither a tweet nor a known message".into(),
+            RejectReason::NoId => "a tweet without a usable id".into(),
+            RejectReason::NoTime => "a tweet whose time cannot be read".into(),
+            RejectReason::TooLong => "longer than source.max_line_bytes; only its first bytes are kept".into(),
+            RejectReason::Truncated => "the input ended inside the line".into(),
+        }
+    }
 }
 
 /// One line of a batch.
@@ -126,7 +148,14 @@ pub struct Accepting {
     pub batch: Batch,
     /// When they arrived, milliseconds since the epoch; never before an earlier batch.
     pub received_at_ms: i64,
-    _places: OwnedSemaphorePermit,
+    places: Option<OwnedSemaphorePermit>,
+}
+
+impl Accepting {
+    /// Gives the places in the channel back before the batch is accepted. Whoever does so bounds what it holds by itself.
+    pub(crate) fn free_places(&mut self) {
+        self.places = None;
+    }
 }
 
 /// The channel is gone: the agent is stopping or has failed. A source ends when it sees this.
@@ -181,7 +210,7 @@ impl Sender {
             let Some(now_ms) = self.clock.arrival_ms() else { continue };
             let Some((batch, permit)) = entering.take() else { break };
             return entry
-                .add(now_ms, |received_at_ms| Event::Batch(Accepting { batch, received_at_ms, _places: permit }));
+                .add(now_ms, |received_at_ms| Event::Batch(Accepting { batch, received_at_ms, places: Some(permit) }));
         }
         Err(Closed)
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: what is decided here is journalled and carried out by [`crate::writer`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cauce_lake::Hour;
@@ -53,6 +53,20 @@ impl Policy {
         (first > next).then_some(first)
     }
 
+    /// The hours that a finite run closes when its input has come to an end, first to last: those that hold something, and
+    /// what a live source had before it up to the last of them, so that its run has no holes. An hour that has not ended
+    /// stays open for whatever runs next.
+    pub fn at_the_end(&self, state: &State, now_ms: i64) -> Vec<Hour> {
+        let open = state.hours.iter().filter(|(_, hour)| hour.frozen_ms.is_none()).map(|(hour, _)| *hour);
+        let mut ended: BTreeSet<Hour> = open.filter(|hour| has_ended(*hour, now_ms)).collect();
+        if let (Some(next), Some(last)) = (state.live_next, ended.last().copied()) {
+            let first = next.index().max(last.index() - self.catch_up_hours);
+            let run = (first..last.index()).map(Hour::from_index);
+            ended.extend(run.filter(|hour| !state.is_final(*hour)));
+        }
+        ended.into_iter().collect()
+    }
+
     /// The hours that take nothing more from now on, first to last. `last_line_ms` is when the last tweet arrived.
     pub fn due(&self, state: &State, now_ms: i64, last_line_ms: i64) -> Vec<Hour> {
         if !self.live {
@@ -64,7 +78,8 @@ impl Policy {
             // for the allowed lateness; nobody waits for the empty ones among them.
             let idle = |opened: i64| opened.saturating_add(self.lateness_ms) <= now_ms;
             let earlier = state.hours.range(..next).filter(|(_, hour)| hour.frozen_ms.is_none());
-            due.extend(earlier.filter(|(_, hour)| idle(hour.last_line_ms)).map(|(hour, _)| *hour));
+            let ended = earlier.filter(|(hour, state)| has_ended(**hour, now_ms) && idle(state.last_line_ms));
+            due.extend(ended.map(|(hour, _)| *hour));
             let end = Hour::containing(now_ms).max(next);
             let run = (next.index()..end.index()).map(Hour::from_index);
             let ripe = |hour: &Hour| self.is_ripe(state, *hour, now_ms, last_line_ms);
@@ -74,7 +89,7 @@ impl Policy {
     }
 
     fn is_ripe(&self, state: &State, hour: Hour, now_ms: i64, last_line_ms: i64) -> bool {
-        if now_ms < hour.end_ms() {
+        if !has_ended(hour, now_ms) {
             return false;
         }
         if self.partition_by == PartitionBy::ReceivedAt {
@@ -88,6 +103,11 @@ impl Policy {
         });
         (proved || silent) && !waits_for_repair
     }
+}
+
+/// Whether an hour is over by the clock. Nothing closes one that is not: its tweets are still to come.
+pub fn has_ended(hour: Hour, now_ms: i64) -> bool {
+    hour.end_ms() <= now_ms
 }
 
 fn millis(span: Duration) -> i64 {
@@ -166,6 +186,11 @@ fn manifest(
         files.iter().filter(|file| file.head.target.role == role).filter_map(|file| object(file)).collect()
     };
     let objects = of(Role::Tweets);
+    let mut message_counts = BTreeMap::new();
+    let stored = files.iter().filter(|file| matches!(file.stage, Stage::Stored { .. }));
+    for (message, count) in stored.clone().flat_map(|file| &file.messages.kinds) {
+        *message_counts.entry(message.name().to_owned()).or_default() += count;
+    }
     let overlapping = state.gaps.iter().filter(|gap| gap.overlaps(hour.start_ms(), hour.end_ms()));
     Manifest {
         version: VERSION,
@@ -176,7 +201,10 @@ fn manifest(
         tweets: objects.iter().map(|object| object.lines).sum(),
         objects,
         messages: of(Role::Messages),
+        message_counts,
         duplicates: 0,
+        rejects: state.rejects.get(&hour).copied().unwrap_or(0),
+        undelivered: stored.map(|file| file.messages.undelivered).sum(),
         gaps: overlapping.map(gap).collect(),
         repairs: Vec::new(),
         dedupe_holes: state.holes.iter().filter(|hole| hole.until_ms > opened_ms).map(dedupe_hole).collect(),

@@ -2,7 +2,7 @@
 //!
 //! A *lake* is a store, a prefix in it and a partition pattern. This crate knows how its hours are named
 //! ([`pattern`], [`hour`]), what a line in them is ([`tweet`]), how objects are put and fetched ([`store`]), what closes
-//! an hour ([`manifest`]), and how hours are listed, read and decoded ([`catalogue`], [`read`], [`scan`]).
+//! an hour ([`manifest`]), what is kept of rejected lines ([`rejects`]), and how hours are listed, read and decoded ([`catalogue`], [`read`], [`scan`]).
 //!
 //! It holds no daemon code: nothing here decides when an hour is written or closed, starts threads of its own or logs
 //! to a global.
@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod parquet;
 pub mod pattern;
 pub mod read;
+pub mod rejects;
 pub mod scan;
 pub mod store;
 pub mod table;

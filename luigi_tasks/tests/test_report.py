@@ -167,6 +167,23 @@ def test_missing_hours_are_shown_as_missing_until_they_are_closed(world: World, 
     assert json.loads((folder / "summary.json").read_text())["tweets"] == 1200
 
 
+def test_what_the_manifests_say_was_left_out_stands_at_the_top_and_in_the_numbers(
+    world: World, lake_folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    world.lake = str(shutil.copytree(lake_folder, tmp_path / "left-out"))
+    path = pathlib.Path(world.lake, "_hours", f"{text(FIRST)}.json")
+    manifest = json.loads(path.read_text())
+    path.unlink()
+    path.write_text(json.dumps(manifest | {"rejects": 3, "undelivered": 1700}) + "\n")
+    assert report(world)[0] == 0
+    folder = pathlib.Path(world.reports) / NAME
+    page = Page(folder / "index.html")
+    assert "1,700 left out by the stream" in page.text
+    assert "3 lines rejected" in page.text
+    hours = json.loads((folder / "summary.json").read_text())["hours"]
+    assert [(hour["rejects"], hour["undelivered"]) for hour in hours] == [(3, 1700), (0, 0), (0, 0)]
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "says"),
     [

@@ -3,6 +3,7 @@
 //! It is a picture of the moment in which it was looked up; of a closed hour nothing changes any more. A pickle carries its
 //! name and its lake, so that whoever opens it sees what is there then.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -187,6 +188,21 @@ impl Hour {
     #[getter]
     fn late(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.entry(py, false)?.late)
+    }
+
+    #[getter]
+    fn rejects(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.entry(py, false)?.rejects)
+    }
+
+    #[getter]
+    fn undelivered(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.entry(py, false)?.undelivered)
+    }
+
+    #[getter]
+    fn message_counts(&self, py: Python<'_>) -> PyResult<BTreeMap<String, u64>> {
+        Ok(self.entry(py, false)?.message_counts.clone())
     }
 
     #[getter]

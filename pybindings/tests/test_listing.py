@@ -102,13 +102,15 @@ def test_closed_gives_the_very_objects_back_from_any_iterable(lake: cauce.Lake) 
 def test_a_manifest_is_given_as_it_stands_in_the_store(tmp_path: Path) -> None:
     builder = Builder()
     gap = {"from": "2026-11-22T05:12:07Z", "to": None, "cause": "stall", "repaired_by": None, "tweets": 0}
-    entries = builder.hour(START, joined(tweets(3)), gaps=[gap])
+    counts = {"delete": 3, "limit": 1}
+    entries = builder.hour(START, joined(tweets(3)), gaps=[gap], rejects=2, undelivered=17, message_counts=counts)
     lake = cauce.Lake(builder.to_folder(tmp_path))
     for hour in (lake.hours()[0], lake.hour(HOUR)):
         assert hour.manifest is not None
         assert hour.manifest["objects"] == entries
         assert hour.manifest["agent"] == "agent"
         assert hour.gaps == [gap]
+        assert (hour.rejects, hour.undelivered, hour.message_counts) == (2, 17, counts)
 
 
 def test_late_tweets_are_counted_and_read_apart(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use cauce_lake::manifest::{Codec, Guarantee, IngestPath, Manifest, ManifestName};
 use cauce_lake::store::memory::{Call, Fault, MemoryStore};
 use cauce_lake::store::{Body, Condition, ErrorKind, Put};
-use cauce_lake::tweet::{LineKind, RejectReason, scan};
+use cauce_lake::tweet::{Control, LineKind, RejectReason, message_ms, scan};
 use cauce_lake::{Hour, Key};
 
 use super::*;
@@ -19,6 +19,7 @@ use crate::spool::entry::Entry;
 mod adopt;
 mod changed_bytes;
 mod clock;
+mod closing;
 mod pages;
 mod requeue;
 mod starting;
@@ -30,6 +31,7 @@ fn settings(spool: &Path) -> Settings {
 /// What a scripted source does, one after the other.
 enum Step {
     Lines(Vec<String>),
+    Batch(Batch),
     Connection(ConnectionEvent),
     /// Asks the agent to stop, as a signal would.
     Stop(CancellationToken),
@@ -55,6 +57,7 @@ impl Source for Scripted {
         for step in self.steps {
             match step {
                 Step::Lines(lines) => drop(out.send(batch(&lines)).await),
+                Step::Batch(batch) => drop(out.send(batch).await),
                 Step::Connection(event) => drop(out.connection(event)),
                 Step::Stop(agent) => agent.cancel(),
                 Step::Until(store, key) => appears(&store, &key).await,
@@ -87,6 +90,9 @@ fn batch(lines: &[String]) -> Batch {
         let end = u32::try_from(block.len()).expect("small");
         let kind = match scan(line.as_bytes()) {
             LineKind::Tweet(head) => RecordKind::Tweet(head),
+            LineKind::Message(message) => RecordKind::Message(message, message_ms(message, line.as_bytes())),
+            LineKind::Control(Control::Limit { track }) => RecordKind::Limit { undelivered: track, at_ms: None },
+            LineKind::Control(control) => RecordKind::Message(control.message(), None),
             _ => {
                 let (reason, bytes) = (RejectReason::UnknownObject, line.len() as u64);
                 RecordKind::Reject(Box::new(Reject { reason, origin: "script".into(), bytes }))

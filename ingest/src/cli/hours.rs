@@ -1,5 +1,6 @@
 //! `ingest hours`: the hours of a lake, as a table for people or as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use bytesize::ByteSize;
@@ -20,7 +21,7 @@ pub(super) struct Args {
     /// Only these: 2026-11-22T05, or 2026-11-22T00..2026-11-23T00 (end not included)
     #[arg(value_name = "HOURS")]
     pub(super) range: Option<HourRange>,
-    /// One JSON array of {hour, granularity, closed, objects, tweets, bytes, gaps, late}
+    /// One JSON array of {hour, granularity, closed, objects, tweets, bytes, gaps, late, rejects, undelivered, messages}
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -58,6 +59,9 @@ struct Row<'a> {
     bytes: u64,
     gaps: &'a [Gap],
     late: u64,
+    rejects: u64,
+    undelivered: u64,
+    messages: &'a BTreeMap<String, u64>,
 }
 
 fn json(listing: &Listing) -> Result<String, Failure> {
@@ -72,6 +76,9 @@ fn json(listing: &Listing) -> Result<String, Failure> {
             bytes: entry.bytes,
             gaps: &entry.gaps,
             late: entry.late,
+            rejects: entry.rejects,
+            undelivered: entry.undelivered,
+            messages: &entry.message_counts,
         };
         text += if n == 0 { "\n" } else { ",\n" };
         text += &serde_json::to_string(&row).map_err(anyhow::Error::from)?;
@@ -85,7 +92,7 @@ fn table(listing: &Listing) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["hour", "state", "tweets", "objects", "bytes", "gaps", "late"]);
+    table.set_header(["hour", "state", "tweets", "objects", "bytes", "gaps", "late", "rejects"]);
     for entry in &listing.entries {
         table.add_row([
             shown(&entry.name),
@@ -95,6 +102,7 @@ fn table(listing: &Listing) -> String {
             size(entry.bytes),
             entry.gaps.len().to_string(),
             entry.late.to_string(),
+            entry.rejects.to_string(),
         ]);
     }
     for column in table.column_iter_mut() {
@@ -119,13 +127,14 @@ fn total(entries: &[HourEntry]) -> String {
     let sum = |number: fn(&HourEntry) -> u64| entries.iter().map(number).sum::<u64>();
     let closed = entries.iter().filter(|entry| entry.closed).count();
     format!(
-        "{closed} closed, {} open; {} tweets in closed hours; {} objects, {}; {} gaps; {} late tweets\n",
+        "{closed} closed, {} open; {} tweets in closed hours; {} objects, {}; {} gaps; {} late tweets; {} rejects\n",
         entries.len() - closed,
         sum(|entry| entry.tweets.unwrap_or(0)),
         sum(|entry| entry.objects.len() as u64),
         size(sum(|entry| entry.bytes)),
         sum(|entry| entry.gaps.len() as u64),
         sum(|entry| entry.late),
+        sum(|entry| entry.rejects),
     )
 }
 

@@ -6,6 +6,7 @@
 mod arenas;
 mod cat;
 mod check;
+mod close;
 mod config_args;
 mod convert;
 mod convert_report;
@@ -17,6 +18,7 @@ mod lake_args;
 mod log_args;
 #[cfg(test)]
 mod reading_tests;
+mod rejects;
 mod run;
 mod signals;
 mod simulate;
@@ -61,6 +63,8 @@ struct Cli {
 enum Command {
     /// Hold the stream and write the lake
     Run(run::Args),
+    /// Close the hours that have ended, where no agent runs, and exit
+    Close(close::Args),
     /// Check the configuration and show what it means
     Check(check::Args),
     /// List the lake's hours: open or closed, objects, tweets, bytes, gaps
@@ -69,6 +73,8 @@ enum Command {
     Cat(cat::Args),
     /// Read closed hours again and hold them against their manifests
     Verify(verify::Args),
+    /// Show the lines that were rejected, with reason and place
+    Rejects(rejects::Args),
     /// Hours to Parquet, with a progress bar
     Convert(convert::Args),
     /// Look into the spool: its files, their lines, a check, quarantined files back into the queue
@@ -91,10 +97,12 @@ impl Command {
     fn run(self) -> Outcome {
         match self {
             Command::Run(args) => run::run(&args),
+            Command::Close(args) => close::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Hours(args) => hours::run(&args),
             Command::Cat(args) => cat::run(&args),
             Command::Verify(args) => verify::run(&args),
+            Command::Rejects(args) => rejects::run(&args),
             Command::Convert(args) => convert::run(&args),
             Command::Spool(args) => spool::run(&args),
             Command::Health(args) => Ok(runtime()?.block_on(health::run(args))?),

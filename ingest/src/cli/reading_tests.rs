@@ -13,7 +13,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use super::lake_args::{Step, ends_quietly};
-use super::{Cli, Command, Exit, cat, hours, verify};
+use super::{Cli, Command, Exit, cat, hours, rejects, verify};
 use crate::config::Outside;
 
 /// What a command wrote and how it ended.
@@ -40,6 +40,7 @@ async fn run(line: &[&str], outside: &Outside, out: &mut dyn Write, err: &mut dy
     match cli.command {
         Command::Hours(args) => hours::hours(&args, outside, out, err).await,
         Command::Cat(args) => cat::cat(&args, outside, out, err).await,
+        Command::Rejects(args) => rejects::rejects(&args, outside, out, err).await,
         Command::Verify(args) => verify::verify(&args, outside, out, err).await,
         _ => panic!("{line:?} is no reading command"),
     }
@@ -69,6 +70,9 @@ async fn lake() -> (TempDir, LocalStore) {
         repaired_by: None,
         tweets: 0,
     });
+    empty.rejects = 2;
+    empty.undelivered = 7;
+    empty.message_counts = [("limit".to_owned(), 1)].into();
     put_manifest(&store, &empty, None).await;
     object(&store, &object_name(&pattern, hour("2026-11-22T07"), 1), &tweets([30]), Codec::None).await;
     (folder, store)
@@ -84,16 +88,18 @@ async fn the_table_is_for_people() {
     let answer = ingest(&["hours", "--lake", path(&folder)], &Outside::default()).await;
     assert_eq!((answer.end, answer.err.as_str()), (Ok(()), ""));
     let rows: Vec<Vec<&str>> = answer.out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["hour", "state", "tweets", "objects", "bytes", "gaps", "late"]);
-    let cells =
-        |row: usize| (rows[row][0], rows[row][1], rows[row][2], rows[row][3], *rows[row].last().expect("cells"));
-    assert_eq!(cells(1), ("2025-11-22T05", "closed", "3", "1", "0"));
-    assert_eq!(cells(2), ("2026-11-22T05", "closed", "2", "1", "1"));
-    assert_eq!(cells(3), ("2026-11-22T06", "closed", "0", "0", "0"));
-    assert_eq!(cells(4), ("2026-11-22T07", "open", "-", "1", "0"));
+    assert_eq!(rows[0], ["hour", "state", "tweets", "objects", "bytes", "gaps", "late", "rejects"]);
+    let cells = |row: usize| {
+        let [.., late, rejects] = rows[row][..] else { panic!("{rows:?}") };
+        (rows[row][0], rows[row][1], rows[row][2], rows[row][3], late, rejects)
+    };
+    assert_eq!(cells(1), ("2025-11-22T05", "closed", "3", "1", "0", "0"));
+    assert_eq!(cells(2), ("2026-11-22T05", "closed", "2", "1", "1", "0"));
+    assert_eq!(cells(3), ("2026-11-22T06", "closed", "0", "0", "0", "2"));
+    assert_eq!(cells(4), ("2026-11-22T07", "open", "-", "1", "0", "0"));
     let total = answer.out.lines().last().expect("a line");
     assert!(total.starts_with("3 closed, 1 open; 5 tweets in closed hours; 3 objects, "), "{total}");
-    assert!(total.ends_with("; 1 gaps; 1 late tweets"), "{total}");
+    assert!(total.ends_with("; 1 gaps; 1 late tweets; 2 rejects"), "{total}");
     let numbers: Vec<usize> = answer.out.lines().take(5).map(str::len).collect();
     assert!(numbers.windows(2).all(|pair| pair[0] == pair[1]), "numbers stand below each other:\n{}", answer.out);
 }
@@ -106,8 +112,12 @@ async fn json_is_one_array_of_the_promised_names() {
     assert_eq!(answer.end, Ok(()));
     let array: serde_json::Value = serde_json::from_str(&answer.out).expect("JSON");
     let array = array.as_array().expect("an array");
-    let names = ["hour", "granularity", "closed", "objects", "tweets", "bytes", "gaps", "late"];
-    let mut sorted = names;
+    let (first, more) = (
+        ["hour", "granularity", "closed", "objects", "tweets", "bytes", "gaps", "late"],
+        ["rejects", "undelivered", "messages"],
+    );
+    let names = [&first[..], &more].concat();
+    let mut sorted = names.clone();
     sorted.sort_unstable();
     for entry in array {
         let mut keys: Vec<&str> = entry.as_object().expect("an object").keys().map(String::as_str).collect();

@@ -11,6 +11,7 @@ use super::{Failure, Outcome, disks, runtime};
 use crate::agent::{self, AgentError, Report};
 use crate::config::{self, Outside, Request, Settings};
 use crate::status::Metrics;
+use crate::writer::OpenHour;
 
 /// Arguments of `ingest run`.
 #[derive(Debug, clap::Args)]
@@ -33,21 +34,72 @@ pub(super) fn run_agent(request: &Request) -> Outcome {
     for notice in settings.notices.iter().chain(&disks::notice(&settings)) {
         tracing::info!(notice, "configuration");
     }
+    let is_live = settings.source.is_live();
     let runtime = runtime()?;
     let report = runtime.block_on(until_stopped(settings))?;
     // Whatever still reads standard input cannot be interrupted and must not hold up the exit.
     runtime.shutdown_background();
-    let Report { accepted, duplicates, objects, hours_closed, left_in_spool } = report;
-    tracing::info!(accepted, duplicates, objects, hours_closed, left_in_spool, "done");
+    say_done(&report);
+    // Duplicates show that the input is understood: it was stored before.
+    if !is_live && report.tweets == 0 && report.duplicates == 0 && report.rejects > 0 {
+        let first = report.first_reject.unwrap_or_default();
+        return Err(anyhow::anyhow!(
+            "no line of the input is a tweet, and {} were rejected: {first}; `ingest rejects` shows them",
+            report.rejects
+        )
+        .into());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The last word of a run: what it did, and what a person may want to look at.
+fn say_done(report: &Report) {
+    let Report { accepted, tweets, messages, duplicates, late, rejects, objects, hours_closed, left_in_spool, .. } =
+        *report;
+    let running: Vec<String> = report
+        .open
+        .iter()
+        .filter(|(_, why)| matches!(why, OpenHour::Running { .. }))
+        .map(|(hour, _)| hour.to_string())
+        .collect();
+    if !running.is_empty() {
+        let hours = running.join(", ");
+        tracing::info!(hours, "these hours have not ended and stay open; the next run or `ingest close` closes them");
+    }
+    let first_reject = report.first_reject.as_deref();
+    let look = first_reject.map(|_| "ingest rejects");
+    tracing::info!(
+        accepted,
+        tweets,
+        messages,
+        duplicates,
+        late,
+        rejects,
+        objects,
+        hours_closed,
+        left_in_spool,
+        first_reject,
+        look,
+        "done"
+    );
+}
+
 async fn until_stopped(settings: Settings) -> Result<Report, Failure> {
+    obeying(|stop, stop_now| agent::run(settings, Arc::new(Metrics::default()), stop, stop_now)).await
+}
+
+/// Runs an agent, which gets a token that the first signal cancels, and one that the second does.
+pub(super) async fn obeying<Running>(
+    start: impl FnOnce(CancellationToken, CancellationToken) -> Running,
+) -> Result<Report, Failure>
+where
+    Running: Future<Output = Result<Report, AgentError>>,
+{
     let stop = CancellationToken::new();
     let stop_now = CancellationToken::new();
     // Before anything is started, so that no signal finds the default action.
     let waiting = tokio::spawn(obey(Signals::listen()?, stop.clone(), stop_now.clone()));
-    let result = agent::run(settings, Arc::new(Metrics::default()), stop, stop_now).await;
+    let result = start(stop, stop_now).await;
     waiting.abort();
     result.map_err(|error: AgentError| error.into())
 }

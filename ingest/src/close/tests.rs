@@ -5,7 +5,7 @@ use cauce_lake::manifest::{Codec, IngestPath};
 use cauce_lake::{Hour, Key};
 
 use super::*;
-use crate::spool::entry::{Append, Entry, FileHead, Target};
+use crate::spool::entry::{Append, Entry, FileHead, MessageCounts, Target};
 
 const MINUTE: i64 = 60_000;
 const LATENESS: i64 = 10 * MINUTE;
@@ -30,18 +30,25 @@ fn with_file(state: &mut State, id: u64, of: Hour, role: Role, late: bool, lines
     let key = Key::new(format!("x/tweets.{}.json", of.start_ms() + i64::try_from(id).expect("small"))).expect("valid");
     let created_ms = of.start_ms() + 7;
     state.apply(&Entry::Created(FileHead { id, target, key, codec: Codec::None, created_ms }));
+    append(state, id, created_ms, lines);
+}
+
+/// A file has so many lines since then.
+fn append(state: &mut State, id: u64, at_ms: i64, lines: u64) {
     state.apply(&Entry::Appended {
-        at_ms: created_ms,
+        at_ms,
         max_event_ms: None,
         files: vec![Append {
             id,
             end: 10 * lines,
             lines,
             crc: 0,
-            arrivals: vec![(created_ms / 1000, lines)],
+            arrivals: vec![(at_ms / 1000, lines)],
             ids: vec![],
+            messages: MessageCounts::default(),
         }],
         duplicates: vec![],
+        rejects: vec![],
         positions: vec![],
     });
 }
@@ -69,6 +76,41 @@ fn a_finite_source_closes_nothing_by_time() {
     with_file(&mut state, 1, first, Role::Tweets, false, 3);
     let policy = policy(false, PartitionBy::CreatedAt);
     assert_eq!(policy.due(&state, first.end_ms() + 100 * HOUR_MS, 0), []);
+}
+
+#[test]
+fn at_its_end_a_finite_run_closes_what_has_ended_and_leaves_the_running_hour_open() {
+    let first = hour("2026-11-22T05");
+    let mut state = State::default();
+    with_file(&mut state, 1, first, Role::Tweets, false, 3);
+    with_file(&mut state, 2, first.next(), Role::Tweets, false, 3);
+    let policy = policy(false, PartitionBy::CreatedAt);
+    assert_eq!(policy.at_the_end(&state, first.end_ms() - 1), []);
+    assert_eq!(policy.at_the_end(&state, first.end_ms()), [first]);
+    assert_eq!(policy.at_the_end(&state, first.next().end_ms()), [first, first.next()]);
+}
+
+#[test]
+fn a_finite_run_leaves_no_holes_in_a_live_run_and_goes_back_no_further_than_the_catch_up() {
+    let first = hour("2026-11-22T05");
+    let held = first.next().next();
+    let policy = policy(false, PartitionBy::CreatedAt);
+    let mut state = live_from(first);
+    with_file(&mut state, 1, held, Role::Tweets, false, 1);
+    assert_eq!(policy.at_the_end(&state, held.end_ms()), [first, first.next(), held]);
+    let mut state = live_from(hour("2016-11-22T05"));
+    with_file(&mut state, 1, held, Role::Tweets, false, 1);
+    assert_eq!(policy.at_the_end(&state, held.end_ms()).len(), 31 * 24 + 1);
+}
+
+#[test]
+fn a_live_source_closes_no_hour_before_its_run_that_has_not_ended() {
+    let running = hour("2026-11-22T05");
+    let mut state = live_from(running.next());
+    with_file(&mut state, 1, running, Role::Tweets, false, 1);
+    let policy = policy(true, PartitionBy::CreatedAt);
+    assert_eq!(policy.due(&state, running.end_ms() - 1, 0), []);
+    assert_eq!(policy.due(&state, running.end_ms(), 0), [running]);
 }
 
 #[test]
@@ -115,7 +157,8 @@ fn an_hour_before_the_run_closes_when_nothing_more_comes_for_it() {
     let policy = policy(true, PartitionBy::CreatedAt);
     let mut state = live_from(first);
     with_file(&mut state, 1, old, Role::Tweets, false, 1);
-    let came = old.start_ms() + 7;
+    let came = old.end_ms() + MINUTE;
+    append(&mut state, 1, came, 2);
     assert_eq!(policy.due(&state, came + LATENESS - 1, 0), []);
     assert_eq!(policy.due(&state, came + LATENESS, 0), [old]);
 }

@@ -97,6 +97,23 @@ pub fn load_lake(request: &Request, outside: &Outside) -> Result<(LakeSettings, 
     validate::lake_settings(&layers, &extras)
 }
 
+/// Reads everything but `[source]` and `[status]`, for a run without a source: no credentials are needed, no page is served.
+///
+/// # Errors
+/// All problems that could be found, each with where it was written.
+pub fn load_sourceless(request: &Request, outside: &Outside) -> Result<Settings, ConfigError> {
+    let instead = [("source.type", "stdin"), ("status.listen", "off"), ("status.flume_listen", "off")];
+    let mut request = request.clone();
+    request.flags.extend(instead.map(|(key, value)| Flag {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        flag: format!("{key} of this command"),
+    }));
+    let (mut layers, extras) = gather(&request, outside)?;
+    resolve(&mut layers, &["agent.", "channel.", "spool.", "dedupe.", "lake."], outside)?;
+    validate::settings(&layers, &extras)
+}
+
 /// Reads `spool.dir` alone, for commands that look into a spool.
 ///
 /// # Errors

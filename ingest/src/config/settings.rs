@@ -20,6 +20,8 @@ pub struct Settings {
     pub agent: AgentSettings,
     /// `[source]`
     pub source: SourceSettings,
+    /// `[source] on_reject`
+    pub on_reject: OnReject,
     /// `[channel]`
     pub channel: ChannelSettings,
     /// `[spool]`
@@ -64,6 +66,15 @@ pub enum SourceSettings {
         /// Longest line, in bytes.
         max_line_bytes: usize,
     },
+}
+
+/// What becomes of a line that is neither a tweet nor a known message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnReject {
+    /// It is kept apart, and the source goes on.
+    Keep,
+    /// It ends the source.
+    Fail,
 }
 
 impl SourceSettings {
@@ -278,6 +289,7 @@ impl Settings {
                 max_clock_skew: Duration::ZERO,
             },
             source: SourceSettings::Stdin { max_line_bytes: 1 << 20 },
+            on_reject: OnReject::Keep,
             channel: ChannelSettings { durable: true, capacity: 10_000, transaction_capacity: 100 },
             spool: SpoolSettings {
                 dir: spool.to_owned(),

@@ -73,7 +73,7 @@ fn defaults_are_those_of_the_documentation() {
     let SourceSettings::XV2(source) = &settings.source else { panic!("no x-v2") };
     assert_eq!(
         (source.max_line_bytes, source.stall_timeout, source.backfill_minutes),
-        (4 << 20, Duration::from_secs(30), 0)
+        (16 << 20, Duration::from_secs(30), 0)
     );
     assert!(source.fields.iter().any(|(name, value)| name == "tweet.fields" && value.contains("created_at")));
 }
@@ -223,7 +223,7 @@ fn files_need_paths_and_standard_input_needs_nothing() {
     let loaded = load_with(files, &[("CAUCE_SOURCE__PATHS", "a.json,b/*.gz")], &[]).expect("a good file");
     assert!(matches!(loaded.settings.source, SourceSettings::Files { paths, .. } if paths == ["a.json", "b/*.gz"]));
     let stdin = good(&files.replace("files", "stdin"));
-    assert!(matches!(stdin.settings.source, SourceSettings::Stdin { max_line_bytes: 4_194_304 }));
+    assert!(matches!(stdin.settings.source, SourceSettings::Stdin { max_line_bytes: 16_777_216 }));
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! From framed lines to batches: tells what each line is, counts it, and gives rejects their place.
 //!
-//! All sources go through here, after [`super::framing`] and before the channel. Pure but for the counters; words of the
-//! stream itself are handed back to the source and are never part of a batch.
+//! All sources go through here, after [`super::framing`] and before the channel. Pure but for the counters. Control messages
+//! are stored like any other message, and are handed back to the source too.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cauce_lake::manifest::IngestPath;
 use cauce_lake::tweet::{self, Control, LineKind, RejectReason};
 
 use super::framing::{Block, Line, LineState};
 use crate::channel::{Batch, Record, RecordKind, Reject};
+use crate::config::settings::OnReject;
 use crate::status::Metrics;
 use crate::status::metrics::Kind;
 
@@ -20,7 +22,37 @@ pub(crate) struct Limits {
     pub(crate) max_line_bytes: usize,
     /// Records in one batch.
     pub(crate) batch_records: usize,
+    /// Whether a tweet's own time names its hour: one whose time cannot be read is then a reject.
+    pub(crate) needs_time: bool,
+    /// What becomes of a reject.
+    pub(crate) on_reject: OnReject,
 }
+
+impl Limits {
+    /// Records that are read before any of them is sent. Where the first reject ends the source, each line is a batch of its
+    /// own, so that the position of a file stands before the reject.
+    pub(crate) fn portion_records(&self) -> usize {
+        if self.on_reject == OnReject::Fail { 1 } else { self.batch_records }
+    }
+
+    /// The first reject of a batch, where it ends the source.
+    pub(crate) fn fatal(&self, batch: &Batch) -> Option<RejectedLine> {
+        if self.on_reject == OnReject::Keep {
+            return None;
+        }
+        batch.records.iter().find_map(|record| match &record.kind {
+            RecordKind::Reject(reject) => Some(RejectedLine(format!("{}: {}", reject.origin, reject.text()))),
+            _ => None,
+        })
+    }
+}
+
+/// A reject ended the source, because `source.on_reject` says so.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}; source.on_reject = \"fail\" ends the run at the first reject: correct the line, or set it to \"keep\". What came before it is stored"
+)]
+pub(crate) struct RejectedLine(String);
 
 /// Sorts the lines of one input or one connection.
 #[derive(Debug)]
@@ -29,6 +61,31 @@ pub(crate) struct Sorter {
     path: IngestPath,
     /// Where the lines come from, for people.
     origin: String,
+    needs_time: bool,
+    limited: Limited,
+}
+
+/// The counter of tweets that a connection did not deliver. It comes from several servers, each with a count of its own, so
+/// it is not monotonic: what counts is how far its highest value has risen.
+#[derive(Debug, Default)]
+struct Limited(AtomicU64);
+
+impl Limited {
+    /// How many more were not delivered than was known. A recording may hold several connections: a disconnect message, or a
+    /// value below half of the highest, is taken for the beginning of a new one, as servers' counts do not lie so far apart.
+    fn rise(&self, track: u64, may_restart: bool) -> u64 {
+        let highest = self.0.load(Ordering::Relaxed);
+        if may_restart && track < highest / 2 {
+            self.0.store(track, Ordering::Relaxed);
+            return track;
+        }
+        self.0.store(highest.max(track), Ordering::Relaxed);
+        track.saturating_sub(highest)
+    }
+
+    fn restart(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -41,11 +98,11 @@ struct Counts {
 }
 
 impl Sorter {
-    pub(crate) fn new(metrics: Arc<Metrics>, path: IngestPath, origin: String) -> Sorter {
-        Sorter { metrics, path, origin }
+    pub(crate) fn new(metrics: Arc<Metrics>, path: IngestPath, origin: String, limits: &Limits) -> Sorter {
+        Sorter { metrics, path, origin, needs_time: limits.needs_time, limited: Limited::default() }
     }
 
-    /// Makes a batch of `block`, and puts the stream's own words among its lines into `controls`. The last line of a whole
+    /// Makes a batch of `block`, and puts the control messages among its lines into `controls`. The last line of a whole
     /// input is a line like any other, with or without a line end.
     pub(crate) fn sort(&self, block: Block, controls: &mut Vec<Control>) -> Batch {
         self.batch(block, controls, |line, bytes| match line.state {
@@ -65,6 +122,10 @@ impl Sorter {
         for line in &block.lines {
             let bytes = block.line(line);
             let kind = match tell(line, bytes) {
+                LineKind::Tweet(head) if self.needs_time && head.created_at_ms.is_none() => {
+                    counts.rejects += 1;
+                    self.reject(RejectReason::NoTime, line)
+                }
                 LineKind::Tweet(head) => {
                     counts.tweets += 1;
                     RecordKind::Tweet(head)
@@ -75,13 +136,13 @@ impl Sorter {
                 }
                 LineKind::Control(control) => {
                     counts.controls += 1;
+                    let kind = self.control(&control, bytes);
                     controls.push(control);
-                    continue;
+                    kind
                 }
                 LineKind::Reject(reason) => {
                     counts.rejects += 1;
-                    let origin = format!("{} line {}", self.origin, line.number);
-                    RecordKind::Reject(Box::new(Reject { reason, origin, bytes: line.length }))
+                    self.reject(reason, line)
                 }
                 LineKind::Blank => {
                     counts.heartbeats += 1;
@@ -92,6 +153,27 @@ impl Sorter {
         }
         self.count(&counts);
         Batch { block: block.bytes, records, path: self.path, position: None }
+    }
+
+    fn reject(&self, reason: RejectReason, line: &Line) -> RecordKind {
+        let origin = format!("{} line {}", self.origin, line.number);
+        RecordKind::Reject(Box::new(Reject { reason, origin, bytes: line.length }))
+    }
+
+    fn control(&self, control: &Control, bytes: &[u8]) -> RecordKind {
+        let message = control.message();
+        let at_ms = tweet::message_ms(message, bytes);
+        match control {
+            Control::Limit { track } => {
+                // A live connection has a sorter of its own.
+                let undelivered = self.limited.rise(*track, self.path == IngestPath::Replay);
+                self.metrics.limited.inc_by(undelivered);
+                return RecordKind::Limit { undelivered, at_ms };
+            }
+            Control::Disconnect { .. } => self.limited.restart(),
+            _ => {}
+        }
+        RecordKind::Message(message, at_ms)
     }
 
     fn count(&self, counts: &Counts) {
@@ -136,12 +218,15 @@ mod tests {
     use super::*;
     use crate::source::framing::Framer;
 
+    const LIMITS: Limits =
+        Limits { max_line_bytes: 1 << 20, batch_records: 100, needs_time: false, on_reject: OnReject::Keep };
+
     fn sorted(bytes: &[u8]) -> (Batch, Vec<Control>, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::default());
         let mut framer = Framer::new(1 << 20);
         framer.step_over(&b"\n".repeat(100));
         framer.push(bytes);
-        let sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, "connection 3".to_owned());
+        let sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, "connection 3".to_owned(), &LIMITS);
         let mut controls = Vec::new();
         let batch = sorter.sort(framer.take_block().expect("whole lines"), &mut controls);
         (batch, controls, metrics)
@@ -151,22 +236,68 @@ mod tests {
         let kind = |record: &Record| match record.kind {
             RecordKind::Tweet(_) => "tweet",
             RecordKind::Message(..) => "message",
+            RecordKind::Limit { .. } => "limit",
             RecordKind::Reject(_) => "reject",
         };
         batch.records.iter().map(kind).collect()
     }
 
     #[test]
-    fn words_of_the_stream_are_counted_and_handed_back_but_not_stored() {
+    fn control_messages_are_records_and_are_handed_back_too() {
         let (batch, controls, metrics) = sorted(
             b"{\"id\":1454638400000000000,\"text\":\"a\",\"user\":{}}\r\n\r\n{\"limit\":{\"track\":7}}\r\n{\"delete\":{\"status\":\
               {\"id\":3,\"user_id\":4},\"timestamp_ms\":\"1646280068000\"}}\r\n",
         );
-        assert_eq!(kinds(&batch), ["tweet", "message"]);
+        assert_eq!(kinds(&batch), ["tweet", "limit", "message"]);
         assert_eq!(controls, [Control::Limit { track: 7 }]);
-        assert_eq!(batch.records[1].kind, RecordKind::Message(Message::Delete, Some(1_646_280_068_000)));
+        assert_eq!(batch.records[1].kind, RecordKind::Limit { undelivered: 7, at_ms: None });
+        assert_eq!(batch.records[2].kind, RecordKind::Message(Message::Delete, Some(1_646_280_068_000)));
         for kind in ["tweet", "message", "control", "heartbeat"] {
             assert_eq!(metrics.records_received.get_or_create(&Kind::new(kind)).get(), 1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_limit_counts_its_rise_on_its_connection_and_not_its_value() {
+        let rises = |tracks: &[u64], may_restart| {
+            let limited = Limited::default();
+            tracks.iter().map(|track| limited.rise(*track, may_restart)).collect::<Vec<u64>>()
+        };
+        assert_eq!(rises(&[5, 8, 3, 8, 12], false), [5, 3, 0, 0, 4]);
+        // In a recording a small value after a large one is another connection's; a slightly smaller one is another server's.
+        assert_eq!(rises(&[100, 90, 120, 7, 9], true), [100, 0, 20, 7, 2]);
+    }
+
+    #[test]
+    fn in_a_recording_a_disconnect_ends_the_count_of_what_was_left_out() {
+        let lines = b"{\"limit\":{\"track\":8,\"timestamp_ms\":\"1646280068000\"}}\n{\"disconnect\":{\"code\":4}}\n{\"limit\":{\"track\":9}}\n";
+        let (batch, _, metrics) = sorted(lines);
+        let kinds: Vec<RecordKind> = batch.records.into_iter().map(|record| record.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                RecordKind::Limit { undelivered: 8, at_ms: Some(1_646_280_068_000) },
+                RecordKind::Message(Message::Disconnect, None),
+                RecordKind::Limit { undelivered: 9, at_ms: None },
+            ]
+        );
+        assert_eq!(metrics.limited.get(), 17);
+    }
+
+    #[test]
+    fn a_tweet_whose_time_cannot_be_read_is_a_reject_where_the_time_names_the_hour() {
+        // An id from before the ids that hold a time.
+        let line = b"{\"id\":20,\"text\":\"just setting up\",\"created_at\":\"some day\"}\n";
+        for (needs_time, expected) in [(false, "tweet"), (true, "reject")] {
+            let mut framer = Framer::new(1 << 20);
+            framer.push(line);
+            let limits = Limits { needs_time, ..LIMITS };
+            let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned(), &limits);
+            let batch = sorter.sort(framer.take_block().expect("a line"), &mut Vec::new());
+            assert_eq!(kinds(&batch), [expected]);
+            if let RecordKind::Reject(reject) = &batch.records[0].kind {
+                assert_eq!((&reject.reason, reject.origin.as_str()), (&RejectReason::NoTime, "a line 1"));
+            }
         }
     }
 
@@ -185,7 +316,7 @@ mod tests {
         let text = format!("{long}\n\n[1]\n{long}y\r\n[2]\n");
         for chunk in [1000, 60_000, 150_000, text.len()] {
             let mut framer = Framer::new(50_000);
-            let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned());
+            let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned(), &LIMITS);
             let mut rejects = Vec::new();
             for chunk in text.as_bytes().chunks(chunk) {
                 framer.push(chunk);
@@ -204,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_line_that_a_broken_input_does_not_finish_is_truncated_and_one_of_a_whole_input_is_a_line() {
-        let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned());
+        let sorter = Sorter::new(Arc::default(), IngestPath::Replay, "a".to_owned(), &LIMITS);
         for (tail, bytes, kept, if_whole) in [
             ("[1]".to_owned(), 3, 3, Some(RejectReason::UnknownObject)),
             ("x".repeat(100_000), 100_000, 65_536, Some(RejectReason::TooLong)),

@@ -70,6 +70,7 @@ impl Files {
             match end {
                 End::Done => {}
                 End::Stopped => return Ok(()),
+                End::Rejected(line) => return Err(SourceError::Input(line.to_string())),
                 End::Broken(error) => {
                     tracing::error!(file = file.name, %error, "file cannot be read to its end; what came before is kept");
                     broken.push(format!("{}: {error}", file.path.display()));

@@ -12,7 +12,7 @@ use cauce_lake::tweet::Control;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::batches::{Limits, Sorter, portions};
+use super::batches::{Limits, RejectedLine, Sorter, portions};
 use super::framing::Framer;
 use crate::channel::{Batch, Closed, Position};
 use crate::status::Metrics;
@@ -74,6 +74,8 @@ pub(crate) enum End {
     Done,
     /// It is broken off: damaged, cut short or unreadable from here on. Everything before is sent.
     Broken(io::Error),
+    /// A reject ended it. Everything before is sent, and the reject too where the input cannot be read again.
+    Rejected(RejectedLine),
     /// We were asked to stop, or nobody takes lines any more.
     Stopped,
 }
@@ -91,7 +93,7 @@ impl Input {
         stop: &CancellationToken,
         mut send: impl FnMut(Batch) -> Result<(), Closed>,
     ) -> End {
-        let sorter = Sorter::new(Arc::clone(&self.metrics), IngestPath::Replay, self.name.clone());
+        let sorter = Sorter::new(Arc::clone(&self.metrics), IngestPath::Replay, self.name.clone(), &self.limits);
         let mut framer = Framer::new(self.limits.max_line_bytes);
         let mut buffer = vec![0; READ_BYTES];
         let mut controls: Vec<Control> = Vec::new();
@@ -117,13 +119,13 @@ impl Input {
             let (count, end) = read_some(&mut reader, &mut buffer, self.fills);
             self.metrics.bytes_received.inc_by(count as u64);
             self.metrics.last_byte_ms.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
-            for portion in portions(&buffer[..count], self.limits.batch_records) {
+            for portion in portions(&buffer[..count], self.limits.portion_records()) {
                 framer.push(portion);
                 let Some(block) = framer.take_block() else { continue };
                 let offset = block.offset;
                 let batch = sorter.sort(block, &mut controls);
-                if send(self.positioned(batch, offset, false)).is_err() {
-                    return End::Stopped;
+                if let Some(end) = self.hand_over(batch, offset, false, &mut send) {
+                    return end;
                 }
             }
             controls.clear();
@@ -134,14 +136,29 @@ impl Input {
             let tail = framer.finish();
             let offset = tail.offset;
             let last = if end.is_ok() { sorter.sort(tail, &mut controls) } else { sorter.cut_off(tail) };
-            if send(self.positioned(last, offset, end.is_ok())).is_err() {
-                return End::Stopped;
+            if let Some(end) = self.hand_over(last, offset, end.is_ok(), &mut send) {
+                return end;
             }
             return match end {
                 Ok(()) => End::Done,
                 Err(error) => End::Broken(error),
             };
         }
+    }
+
+    /// Sends a batch, unless it holds the reject that ends a file: that is read again. `Some` when the reading ends.
+    fn hand_over(
+        &mut self,
+        batch: Batch,
+        offset: u64,
+        done: bool,
+        send: &mut impl FnMut(Batch) -> Result<(), Closed>,
+    ) -> Option<End> {
+        let rejected = self.limits.fatal(&batch);
+        if (rejected.is_none() || self.position.is_none()) && send(self.positioned(batch, offset, done)).is_err() {
+            return Some(End::Stopped);
+        }
+        rejected.map(End::Rejected)
     }
 
     fn positioned(&mut self, mut batch: Batch, offset: u64, done: bool) -> Batch {

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::batches::Limits;
 use crate::channel::{Position, Sender};
-use crate::config::settings::{Settings, SourceSettings};
+use crate::config::settings::{PartitionBy, Settings, SourceSettings};
 use crate::status::Metrics;
 
 /// Why a source gave up. Everything that may pass by itself is retried inside the source and never ends here.
@@ -59,6 +59,20 @@ pub trait Source: Send {
     async fn run(self: Box<Self>, out: Sender, stop: CancellationToken) -> Result<(), SourceError>;
 }
 
+/// A source that is at its end at once: for a run that only takes up what the spool holds.
+pub(crate) struct Nothing;
+
+#[async_trait]
+impl Source for Nothing {
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    async fn run(self: Box<Self>, _: Sender, _: CancellationToken) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
+
 /// Makes the source that `settings` describe. Nothing is connected yet; files are looked for, and not read.
 ///
 /// `positions` is where finite sources stood at the last start, by [`Position::file`].
@@ -66,7 +80,12 @@ pub trait Source: Send {
 /// # Errors
 /// When the settings cannot work: a missing or unreadable file, a pattern that matches nothing.
 pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -> Result<Box<dyn Source>, SourceError> {
-    let limits = |max_line_bytes| Limits { max_line_bytes, batch_records: settings.channel.transaction_capacity };
+    let limits = |max_line_bytes| Limits {
+        max_line_bytes,
+        batch_records: settings.channel.transaction_capacity,
+        needs_time: settings.lake.partition_by == PartitionBy::CreatedAt,
+        on_reject: settings.on_reject,
+    };
     Ok(match &settings.source {
         SourceSettings::XV2(x) => {
             let (limits, stall_timeout) = (limits(x.max_line_bytes), x.stall_timeout);

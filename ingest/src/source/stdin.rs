@@ -76,6 +76,7 @@ impl Source for Stdin {
         metrics.set_source(SourceState::Ended);
         match end {
             Some(End::Done | End::Stopped) => Ok(()),
+            Some(End::Rejected(line)) => Err(SourceError::Input(line.to_string())),
             Some(End::Broken(error)) => {
                 tracing::error!(%error, "standard input cannot be read to its end; what came before is kept");
                 Err(SourceError::Input(format!("standard input could not be read to its end: {error}")))
@@ -116,8 +117,10 @@ mod tests {
 
     use super::*;
     use crate::channel::{Event, RecordKind, channel};
+    use crate::config::settings::OnReject;
 
-    const LIMITS: Limits = Limits { max_line_bytes: 1 << 20, batch_records: 100 };
+    const LIMITS: Limits =
+        Limits { max_line_bytes: 1 << 20, batch_records: 100, needs_time: false, on_reject: OnReject::Keep };
     const DELETE: &[u8] =
         b"{\"delete\":{\"status\":{\"id\":3,\"id_str\":\"3\",\"user_id\":4,\"user_id_str\":\"4\"}}}\n";
 

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::batches::{Limits, Sorter, portions};
+use super::batches::{Limits, RejectedLine, Sorter, portions};
 use super::framing::{Block, Framer, Line, LineState};
 use super::http::{ByteStream, Refused, TransportError};
 use super::reconnect::{Failure, PROVEN_AFTER, Pace, Schedule};
@@ -77,6 +77,8 @@ enum Ended {
     Stopped,
     /// It is gone.
     Dropped(Drop),
+    /// A reject ended it, which is sent.
+    Rejected(RejectedLine),
 }
 
 impl<D: Dialect> Stream<D> {
@@ -95,7 +97,8 @@ impl<D: Dialect> Stream<D> {
         stop: &CancellationToken,
     ) -> Ended {
         let metrics = Arc::clone(&self.metrics);
-        let sorter = Sorter::new(Arc::clone(&metrics), IngestPath::Stream, format!("connection {connection}"));
+        let sorter =
+            Sorter::new(Arc::clone(&metrics), IngestPath::Stream, format!("connection {connection}"), &self.limits);
         let mut framer = Framer::new(self.limits.max_line_bytes);
         let mut words: Vec<Control> = Vec::new();
         let mut gathered: Vec<u8> = Vec::new();
@@ -130,11 +133,11 @@ impl<D: Dialect> Stream<D> {
                 metrics.last_byte_ms.store(now_ms, Ordering::Relaxed);
                 metrics.bytes_received.inc_by(gathered.len() as u64);
             }
-            for portion in portions(&gathered, self.limits.batch_records) {
+            for portion in portions(&gathered, self.limits.portion_records()) {
                 framer.push(portion);
                 let Some(block) = framer.take_block() else { continue };
                 let batch = sorter.sort(block, &mut words);
-                let has_data = batch.records.iter().any(|record| !matches!(record.kind, RecordKind::Reject(_)));
+                let has_data = batch.records.iter().any(|record| is_data(&record.kind));
                 if !is_proven && (has_data || opened.elapsed() >= PROVEN_AFTER) {
                     is_proven = true;
                     self.schedule.proven();
@@ -146,11 +149,15 @@ impl<D: Dialect> Stream<D> {
                 if let Some(newest_ms) = newest_ms(&batch) {
                     metrics.clock.observe_tweet(newest_ms);
                 }
+                let rejected = self.limits.fatal(&batch);
                 let began = (Instant::now(), Timestamp::now().as_millisecond());
                 if out.send(batch).await.is_err() {
                     return Ended::Stopped;
                 }
                 held.sent(began.0.elapsed(), began.1);
+                if let Some(line) = rejected {
+                    return Ended::Rejected(line);
+                }
             }
             let heard: Vec<Drop> = words.drain(..).filter_map(|word| self.dialect.hear(word)).collect();
             if let Some(drop) = heard.into_iter().next() {
@@ -177,8 +184,12 @@ impl<D: Dialect> Stream<D> {
         }
         let mut words = Vec::new();
         let batch = sorter.sort(tail, &mut words);
+        let rejected = self.limits.fatal(&batch);
         if !batch.records.is_empty() && out.send(batch).await.is_err() {
             return Ended::Stopped;
+        }
+        if let Some(line) = rejected {
+            return Ended::Rejected(line);
         }
         let heard = words.into_iter().find_map(|word| self.dialect.hear(word));
         Ended::Dropped(heard.unwrap_or(closed))
@@ -199,6 +210,15 @@ fn newest_ms(batch: &Batch) -> Option<i64> {
         _ => None,
     };
     batch.records.iter().filter_map(|record| created_ms(&record.kind)).max()
+}
+
+/// Whether a record shows that the connection delivers: neither rejects nor control messages do.
+fn is_data(kind: &RecordKind) -> bool {
+    match kind {
+        RecordKind::Tweet(_) => true,
+        RecordKind::Message(message, _) => !message.is_control(),
+        RecordKind::Limit { .. } | RecordKind::Reject(_) => false,
+    }
 }
 
 /// Whether the agent itself kept the connection waiting, and since when. What is read afterwards lay in buffers all that
@@ -295,7 +315,11 @@ impl<D: Dialect> Source for Stream<D> {
                     }
                     is_down = false;
                     let ended = self.read(bytes, connection, &mut last_byte_ms, &out, &stop).await;
-                    let Ended::Dropped(drop) = ended else { return Ok(()) };
+                    let drop = match ended {
+                        Ended::Stopped => return Ok(()),
+                        Ended::Rejected(line) => return Err(SourceError::Input(line.to_string())),
+                        Ended::Dropped(drop) => drop,
+                    };
                     Self::count(&metrics.disconnects, &drop.cause);
                     (drop.cause, drop.failure, String::new())
                 }

@@ -47,6 +47,7 @@ impl Spool {
                 max_event_ms: group.max_event_ms,
                 files: appends,
                 duplicates: group.duplicates.into_iter().collect(),
+                rejects: group.rejects.into_iter().collect(),
                 positions: group.positions,
             };
             self.state.apply(&appended);
@@ -86,7 +87,8 @@ impl Spool {
             open.buffer.shrink_to(1 << 20);
             let arrivals = std::mem::take(&mut open.arrivals);
             let ids = std::mem::take(&mut open.ids);
-            appends.push(Append { id: *id, end: open.end, lines: open.filling.lines, crc: open.crc, arrivals, ids });
+            let (lines, messages) = (open.filling.lines, open.messages.clone());
+            appends.push(Append { id: *id, end: open.end, lines, crc: open.crc, arrivals, ids, messages });
         }
         Ok(appends)
     }

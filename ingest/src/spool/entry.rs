@@ -3,8 +3,11 @@
 //! Entries are written with postcard, which stores fields by position: a change of any type here is a change of the
 //! format and raises [`super::journal::VERSION`].
 
+use std::collections::BTreeMap;
+
 use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, IngestPath, ManifestName};
+use cauce_lake::tweet::Message;
 use cauce_lake::{Hour, Key};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +75,28 @@ pub struct Append {
     pub arrivals: Vec<(i64, u64)>,
     /// Ids of the tweets added.
     pub ids: Vec<u64>,
+    /// Its messages after the commit.
+    pub messages: MessageCounts,
+}
+
+/// What the messages of a spool file are, for its hour's manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageCounts {
+    /// How many there are of each kind.
+    pub kinds: BTreeMap<Message, u64>,
+    /// Tweets that the limit messages among them say were left out.
+    pub undelivered: u64,
+}
+
+/// The rules by which a lake's folders are filled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LakeRules {
+    /// `lake.pattern`.
+    pub pattern: String,
+    /// `lake.time_zone`.
+    pub time_zone: String,
+    /// `lake.partition_by`.
+    pub partition_by: String,
 }
 
 /// One thing that happened.
@@ -106,6 +131,8 @@ pub enum Entry {
         files: Vec<Append>,
         /// Tweets left out because their id was stored before, by the hour they would have gone to.
         duplicates: Vec<(Option<Hour>, u64)>,
+        /// Rejects, by the hour that counts them.
+        rejects: Vec<(Hour, u64)>,
         /// Where finite sources stand.
         positions: Vec<Position>,
     },
@@ -155,6 +182,8 @@ pub enum Entry {
         /// The first hour.
         hour: Hour,
     },
+    /// The lake's rules from here on.
+    Rules(LakeRules),
     /// Nothing more goes into the hour; what still comes is late.
     Frozen {
         /// The hour.

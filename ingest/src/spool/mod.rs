@@ -35,6 +35,7 @@
 //! **After a failed write or sync** the spool refuses everything: a later sync that succeeds says nothing about the bytes
 //! of the first. The agent stops, and the next start trusts only what it can read back and write again.
 
+mod closing;
 mod commit;
 pub mod disk;
 pub mod entry;
@@ -65,11 +66,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cauce_lake::Hour;
+use cauce_lake::tweet::Message;
 
 use crate::channel::Position;
 use crate::failpoint;
 use disk::{Disk, DiskFile, RealDisk};
-use entry::{Entry, FileHead, FileId};
+use entry::{Entry, FileHead, FileId, MessageCounts};
 use folder::{lines_name, make_folders, object_name, take_lock};
 use ids::IdIndex;
 use journal::Journal;
@@ -90,6 +92,7 @@ struct OpenFile {
     filling: Filling,
     arrivals: Vec<(i64, u64)>,
     ids: Vec<u64>,
+    messages: MessageCounts,
 }
 
 /// What the next group commit will say beside the staged entries.
@@ -99,6 +102,7 @@ struct Group {
     records: usize,
     max_event_ms: Option<i64>,
     duplicates: BTreeMap<Option<Hour>, u64>,
+    rejects: BTreeMap<Hour, u64>,
     positions: Vec<Position>,
 }
 
@@ -308,8 +312,16 @@ impl Spool {
         let id = head.id;
         let file = self.guarded("make a data file", |spool| spool.disk.create(&lines_name(id)))?;
         let filling = Filling { first_ms: head.created_ms, last_ms: head.created_ms, body_bytes: 0, lines: 0 };
-        let open =
-            OpenFile { file, buffer: Vec::new(), end: 0, crc: 0, filling, arrivals: Vec::new(), ids: Vec::new() };
+        let open = OpenFile {
+            file,
+            buffer: Vec::new(),
+            end: 0,
+            crc: 0,
+            filling,
+            arrivals: Vec::new(),
+            ids: Vec::new(),
+            messages: MessageCounts::default(),
+        };
         self.open.insert(id, open);
         self.folder_changed = true;
         self.stage(Entry::Created(head));
@@ -347,6 +359,18 @@ impl Spool {
             return Ok(false);
         }
         self.ids.contains(tweet_id).map_err(|source| self.failed("look up an id", source))
+    }
+
+    /// Says what a message is that was appended to an open file, and how many tweets it says were left out.
+    pub fn count_message(&mut self, id: FileId, message: Message, undelivered: u64) {
+        let file = self.open.get_mut(&id).expect("messages go only into files that are open");
+        *file.messages.kinds.entry(message).or_default() += 1;
+        file.messages.undelivered += undelivered;
+    }
+
+    /// Counts a reject that was appended for the manifest of an hour.
+    pub fn count_reject(&mut self, hour: Hour) {
+        *self.group.rejects.entry(hour).or_default() += 1;
     }
 
     /// Counts a tweet that was left out because its id is stored.

@@ -9,7 +9,7 @@ mod unknown;
 
 use std::io::{self, Read};
 
-use super::entry::{Append, Entry, FileHead, FileId};
+use super::entry::{Append, Entry, FileHead, FileId, MessageCounts};
 use super::folder::{aside, lines_name, object_name};
 use super::recovery::{self, Point};
 use super::state::FileState;
@@ -114,6 +114,7 @@ impl Spool {
                 arrivals: arrivals_until(&file.arrivals, good.lines),
                 // They are known since the lines came first.
                 ids: Vec::new(),
+                messages: if lost == 0 { file.messages.clone() } else { MessageCounts::default() },
             };
             let appended = Entry::Appended {
                 // Nothing arrived: a later time here would shorten the gap that the stop is.
@@ -121,6 +122,7 @@ impl Spool {
                 max_event_ms: None,
                 files: vec![append],
                 duplicates: Vec::new(),
+                rejects: Vec::new(),
                 positions: Vec::new(),
             };
             entries.splice(0..0, [Entry::Created(head.clone()), appended]);

@@ -6,7 +6,7 @@ use cauce_lake::manifest::{Codec, IngestPath, LATE_PREFIX, REJECTS_PREFIX, epoch
 use cauce_lake::pattern::Granularity;
 use cauce_lake::{Hour, Key, Pattern};
 
-use super::entry::{FileHead, FileId, Role, Target};
+use super::entry::{FileHead, FileId, LakeRules, Role, Target};
 use super::state::State;
 use crate::config::settings::{LakeSettings, PartitionBy};
 
@@ -56,6 +56,19 @@ impl Router {
     /// Whether the lake's folders are hours, which can close.
     pub fn closes(&self) -> bool {
         self.closes
+    }
+
+    /// These rules as the journal remembers them.
+    pub fn rules(&self) -> LakeRules {
+        let partition_by = match self.partition_by {
+            PartitionBy::ReceivedAt => "received_at",
+            PartitionBy::CreatedAt => "created_at",
+        };
+        LakeRules {
+            pattern: self.pattern.as_str().to_owned(),
+            time_zone: self.pattern.options().time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
+            partition_by: partition_by.to_owned(),
+        }
     }
 
     /// The folder of an hour.

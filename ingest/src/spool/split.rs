@@ -8,7 +8,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 use super::disk::Disk;
-use super::entry::{Append, Entry, FileHead, FileId};
+use super::entry::{Append, Entry, FileHead, FileId, MessageCounts};
 use super::folder::lines_name;
 use super::state::FileState;
 use super::{Spool, SpoolError, route};
@@ -66,6 +66,8 @@ impl Spool {
             arrivals: arrivals.map(|(second, so_far)| (*second, so_far - lines)).collect(),
             // They are known since the lines came first.
             ids: Vec::new(),
+            // They stay with the old file, whose hour's manifest counts both.
+            messages: MessageCounts::default(),
         };
         self.stage(Entry::Created(head.clone()));
         self.stage(Entry::Appended {
@@ -74,6 +76,7 @@ impl Spool {
             max_event_ms: None,
             files: vec![append],
             duplicates: Vec::new(),
+            rejects: Vec::new(),
             positions: Vec::new(),
         });
         Ok(head)

@@ -10,7 +10,7 @@ use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{ManifestName, epoch_ms_in_name};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Append, Entry, FileHead, FileId};
+use super::entry::{Append, Entry, FileHead, FileId, LakeRules, MessageCounts};
 use super::ids::{DedupeHole, RunInfo};
 use crate::channel::Position;
 
@@ -68,6 +68,8 @@ pub struct FileState {
     pub crc: u32,
     /// (seconds since the epoch, lines so far), one a second in which lines arrived.
     pub arrivals: Vec<(i64, u64)>,
+    /// What its messages are.
+    pub messages: MessageCounts,
     /// How far it has come.
     pub stage: Stage,
     /// Whether a manifest that speaks for it is made.
@@ -137,6 +139,8 @@ pub struct Plan {
     pub bytes: Vec<u8>,
     /// The files it speaks for.
     pub files: Vec<FileId>,
+    /// Rejects that it counts.
+    pub rejects: u64,
 }
 
 /// Everything the spool knows.
@@ -152,6 +156,8 @@ pub struct State {
     pub closed: BTreeMap<Hour, ClosedHour>,
     /// Last number used in a key, by folder. Kept for hours that are not closed and for late folders.
     pub numbers: BTreeMap<String, i64>,
+    /// Rejects that no manifest counts yet, by hour.
+    pub rejects: BTreeMap<Hour, u64>,
     /// Manifests on their way.
     pub plans: BTreeMap<ManifestName, Plan>,
     /// Gaps that overlap hours which are not closed.
@@ -160,6 +166,8 @@ pub struct State {
     pub positions: BTreeMap<String, Position>,
     /// The first hour a live source has not closed yet; `None` before the first connection.
     pub live_next: Option<Hour>,
+    /// The lake's rules under which the spool was written; `None` before its first agent.
+    pub rules: Option<LakeRules>,
     /// Latest time the spool knows of, milliseconds since the epoch.
     pub last_ms: i64,
     /// Latest time a tweet bears.
@@ -190,7 +198,7 @@ impl State {
             }
             Entry::Alive { at_ms } => self.see(*at_ms),
             Entry::Created(head) => self.create(head),
-            Entry::Appended { at_ms, max_event_ms, files, duplicates, positions } => {
+            Entry::Appended { at_ms, max_event_ms, files, duplicates, rejects, positions } => {
                 self.see(*at_ms);
                 self.max_event_ms = self.max_event_ms.max(*max_event_ms);
                 for append in files {
@@ -200,6 +208,9 @@ impl State {
                     if let Some(state) = hour.and_then(|hour| self.hours.get_mut(&hour)) {
                         state.duplicates += count;
                     }
+                }
+                for (hour, count) in rejects {
+                    *self.rejects.entry(*hour).or_default() += count;
                 }
                 for position in positions {
                     self.positions.insert(position.file.clone(), position.clone());
@@ -211,6 +222,8 @@ impl State {
                     file.lines = *lines;
                     file.crc = *crc;
                     keep_arrivals(&mut file.arrivals, *lines);
+                    // Which of its messages are left is not known.
+                    file.messages = MessageCounts::default();
                 }
             }
             Entry::Dropped { id } => drop(self.files.remove(id)),
@@ -226,6 +239,7 @@ impl State {
             Entry::LiveFrom { hour } => {
                 self.live_next = self.live_next.max(Some(*hour));
             }
+            Entry::Rules(rules) => self.rules = Some(rules.clone()),
             Entry::Frozen { hour, at_ms } => self.freeze(*hour, *at_ms),
             Entry::Planned { name, bytes, files } => {
                 for id in files {
@@ -233,7 +247,8 @@ impl State {
                         file.planned = true;
                     }
                 }
-                self.plans.insert(*name, Plan { bytes: bytes.clone(), files: files.clone() });
+                let rejects = self.rejects.remove(&name.hour).unwrap_or(0);
+                self.plans.insert(*name, Plan { bytes: bytes.clone(), files: files.clone(), rejects });
             }
             Entry::Closed { name } => self.close(*name),
             Entry::Refused { name } => self.refuse(*name),
@@ -335,13 +350,14 @@ impl State {
             lines: 0,
             crc: 0,
             arrivals: Vec::new(),
+            messages: MessageCounts::default(),
             stage: Stage::Open,
             planned: false,
         };
         self.files.insert(head.id, file);
     }
 
-    fn open_hour(&mut self, hour: Hour, at_ms: i64) -> &mut HourState {
+    pub(super) fn open_hour(&mut self, hour: Hour, at_ms: i64) -> &mut HourState {
         self.hours.entry(hour).or_insert(HourState {
             opened_ms: at_ms,
             last_line_ms: at_ms,
@@ -355,6 +371,7 @@ impl State {
         file.end = append.end;
         file.lines = append.lines;
         file.crc = append.crc;
+        file.messages.clone_from(&append.messages);
         for (second, lines) in &append.arrivals {
             match file.arrivals.last_mut() {
                 Some(last) if last.0 == *second => last.1 = *lines,
@@ -378,67 +395,6 @@ impl State {
         if let Stage::Sealed { bytes, sha256, crc64 } = &file.stage {
             file.stage = Stage::Stored { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 };
         }
-    }
-
-    fn freeze(&mut self, hour: Hour, at_ms: i64) {
-        self.open_hour(hour, at_ms).frozen_ms = Some(at_ms);
-        if let Some(next) = self.live_next
-            && hour >= next
-        {
-            self.live_next = Some(hour.next());
-        }
-    }
-
-    fn withdraw(&mut self, name: ManifestName) {
-        let plan = self.plans.remove(&name);
-        for id in plan.iter().flat_map(|plan| &plan.files) {
-            if let Some(file) = self.files.get_mut(id) {
-                file.planned = false;
-            }
-        }
-    }
-
-    /// Takes note of a manifest in the lake. One that closes an hour leaves no place for files of that hour but in late
-    /// manifests, except where it may be the one that is planned here: the outcome of its put tells.
-    fn know_closed(&mut self, name: ManifestName) {
-        let closed = self.closed.entry(name.hour).or_default();
-        closed.late_manifests = closed.late_manifests.max(name.late.unwrap_or(0));
-        if name.late.is_none() && !self.plans.contains_key(&name) {
-            self.hours.remove(&name.hour);
-            let of_hour = |file: &&mut FileState| file.head.target.hour == Some(name.hour);
-            self.files.values_mut().filter(of_hour).for_each(|file| file.head.target.late = true);
-        }
-    }
-
-    fn refuse(&mut self, name: ManifestName) {
-        self.withdraw(name);
-        self.know_closed(name);
-    }
-
-    fn close(&mut self, name: ManifestName) {
-        let plan = self.plans.remove(&name);
-        for id in plan.iter().flat_map(|plan| &plan.files) {
-            let Some(file) = self.files.get(id) else { continue };
-            if name.late.is_none() {
-                self.numbers.remove(&file.head.target.folder);
-            }
-            // A quarantined file stays known until it is requeued or thrown away by hand.
-            if matches!(file.stage, Stage::Stored { .. }) {
-                self.files.remove(id);
-            }
-        }
-        self.know_closed(name);
-        if name.late.is_none() {
-            self.hours.remove(&name.hour);
-            self.forget_gaps();
-        }
-    }
-
-    /// Drops gaps that end before everything that may still be closed.
-    fn forget_gaps(&mut self) {
-        let first_open = self.hours.keys().next().copied();
-        let Some(keep_from) = first_open.into_iter().chain(self.live_next).min() else { return };
-        self.gaps.retain(|gap| gap.to_ms.is_none_or(|to| to > keep_from.start_ms()));
     }
 }
 

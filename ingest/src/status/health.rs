@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::rejects::Rejects;
+
 /// What the source is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SourceState {
@@ -114,6 +116,8 @@ pub struct Health {
     /// forth must not make a living writer look dead, so this is not a time of day.
     beat_ms: AtomicI64,
     born: Instant,
+    /// The lines that were rejected.
+    pub rejects: Rejects,
 }
 
 const NOT_STARTED: i64 = -1;
@@ -135,7 +139,12 @@ impl Default for Health {
             stopping: false,
             fatal: None,
         };
-        Health { states: Mutex::new(states), beat_ms: AtomicI64::new(NOT_STARTED), born: Instant::now() }
+        Health {
+            states: Mutex::new(states),
+            beat_ms: AtomicI64::new(NOT_STARTED),
+            born: Instant::now(),
+            rejects: Rejects::default(),
+        }
     }
 }
 

@@ -51,6 +51,10 @@ pub struct Metrics {
 
     /// Records that have been accepted: they are in the spool as durably as the channel's type promises.
     pub records_accepted: Counter,
+    /// Tweets taken into the spool, late ones included.
+    pub tweets: Counter,
+    /// Messages taken into the spool, by kind.
+    pub messages: Family<Kind, Counter>,
     /// Tweets left out because their id is already stored.
     pub duplicates: Counter,
     /// Tweets that came after their hour was closed.

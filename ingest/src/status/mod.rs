@@ -12,6 +12,7 @@ pub mod logs;
 pub mod metrics;
 mod readiness;
 mod registry;
+pub mod rejects;
 
 pub use health::{Health, SourceState, StoreState};
 pub use hosts::Hosts;

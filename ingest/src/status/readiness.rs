@@ -4,6 +4,7 @@
 //! that is away does not make an agent unready while the spool has room: nothing is lost and nobody has to act.
 
 use super::health::{SourceState, StoreState, WriterState};
+use super::rejects::Share;
 use super::{Health, Metrics};
 use crate::clock;
 
@@ -115,8 +116,14 @@ pub(crate) fn ready(health: &Health, numbers: Numbers, now_ms: i64) -> Verdict {
         SourceState::BlockedByAuth => {
             return bad("not ready: blocked by auth: the source refuses the credentials; check them and start again");
         }
-        SourceState::Connected => connected(numbers, now_ms, snapshot.source.since_ms),
-        SourceState::Reading => "reading".to_owned(),
+        SourceState::Connected => match health.rejects.share(now_ms) {
+            Some(share) => rejecting("connected", &share),
+            None => connected(numbers, now_ms, snapshot.source.since_ms),
+        },
+        SourceState::Reading => match health.rejects.share(now_ms) {
+            Some(share) => rejecting("reading", &share),
+            None => "reading".to_owned(),
+        },
         SourceState::Ended => "the input has ended, its hours are being closed".to_owned(),
     };
     let store_for = span_ms(now_ms - snapshot.store.since_ms);
@@ -147,6 +154,10 @@ fn connected(numbers: Numbers, now_ms: i64, since_ms: i64) -> String {
     }
 }
 
+fn rejecting(state: &str, share: &Share) -> String {
+    format!("{state}, rejecting {} % of lines: {}", share.percent, share.reason)
+}
+
 fn span_ms(millis: i64) -> String {
     span(u64::try_from(millis / 1000).unwrap_or(0))
 }
@@ -163,6 +174,7 @@ fn span(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rejects::Rejected;
     use super::*;
 
     /// An agent whose writer beats and whose states began now; `later` is seconds from now.
@@ -227,6 +239,23 @@ mod tests {
         let (ok, sentence) = say(SourceState::Connected, StoreState::Up, HALF, 240);
         assert!(ok);
         assert_eq!(sentence, "ready: connected, quiet: no tweet for 4 min, last sign of life 4 min ago");
+    }
+
+    #[test]
+    fn a_stream_of_rejects_is_ready_and_says_what_it_rejects() {
+        let health = Health::default();
+        health.beat();
+        health.set_source(SourceState::Connected);
+        health.set_store(StoreState::Up);
+        let now_ms = health.snapshot().source.since_ms;
+        let (place, reason) = ("connection 1 line 3", "not JSON at byte 0: expected a value");
+        let rejected = Rejected { kind: "invalid-json", place, reason, bytes: 3, lost_bytes: 0 };
+        health.rejects.count_lines(10, now_ms);
+        (0..3).for_each(|_| health.rejects.add(&rejected, now_ms));
+        let sentence = "ready: connected, rejecting 30 % of lines: not JSON at byte 0: expected a value";
+        assert_eq!(ready(&health, HALF, now_ms), good(sentence));
+        assert_eq!(ready(&health, HALF, now_ms + 50_000).sentence, sentence);
+        assert!(!ready(&health, HALF, now_ms + 120_000).sentence.contains("rejecting"));
     }
 
     #[test]

@@ -68,6 +68,8 @@ fn writing(registry: &mut Registry, metrics: &Metrics) {
         "Records accepted: in the spool, as durable as the channel's type promises",
         metrics.records_accepted.clone(),
     );
+    registry.register("tweets", "Tweets taken into the spool, late ones included", metrics.tweets.clone());
+    registry.register("messages", "Messages taken into the spool, by kind", metrics.messages.clone());
     registry.register("duplicates", "Tweets left out because their id is stored already", metrics.duplicates.clone());
     registry.register("late", "Tweets that came after their hour was closed", metrics.late.clone());
     registry.register("rejects", "Lines kept apart as rejects, by reason", metrics.rejects.clone());
@@ -211,7 +213,9 @@ mod tests {
     /// All numbers, each label family with one member.
     fn everything() -> String {
         let metrics = Metrics::default();
-        for family in [&metrics.connects, &metrics.disconnects, &metrics.rejects, &metrics.store_errors] {
+        let families =
+            [&metrics.connects, &metrics.disconnects, &metrics.messages, &metrics.rejects, &metrics.store_errors];
+        for family in families {
             drop(family.get_or_create(&Kind::new("some")));
         }
         metrics.started_at.set(1);

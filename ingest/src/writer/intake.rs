@@ -1,9 +1,9 @@
 //! Records into spool files: what is a duplicate, which hour and which file, when a file is full.
 
-use base64::Engine as _;
 use cauce_lake::Hour;
 use cauce_lake::manifest::IngestPath;
-use cauce_lake::tweet::{RejectReason, TweetHead};
+use cauce_lake::rejects::KeptReject;
+use cauce_lake::tweet::{Message, RejectReason, TweetHead};
 
 use super::{Place, Slot, Writer};
 use crate::channel::{Accepting, RecordKind, Reject};
@@ -12,23 +12,71 @@ use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileId, Role};
 use crate::spool::roll;
 use crate::status::metrics::Kind;
+use crate::status::rejects::Rejected;
 
 impl Writer {
-    /// Takes a batch into the group that is being made.
+    /// Takes a batch in, or lets it wait for the tweet that says where its messages belong.
     pub(super) fn take_batch(&mut self, accepting: Accepting) -> Result<(), SpoolError> {
+        self.now_ms = self.now_ms.max(accepting.received_at_ms);
+        if self.router.by_arrival() {
+            return self.enter_batch(accepting, None);
+        }
+        if self.undated.is_another_input(&accepting.batch) {
+            self.release_undated(None)?;
+            self.undated.begin_input(&accepting.batch);
+        }
+        if !self.live && self.undated.must_wait(&accepting.batch) {
+            self.undated.wait(accepting);
+            return Ok(());
+        }
+        let first_tweet_ms = accepting.batch.records.iter().find_map(|record| match &record.kind {
+            RecordKind::Tweet(head) => Some(self.router.time_of(head.created_at_ms, accepting.received_at_ms)),
+            _ => None,
+        });
+        self.release_undated(first_tweet_ms)?;
+        self.enter_batch(accepting, first_tweet_ms)
+    }
+
+    /// Takes in the batches that wait for a tweet: it came with this time, or it will not come.
+    pub(super) fn release_undated(&mut self, next_ms: Option<i64>) -> Result<(), SpoolError> {
+        for accepting in self.undated.take() {
+            self.enter_batch(accepting, next_ms)?;
+        }
+        Ok(())
+    }
+
+    /// The run is stopped: what waits for a tweet is left to the next run where its file can be read again.
+    pub(super) fn leave_undated(&mut self) -> Result<(), SpoolError> {
+        if self.undated.can_be_read_again() {
+            drop(self.undated.take());
+        }
+        self.release_undated(None)
+    }
+
+    /// Takes a batch into the group that is being made. `next_ms` is the time of the next tweet, where that is known.
+    fn enter_batch(&mut self, accepting: Accepting, next_ms: Option<i64>) -> Result<(), SpoolError> {
         let received_at_ms = accepting.received_at_ms;
-        self.now_ms = self.now_ms.max(received_at_ms);
         let batch = &accepting.batch;
+        self.metrics.health.rejects.count_lines(batch.records.len() as u64, received_at_ms);
         for record in &batch.records {
             let line = &batch.block[record.start as usize..record.end as usize];
+            let time_of = |own_ms: Option<i64>| {
+                self.router.time_of(own_ms.or(self.undated.last_ms()).or(next_ms), received_at_ms)
+            };
             match &record.kind {
                 RecordKind::Tweet(head) => self.take_tweet(line, *head, batch.path, received_at_ms)?,
-                RecordKind::Message(_, event_ms) => {
-                    let at_ms = self.router.time_of(*event_ms, received_at_ms);
-                    let file = self.file_for(Role::Messages, batch.path, at_ms, received_at_ms)?;
-                    self.spool.append(file, line, received_at_ms, None);
+                RecordKind::Message(message, event_ms) => {
+                    let at_ms = time_of(*event_ms);
+                    self.take_message(line, (*message, 0), batch.path, at_ms, received_at_ms)?;
                 }
-                RecordKind::Reject(reject) => self.take_reject(line, reject, batch.path, received_at_ms)?,
+                RecordKind::Limit { undelivered, at_ms } => {
+                    let at_ms = time_of(*at_ms);
+                    self.take_message(line, (Message::Limit, *undelivered), batch.path, at_ms, received_at_ms)?;
+                }
+                RecordKind::Reject(reject) => {
+                    let at_ms = time_of(None);
+                    self.take_reject(line, reject, batch.path, at_ms, received_at_ms)?;
+                }
             }
         }
         if let Some(position) = &batch.position {
@@ -47,6 +95,7 @@ impl Writer {
         received_at_ms: i64,
     ) -> Result<(), SpoolError> {
         let at_ms = self.router.time_of(head.created_at_ms, received_at_ms);
+        self.undated.tweet(at_ms);
         self.last_line_ms = self.last_line_ms.max(received_at_ms);
         if self.live {
             if let Some(event_ms) = head.created_at_ms.filter(|event_ms| *event_ms <= received_at_ms) {
@@ -61,6 +110,23 @@ impl Writer {
         }
         let file = self.file_for(Role::Tweets, path, at_ms, received_at_ms)?;
         self.spool.append(file, line, received_at_ms, Some(head.id));
+        self.metrics.tweets.inc();
+        Ok(())
+    }
+
+    /// Takes in a message, with the number of tweets that it says were left out.
+    fn take_message(
+        &mut self,
+        line: &[u8],
+        (message, undelivered): (Message, u64),
+        path: IngestPath,
+        at_ms: i64,
+        received_at_ms: i64,
+    ) -> Result<(), SpoolError> {
+        let file = self.file_for(Role::Messages, path, at_ms, received_at_ms)?;
+        self.spool.append(file, line, received_at_ms, None);
+        self.spool.count_message(file, message, undelivered);
+        self.metrics.messages.get_or_create(&Kind::new(message.name())).inc();
         Ok(())
     }
 
@@ -76,12 +142,28 @@ impl Writer {
         line: &[u8],
         reject: &Reject,
         path: IngestPath,
+        at_ms: i64,
         received_at_ms: i64,
     ) -> Result<(), SpoolError> {
+        let hour = self.router.closes().then(|| Hour::containing(at_ms));
+        let kept = KeptReject {
+            received_at: instant(received_at_ms),
+            hour,
+            reason: reject.text(),
+            source: reject.origin.clone(),
+            length: reject.bytes,
+            bytes: line.to_vec(),
+        };
         let file = self.reject_file(path, received_at_ms)?;
-        let text = reject_line(line, reject, received_at_ms);
-        self.metrics.rejects.get_or_create(&Kind::new(reason_word(&reject.reason))).inc();
-        self.spool.append(file, text.as_bytes(), received_at_ms, None);
+        self.spool.append(file, kept.to_line().as_bytes(), received_at_ms, None);
+        if let Some(hour) = hour {
+            self.spool.count_reject(hour);
+        }
+        let kind = reason_word(&reject.reason);
+        self.metrics.rejects.get_or_create(&Kind::new(kind)).inc();
+        let (reason, lost_bytes) = (kept.reason.as_str(), kept.lost());
+        let rejected = Rejected { kind, place: &reject.origin, reason, bytes: reject.bytes, lost_bytes };
+        self.metrics.health.rejects.add(&rejected, received_at_ms);
         Ok(())
     }
 
@@ -147,36 +229,14 @@ impl Writer {
     }
 }
 
-/// A reject as it is kept: one line of JSON, the bytes in base64 because they may be anything.
-fn reject_line(line: &[u8], reject: &Reject, received_at_ms: i64) -> String {
-    serde_json::json!({
-        "received_at": instant(received_at_ms).to_string(),
-        "reason": reason_text(&reject.reason),
-        "source": reject.origin,
-        "length": reject.bytes,
-        "bytes": base64::engine::general_purpose::STANDARD.encode(line),
-    })
-    .to_string()
-}
-
 fn reason_word(reason: &RejectReason) -> &'static str {
     match reason {
         RejectReason::InvalidUtf8 { .. } => "invalid-utf8",
         RejectReason::InvalidJson { .. } => "invalid-json",
         RejectReason::UnknownObject => "unknown-object",
         RejectReason::NoId => "no-id",
+        RejectReason::NoTime => "no-time",
         RejectReason::TooLong => "too-long",
         RejectReason::Truncated => "truncated",
-    }
-}
-
-fn reason_text(reason: &RejectReason) -> String {
-    match reason {
-        RejectReason::InvalidUtf8 { offset } => format!("not UTF-8 at byte {offset}"),
-        RejectReason::InvalidJson { offset, expected } => format!("not JSON at byte {offset}: {expected}"),
-        RejectReason::UnknownObject => "neither a tweet nor a known message".into(),
-        RejectReason::NoId => "a tweet without a usable id".into(),
-        RejectReason::TooLong => "longer than source.max_line_bytes; these are its first bytes".into(),
-        RejectReason::Truncated => "the input ended inside the line".into(),
     }
 }

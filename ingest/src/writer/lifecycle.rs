@@ -33,8 +33,11 @@ impl Writer {
             .map(|file| (file.head.id, file.stage.clone(), file.end, file.head.target.hour.is_some()))
             .collect();
         let plans: Vec<ManifestName> = state.plans.keys().copied().collect();
+        // A finite run over a live source's spool may close its hours: their manifests tell of the stop, too.
+        let is_run = self.live || state.live_next.is_some();
         self.spool.stage(Entry::Started { at_ms: now_ms });
-        if let Some(from_ms) = stopped_since.filter(|_| self.live && self.router.closes()) {
+        self.note_rules();
+        if let Some(from_ms) = stopped_since.filter(|_| is_run && self.router.closes()) {
             let cause = if in_order { "agent-stopped" } else { "agent-killed" };
             self.spool.stage(Entry::GapOpened { from_ms, cause: cause.into() });
             self.metrics.gap_open.set(1);
@@ -56,6 +59,25 @@ impl Writer {
         self.commit()
     }
 
+    /// Keeps the lake's rules in the journal, and says where they are others than those of the spool.
+    fn note_rules(&mut self) {
+        let now = self.router.rules();
+        match &self.spool.state().rules {
+            Some(before) if *before == now => return,
+            Some(before) => tracing::warn!(
+                pattern_before = before.pattern,
+                pattern = now.pattern,
+                time_zone_before = before.time_zone,
+                time_zone = now.time_zone,
+                partition_by_before = before.partition_by,
+                partition_by = now.partition_by,
+                "the lake's rules have changed since this spool was written: hours that are still open may hold tweets by both"
+            ),
+            None => {}
+        }
+        self.spool.stage(Entry::Rules(now));
+    }
+
     fn forget_empty(&mut self, id: FileId) {
         let head = self.spool.state().files[&id].head.clone();
         self.spool.stage(Entry::Dropped { id });
@@ -69,6 +91,7 @@ impl Writer {
             self.looked_at_ms = self.now_ms;
             self.roll_aged();
             self.freeze_ripe();
+            self.metrics.health.rejects.say_due(self.now_ms);
             if self.now_ms.saturating_sub(self.spool.state().last_ms) >= ALIVE_MS {
                 self.spool.stage(Entry::Alive { at_ms: self.now_ms });
             }
@@ -133,12 +156,12 @@ impl Writer {
         self.may_close = true;
     }
 
-    /// The source has come to its end: every hour that holds something is closed.
+    /// The source has come to its end: every hour that holds something and has ended is closed.
     pub(super) fn end_input(&mut self) -> Result<(), SpoolError> {
-        if !self.live {
-            let hours = self.spool.state().hours.iter();
-            let open: Vec<Hour> = hours.filter(|(_, hour)| hour.frozen_ms.is_none()).map(|(hour, _)| *hour).collect();
-            open.into_iter().for_each(|hour| self.freeze(hour));
+        self.release_undated(None)?;
+        if !self.live && self.router.closes() {
+            let ended = self.policy.at_the_end(self.spool.state(), self.now_ms);
+            ended.into_iter().for_each(|hour| self.freeze(hour));
         }
         self.drain();
         Ok(())
@@ -227,6 +250,9 @@ impl Writer {
                     None => {
                         self.metrics.hours_closed.inc();
                         self.metrics.last_closed_hour.set(name.hour.start_ms() / 1000);
+                        if !self.live {
+                            self.closed.push((name.hour, tweets));
+                        }
                         tracing::info!(hour = %name.hour, tweets, "hour closed");
                     }
                     Some(number) => tracing::info!(hour = %name.hour, number, tweets, "late tweets listed"),
@@ -239,10 +265,12 @@ impl Writer {
             }
             Inner::Drain => {
                 self.take_held()?;
+                self.leave_undated()?;
                 self.drain();
             }
             Inner::Leave => {
                 self.take_held()?;
+                self.leave_undated()?;
                 self.phase = Phase::Leaving;
             }
         }

@@ -9,6 +9,8 @@ mod budget;
 mod intake;
 mod lifecycle;
 mod others;
+mod rest;
+mod undated;
 mod work;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -31,6 +33,9 @@ use crate::spool::route::Router;
 use crate::spool::{GROUP_BYTES, Spool, SpoolError};
 use crate::status::Metrics;
 use crate::upload::look::{Common, StoredObject};
+use undated::Undated;
+
+pub use rest::{OpenHour, Rest};
 
 /// How often the writer notes that it is alive when nothing else is journalled: a stop is a gap from then on.
 const ALIVE_MS: i64 = 5_000;
@@ -186,8 +191,12 @@ pub struct Writer {
     /// Batches in the group that is not committed yet: dropped, and their places given back, when it is.
     accepting: Vec<Accepting>,
     group_since: Option<Instant>,
+    /// Batches that wait for a tweet to say where they belong.
+    undated: Undated,
     /// What to do after the next commit.
     after: Vec<After>,
+    /// Hours that were closed, with their tweets; only where the input comes to an end.
+    closed: Vec<(Hour, u64)>,
     /// Events kept back while the spool is over its budget.
     held: VecDeque<Event>,
     over_budget: bool,
@@ -232,7 +241,9 @@ impl Writer {
             slots: HashMap::new(),
             accepting: Vec::new(),
             group_since: None,
+            undated: Undated::default(),
             after: Vec::new(),
+            closed: Vec::new(),
             held: VecDeque::new(),
             over_budget: false,
             sealing: HashSet::new(),
@@ -245,11 +256,11 @@ impl Writer {
     }
 
     /// Runs until the source has ended or the agent drains, and everything under way is finished; or until told to
-    /// leave. Returns how many spool files are left for the next start.
+    /// leave. Returns what is left for the next start.
     ///
     /// # Errors
     /// When the spool's disk failed. What was accepted is safe.
-    pub fn run(mut self) -> Result<u64, SpoolError> {
+    pub fn run(mut self) -> Result<Rest, SpoolError> {
         self.resume()?;
         while self.phase != Phase::Leaving && !self.is_finished() {
             self.metrics.health.beat();
@@ -274,8 +285,7 @@ impl Writer {
         self.commit()?;
         self.spool.stage(Entry::Stopped { at_ms: self.now_ms });
         self.spool.commit()?;
-        let left = self.spool.state().files.values();
-        Ok(left.filter(|file| file.spooled_bytes() > 0).count() as u64)
+        Ok(Rest::of(self.spool.state(), self.now_ms, self.closed))
     }
 
     fn take(&mut self, event: Event) -> Result<(), SpoolError> {
@@ -299,7 +309,12 @@ impl Writer {
     fn take_in_order(&mut self, event: Event) -> Result<(), SpoolError> {
         match event {
             Event::Batch(accepting) => self.take_batch(accepting)?,
-            Event::Tick { now_ms } => self.now_ms = self.now_ms.max(now_ms),
+            Event::Tick { now_ms } => {
+                self.now_ms = self.now_ms.max(now_ms);
+                if self.undated.is_overdue(self.now_ms) {
+                    self.release_undated(None)?;
+                }
+            }
             Event::Connection { now_ms, event } => {
                 self.now_ms = self.now_ms.max(now_ms);
                 self.take_connection(event);
@@ -362,6 +377,7 @@ impl Writer {
     fn is_finished(&self) -> bool {
         self.phase == Phase::Draining
             && self.held.is_empty()
+            && self.undated.is_empty()
             && self.after.is_empty()
             && self.slots.is_empty()
             && self.sealing.is_empty()

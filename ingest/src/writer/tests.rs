@@ -18,7 +18,7 @@ use crate::spool::{Options, seal};
 struct Started {
     tell: mpsc::Sender<Event>,
     todo: tokio::sync::mpsc::UnboundedReceiver<Work>,
-    running: std::thread::JoinHandle<Result<u64, SpoolError>>,
+    running: std::thread::JoinHandle<Result<Rest, SpoolError>>,
     folder: tempfile::TempDir,
 }
 

@@ -31,6 +31,7 @@ mod outage;
 mod program;
 mod proxy;
 mod reading;
+mod rejects;
 mod seed;
 mod simulator;
 #[cfg(feature = "failpoints")]

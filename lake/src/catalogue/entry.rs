@@ -1,6 +1,7 @@
 //! What a listing gives: hours, and folders that are no hours, with their objects. Data only; nothing here asks a store,
 //! it only says what is to be read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::manifests::Fetched;
@@ -60,7 +61,7 @@ impl ObjectRef {
         }
     }
 
-    pub(super) fn found(meta: ObjectMeta) -> ObjectRef {
+    pub(crate) fn found(meta: ObjectMeta) -> ObjectRef {
         let codec = Codec::of_name(meta.key.file_name());
         ObjectRef {
             lake: 0,
@@ -89,8 +90,10 @@ pub struct HourEntry {
     pub closed: bool,
     /// The objects that hold its tweets, in the order in which they are read.
     pub objects: Vec<ObjectRef>,
-    /// Objects that hold messages (deletes, withheld, scrub_geo).
+    /// Objects that hold messages (deletes, withheld, scrub_geo, control messages).
     pub messages: Vec<ObjectRef>,
+    /// Lines in `messages` by kind, late ones included, as far as its manifests tell.
+    pub message_counts: BTreeMap<String, u64>,
     /// Objects of late tweets.
     pub late_objects: Vec<ObjectRef>,
     /// Tweets in `objects`; `None` while it is open.
@@ -101,6 +104,10 @@ pub struct HourEntry {
     pub gaps: Vec<Gap>,
     /// Late tweets.
     pub late: u64,
+    /// Lines that were kept apart as rejects, as far as its manifests tell.
+    pub rejects: u64,
+    /// Tweets that the stream says it left out (v1.1 `limit`), as far as its manifests tell.
+    pub undelivered: u64,
     /// The first late manifest that cannot be trusted: the late tweets are not all told.
     pub late_problem: Option<ManifestProblem>,
     /// The manifest that closed it: one, or of several lakes one each.
@@ -114,6 +121,9 @@ impl HourEntry {
             closed: true,
             objects: listed(&manifest.objects, manifest.hour),
             messages: listed(&manifest.messages, manifest.hour),
+            message_counts: manifest.message_counts.clone(),
+            rejects: manifest.rejects,
+            undelivered: manifest.undelivered,
             tweets: Some(manifest.tweets),
             bytes: manifest.bytes(),
             gaps: manifest.gaps.clone(),
@@ -150,11 +160,14 @@ impl HourEntry {
             closed: false,
             objects: Vec::new(),
             messages: Vec::new(),
+            message_counts: BTreeMap::new(),
             late_objects: Vec::new(),
             tweets: None,
             bytes: 0,
             gaps: Vec::new(),
             late: 0,
+            rejects: 0,
+            undelivered: 0,
             late_problem: None,
             manifests: Vec::new(),
         }
@@ -165,12 +178,21 @@ impl HourEntry {
         match manifest {
             Ok(manifest) => {
                 self.late += manifest.tweets;
+                self.add_counts(&manifest.message_counts, manifest.rejects, manifest.undelivered);
                 self.late_objects.append(&mut listed(&manifest.objects, manifest.hour));
             }
             Err(error) => {
                 self.late_problem.get_or_insert(ManifestProblem { name, error });
             }
         }
+    }
+
+    pub(super) fn add_counts(&mut self, messages: &BTreeMap<String, u64>, rejects: u64, undelivered: u64) {
+        for (kind, count) in messages {
+            *self.message_counts.entry(kind.clone()).or_default() += count;
+        }
+        self.rejects += rejects;
+        self.undelivered += undelivered;
     }
 
     /// The hour it is; `None` for anything else.

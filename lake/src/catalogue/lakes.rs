@@ -142,6 +142,7 @@ impl Merge {
                 before.gaps.append(&mut entry.gaps);
                 before.bytes += entry.bytes;
                 before.late += entry.late;
+                before.add_counts(&entry.message_counts, entry.rejects, entry.undelivered);
                 before.tweets = before.tweets.zip(entry.tweets).map(|(a, b)| a + b);
                 before.late_problem = before.late_problem.take().or(entry.late_problem);
             }
@@ -157,5 +158,35 @@ impl Merge {
             entry
         };
         self.entries.into_values().map(whole).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::fixture::{manifest, pattern, put_manifest};
+    use crate::pattern::Escapes;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn rejects_messages_and_what_was_left_out_are_summed_over_lakes_and_late_manifests() {
+        let hour: Hour = "2026-11-22T05".parse().expect("an hour");
+        let mut lakes = Vec::new();
+        for (rejects, late_rejects) in [(1, 2), (4, 0)] {
+            let store = Arc::new(MemoryStore::new());
+            let mut own = manifest(hour, Vec::new());
+            own.rejects = rejects;
+            own.undelivered = 10 * rejects;
+            own.message_counts = [("delete".to_owned(), rejects)].into();
+            put_manifest(store.as_ref(), &own, None).await;
+            let mut late = manifest(hour, Vec::new());
+            late.rejects = late_rejects;
+            late.message_counts = [("limit".to_owned(), 1)].into();
+            put_manifest(store.as_ref(), &late, Some(1)).await;
+            lakes.push(Lake::new(store, pattern("%m-%d-%h", Escapes::Cauce)));
+        }
+        let entry = Lakes::new(lakes).hour(hour).await.expect("it is there");
+        assert_eq!((entry.rejects, entry.undelivered), (7, 50));
+        assert_eq!(entry.message_counts, [("delete".to_owned(), 5), ("limit".to_owned(), 2)].into());
     }
 }

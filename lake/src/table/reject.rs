@@ -37,6 +37,7 @@ impl fmt::Display for RejectReason {
             }
             RejectReason::Line(Line::UnknownObject) => f.write_str("neither a tweet nor a known message"),
             RejectReason::Line(Line::NoId) => f.write_str("a tweet without an id that is a number below 2^64"),
+            RejectReason::Line(Line::NoTime) => f.write_str("a tweet whose time cannot be read"),
             RejectReason::Line(Line::TooLong) => f.write_str("longer than a line may be"),
             RejectReason::Line(Line::Truncated) => f.write_str("the input ended inside the line"),
             RejectReason::WrongType { member, expected } => write!(f, "member {member:?} is not {expected}"),

@@ -22,6 +22,8 @@ pub(super) struct Members<'a> {
     scrub_geo: Option<Value<'a>>,
     status_withheld: Option<Value<'a>>,
     user_withheld: Option<Value<'a>>,
+    info: Option<Value<'a>>,
+    error: Option<Value<'a>>,
     pub(super) limit: Option<Value<'a>>,
     pub(super) warning: Option<Value<'a>>,
     pub(super) disconnect: Option<Value<'a>>,
@@ -88,6 +90,8 @@ fn collect<'a>(walker: &mut Walker<'a>) -> Result<Members<'a>, Fault> {
             b"scrub_geo" => &mut members.scrub_geo,
             b"status_withheld" => &mut members.status_withheld,
             b"user_withheld" => &mut members.user_withheld,
+            b"info" => &mut members.info,
+            b"error" => &mut members.error,
             b"limit" => &mut members.limit,
             b"warning" => &mut members.warning,
             b"disconnect" => &mut members.disconnect,
@@ -155,6 +159,8 @@ impl Members<'_> {
             (self.scrub_geo, Message::ScrubGeo),
             (self.status_withheld, Message::StatusWithheld),
             (self.user_withheld, Message::UserWithheld),
+            (self.info, Message::Info),
+            (self.error, Message::Error),
         ];
         if let Some(message) = messages.into_iter().find_map(message) {
             return LineKind::Message(message);
@@ -177,7 +183,7 @@ fn tweet(api: Api, id: Option<Value<'_>>, wire_time: impl FnOnce() -> Option<i64
     LineKind::Tweet(TweetHead { id, created_at_ms: wire_time().or_else(|| time::snowflake_ms(id)), api })
 }
 
-fn created_at_ms(value: Value<'_>) -> Option<i64> {
+pub(super) fn created_at_ms(value: Value<'_>) -> Option<i64> {
     with_short_text(value, time::created_at_ms)
 }
 

@@ -4,7 +4,7 @@
 //! They are rare, so that their members are looked for in a second, plain walk over what the first one has checked. A word
 //! that lacks what makes it useful is none: the line becomes a reject, which keeps its bytes.
 
-use super::classify::{Members, digits};
+use super::classify::{Members, created_at_ms, digits};
 use super::walk::{Value, Walker};
 use super::{Control, Message};
 
@@ -70,14 +70,9 @@ fn what(object: &[u8]) -> Option<String> {
 
 /// See [`super::message_ms`].
 pub(super) fn message_ms(message: Message, line: &[u8]) -> Option<i64> {
-    let name: &[u8] = match message {
-        Message::Delete => b"delete",
-        Message::ScrubGeo => b"scrub_geo",
-        Message::StatusWithheld => b"status_withheld",
-        Message::UserWithheld => b"user_withheld",
-    };
-    let Value::Object(body) = member(line, name)? else { return None };
-    i64::try_from(member(body, b"timestamp_ms").and_then(digits)?).ok()
+    let Value::Object(body) = member(line, message.name().as_bytes())? else { return None };
+    let millis = member(body, b"timestamp_ms").and_then(digits).and_then(|ms| i64::try_from(ms).ok());
+    millis.or_else(|| member(body, b"sent").and_then(created_at_ms))
 }
 
 /// The last member of that name; `None` too where `object` is none.

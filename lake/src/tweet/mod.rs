@@ -37,8 +37,8 @@ pub struct TweetHead {
     pub api: Api,
 }
 
-/// A message about tweets that is stored beside them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A line of a stream that is no tweet and is stored beside the tweets: a message about tweets, or a control message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Message {
     /// A tweet was deleted.
     Delete,
@@ -48,9 +48,47 @@ pub enum Message {
     StatusWithheld,
     /// A user is withheld in some countries.
     UserWithheld,
+    /// v1.1 `limit`: tweets that a connection left out.
+    Limit,
+    /// v1.1 `warning`.
+    Warning,
+    /// v1.1 `disconnect`.
+    Disconnect,
+    /// v2: an `errors` array or a problem object without `data`.
+    Problem,
+    /// v2 `connection_metadata`.
+    ConnectionMetadata,
+    /// PowerTrack `info`.
+    Info,
+    /// PowerTrack `error`.
+    Error,
 }
 
-/// A word of the stream itself; counted and logged, not stored.
+impl Message {
+    /// Its kind as manifests and metrics name it: the member that holds it, or `errors` for a problem.
+    pub fn name(self) -> &'static str {
+        match self {
+            Message::Delete => "delete",
+            Message::ScrubGeo => "scrub_geo",
+            Message::StatusWithheld => "status_withheld",
+            Message::UserWithheld => "user_withheld",
+            Message::Limit => "limit",
+            Message::Warning => "warning",
+            Message::Disconnect => "disconnect",
+            Message::Problem => "errors",
+            Message::ConnectionMetadata => "connection_metadata",
+            Message::Info => "info",
+            Message::Error => "error",
+        }
+    }
+
+    /// Whether it is about the connection and not about tweets: it does not prove that a stream delivers any.
+    pub fn is_control(self) -> bool {
+        !matches!(self, Message::Delete | Message::ScrubGeo | Message::StatusWithheld | Message::UserWithheld)
+    }
+}
+
+/// A control message, with what a source needs of it; [`Control::message`] is its kind in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Control {
     /// v1.1 `limit`: tweets not delivered since the connection began.
@@ -72,7 +110,7 @@ pub enum Control {
         /// In words.
         reason: String,
     },
-    /// v2: an `errors` array or a bare problem object without `data`; the connection is about to close.
+    /// v2: an `errors` array or a bare problem object without `data`.
     Problem {
         /// Last path segment of the problem's `type`, such as `operational-disconnect`.
         problem: String,
@@ -83,6 +121,19 @@ pub enum Control {
     },
     /// v2 `connection_metadata`.
     ConnectionMetadata,
+}
+
+impl Control {
+    /// Its kind, without what it holds.
+    pub fn message(&self) -> Message {
+        match self {
+            Control::Limit { .. } => Message::Limit,
+            Control::Warning { .. } => Message::Warning,
+            Control::Disconnect { .. } => Message::Disconnect,
+            Control::Problem { .. } => Message::Problem,
+            Control::ConnectionMetadata => Message::ConnectionMetadata,
+        }
+    }
 }
 
 /// Why a line is neither a tweet nor a known message.
@@ -104,6 +155,8 @@ pub enum RejectReason {
     UnknownObject,
     /// A tweet without an id, or with one that is no number below 2^64.
     NoId,
+    /// A tweet whose time cannot be read, where that names its hour; set by the source, not by [`scan`].
+    NoTime,
     /// Longer than `max_line_bytes`; set by the framing, not by [`scan`].
     TooLong,
     /// The input ended inside the line; set by the framing, not by [`scan`].
@@ -119,7 +172,7 @@ pub enum LineKind {
     Tweet(TweetHead),
     /// A message about tweets.
     Message(Message),
-    /// A word of the stream.
+    /// A control message.
     Control(Control),
     /// None of these.
     Reject(RejectReason),
@@ -141,7 +194,8 @@ pub fn scan(line: &[u8]) -> LineKind {
     classify::scan(line)
 }
 
-/// When a message says it was sent, milliseconds since the epoch: the `timestamp_ms` in it, where there is one. `message` is what [`scan`] said of `line`.
+/// When a message says it was sent, milliseconds since the epoch: its `timestamp_ms`, or PowerTrack's `sent`, where there is
+/// one. `message` is what [`scan`] said of `line`.
 pub fn message_ms(message: Message, line: &[u8]) -> Option<i64> {
     control::message_ms(message, line)
 }

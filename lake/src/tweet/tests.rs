@@ -118,6 +118,11 @@ fn messages_are_told_apart() {
             Message::StatusWithheld,
         ),
         (r#"{"user_withheld":{"id":123456,"withheld_in_countries":["DE","AR"]}}"#, Message::UserWithheld),
+        (
+            r#"{"info":{"message":"Replay Request Completed","sent":"2014-03-06T13:14:41+00:00","activity_count":2}}"#,
+            Message::Info,
+        ),
+        (r#"{"error":{"message":"Forced Disconnect: Too many connections","sent":"S"}}"#, Message::Error),
     ] {
         assert_eq!(scan(line.as_bytes()), LineKind::Message(expected), "{line}");
     }
@@ -125,7 +130,7 @@ fn messages_are_told_apart() {
 
 #[test]
 fn a_message_tells_its_own_time_where_it_has_one() {
-    use Message::{Delete, UserWithheld};
+    use Message::{Delete, Info, Limit, Problem, UserWithheld};
     for (message, line, ms) in [
         (
             Delete,
@@ -133,6 +138,9 @@ fn a_message_tells_its_own_time_where_it_has_one() {
             Some(1_635_638_400_123),
         ),
         (UserWithheld, r#"{"user_withheld":{"timestamp_ms":1635638400123}}"#, Some(1_635_638_400_123)),
+        (Limit, r#"{"limit":{"track":3,"timestamp_ms":"1635638400123"}}"#, Some(1_635_638_400_123)),
+        (Info, r#"{"info":{"message":"S","sent":"2021-10-31T00:00:00.000Z"}}"#, Some(1_635_638_400_000)),
+        (Problem, r#"{"errors":[{"title":"S"}],"timestamp_ms":1635638400123}"#, None),
         (Delete, r#"{"delete":{"status":{"id":1234}},"timestamp_ms":1635638400123}"#, None),
         (Delete, r#"{"delete":{"timestamp_ms":"soon"}}"#, None),
         (Delete, r#"{"user_withheld":{"timestamp_ms":1635638400123}}"#, None),

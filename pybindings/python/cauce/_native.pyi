@@ -57,9 +57,9 @@ class _Stats(TypedDict):
     tweets: int
     """Lines that were tweets."""
     messages: int
-    """Messages: deletes, withheld, scrub_geo."""
+    """Messages about tweets: deletes, withheld, scrub_geo; PowerTrack's info and error."""
     controls: int
-    """Words of the stream itself."""
+    """Control messages: limit, warning, disconnect, errors without data."""
     blanks: int
     """Blank lines."""
     rejects: int
@@ -346,6 +346,18 @@ class Hour:
     @property
     def late(self) -> int:
         """Tweets that came after it was closed."""
+
+    @property
+    def rejects(self) -> int:
+        """Lines of it that were kept apart as rejects, as its manifests count them; 0 while it is open."""
+
+    @property
+    def undelivered(self) -> int:
+        """Tweets that a v1.1 stream says it left out, as its manifests count them; 0 while it is open."""
+
+    @property
+    def message_counts(self) -> dict[str, int]:
+        """Messages of it by kind (`delete`, `limit`, `errors`, …); empty while it is open."""
 
     @property
     def gaps(self) -> list[_Gap]:

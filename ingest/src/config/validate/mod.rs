@@ -14,7 +14,9 @@ use super::layers::{Layers, Origin};
 use super::problem::ConfigError;
 use super::read::Read;
 use super::redact::redact;
-use super::settings::{AgentSettings, ChannelSettings, LakeSettings, Settings, SpoolSettings, StatusSettings};
+use super::settings::{
+    AgentSettings, ChannelSettings, LakeSettings, OnReject, Settings, SpoolSettings, StatusSettings,
+};
 use crate::status::hosts;
 
 /// What only a `twitter.conf` can say.
@@ -52,6 +54,7 @@ pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, C
     read.notices.extend(flume.notices.iter().cloned());
     let agent = agent(&mut read);
     let source = source::source(&mut read, flume, &agent.id);
+    let on_reject = if read.choice("source.on_reject") == "fail" { OnReject::Fail } else { OnReject::Keep };
     let channel = channel(&mut read);
     let spool = SpoolSettings {
         dir: PathBuf::from(read.text("spool.dir").unwrap_or_default()),
@@ -86,7 +89,7 @@ pub(crate) fn settings(layers: &Layers, flume: &FromFlume) -> Result<Settings, C
     read.problems.check()?;
     match (source, lake) {
         (Some(source), Some(lake)) => {
-            Ok(Settings { agent, source, channel, spool, dedupe_window, lake, status, notices })
+            Ok(Settings { agent, source, on_reject, channel, spool, dedupe_window, lake, status, notices })
         }
         _ => Err(ConfigError::one("the configuration is not complete")),
     }

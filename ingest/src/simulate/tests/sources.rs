@@ -30,7 +30,7 @@ async fn tweets(source: SourceSettings, count: usize) -> Vec<(u64, Option<i64>)>
                 Event::Batch(batch) => {
                     tweets.extend(batch.batch.records.iter().filter_map(|record| match &record.kind {
                         RecordKind::Tweet(head) => Some((head.id, head.created_at_ms)),
-                        RecordKind::Message(..) => None,
+                        RecordKind::Message(..) | RecordKind::Limit { .. } => None,
                         RecordKind::Reject(reject) => panic!("a reject: {reject:?}"),
                     }))
                 }

@@ -11,8 +11,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::channel::{Event, RecordKind, channel};
+use crate::config::settings::OnReject;
 
-const LIMITS: Limits = Limits { max_line_bytes: 4 << 20, batch_records: 1000 };
+const LIMITS: Limits =
+    Limits { max_line_bytes: 4 << 20, batch_records: 1000, needs_time: false, on_reject: OnReject::Keep };
 
 /// What one run sent.
 #[derive(Debug, Default)]
@@ -276,7 +278,7 @@ proptest! {
             bytes.truncate(cut.max(20));
         }
         let path = write(&dir, "a", &bytes).display().to_string();
-        let limits = Limits { max_line_bytes: 150, batch_records };
+        let limits = Limits { max_line_bytes: 150, batch_records, ..LIMITS };
         let (whole, _) = read_with(std::slice::from_ref(&path), Positions::new(), limits);
         let (known, position) = at.get(&whole.steps);
         let positions = BTreeMap::from([(position.file.clone(), position.clone())]);

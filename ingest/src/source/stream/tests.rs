@@ -10,8 +10,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::channel::{Batch, Event, channel};
+use crate::config::settings::OnReject;
 
-const LIMITS: Limits = Limits { max_line_bytes: 1 << 20, batch_records: 3 };
+const LIMITS: Limits =
+    Limits { max_line_bytes: 1 << 20, batch_records: 3, needs_time: false, on_reject: OnReject::Keep };
 const STALL: Duration = Duration::from_secs(30);
 const TWEET: &str = "{\"data\":{\"id\":\"1454638400000000000\",\"text\":\"a\"}}";
 const GOODBYE: &str = "{\"errors\":[{\"title\":\"operational-disconnect\",\"disconnect_type\":\
@@ -31,7 +33,7 @@ impl Dialect for Script {
     }
 
     fn hear(&mut self, word: Control) -> Option<Drop> {
-        matches!(word, Control::Problem { .. }).then(|| Drop::new("disconnect", Failure::Dropped))
+        matches!(word, Control::Problem { what: Some(_), .. }).then(|| Drop::new("disconnect", Failure::Dropped))
     }
 }
 
@@ -106,11 +108,19 @@ async fn play(answers: Vec<Result<ByteStream, Refused>>) -> Told {
 async fn a_word_that_ends_the_stream_closes_it_and_a_proven_connection_is_renewed_at_once() {
     let text = format!("{TWEET}\r\n{GOODBYE}\r\n");
     let told = play(vec![Ok(then_silence(chunks(&[&text]))), Ok(chunks(&[TWEET, "\r\n"]))]).await;
-    assert_eq!(told.events, ["up", "1 lines", "disconnect", "up", "1 lines", "closed"]);
+    assert_eq!(told.events, ["up", "2 lines", "disconnect", "up", "1 lines", "closed"]);
     assert_eq!(told.waits, [0.0, 0.0]);
     assert_eq!(told.metrics.connects.get_or_create(&Kind::new("connected")).get(), 2);
     assert_eq!(told.metrics.disconnects.get_or_create(&Kind::new("disconnect")).get(), 1);
     assert_eq!(told.metrics.connected.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_brings_only_control_messages_is_not_proven_by_them() {
+    let limit = "{\"limit\":{\"track\":3}}\r\n";
+    let told = play((0..6).map(|_| Ok(chunks(&[limit]))).collect()).await;
+    assert!(told.waits.iter().zip([4.0, 8.0, 16.0]).all(|(wait, least)| *wait >= least), "{:?}", told.waits);
+    assert_eq!(told.metrics.limited.get(), 6 * 3, "each connection has a count of its own");
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +146,7 @@ async fn an_unfinished_line_goes_with_its_connection_and_a_whole_one_without_lin
         assert_eq!(told.rejects, [""; 0]);
     }
     let told = play(vec![Ok(chunks(&[TWEET, "\n", TWEET])), Ok(chunks(&[GOODBYE]))]).await;
-    assert_eq!(told.events, ["up", "1 lines", "1 lines", "closed", "up", "disconnect"]);
+    assert_eq!(told.events, ["up", "1 lines", "1 lines", "closed", "up", "1 lines", "disconnect"]);
 }
 
 #[tokio::test(start_paused = true)]

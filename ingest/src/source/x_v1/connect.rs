@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 
-use super::messages::{Limited, classify, in_stream};
+use super::messages::{classify, in_stream};
 use crate::config::settings::XV1Settings;
 use crate::source::SourceError;
 use crate::source::http::{ByteStream, Refused, client, endpoint, open, shown};
@@ -22,14 +22,13 @@ use crate::status::Metrics;
 pub(crate) struct XV1 {
     settings: XV1Settings,
     client: Client,
-    limited: Limited,
     metrics: Arc<Metrics>,
 }
 
 impl XV1 {
     pub(crate) fn new(settings: XV1Settings, metrics: Arc<Metrics>) -> Result<XV1, SourceError> {
         let client = client(&settings.base_url)?;
-        Ok(XV1 { settings, client, limited: Limited::default(), metrics })
+        Ok(XV1 { settings, client, metrics })
     }
 
     fn request(&self) -> RequestBuilder {
@@ -85,22 +84,24 @@ fn filter(settings: &XV1Settings) -> impl Iterator<Item = (String, String)> {
 #[async_trait]
 impl Dialect for XV1 {
     async fn connect(&mut self) -> Result<ByteStream, Refused> {
-        self.limited = Limited::default();
         open(self.request(), &self.metrics.clock).await?.map_err(|answer| classify(&answer))
     }
 
     fn hear(&mut self, word: Control) -> Option<Drop> {
         match &word {
-            Control::Limit { track } => {
-                self.metrics.limited.inc_by(self.limited.rise(*track));
-            }
+            // The sorter counts them.
+            Control::Limit { .. } => {}
             Control::Warning { code, percent_full } => {
                 tracing::warn!(code = shown(code), percent_full, "warning from the stream");
             }
             Control::Disconnect { code, reason } => {
                 tracing::warn!(code, reason = shown(reason), "the stream says that it ends");
             }
-            word => tracing::warn!(?word, "word of another API in the stream"),
+            Control::Problem { problem, what, detail } => {
+                let what = what.as_deref().map(shown);
+                tracing::warn!(problem = shown(problem), what, detail = shown(detail), "errors in the stream");
+            }
+            Control::ConnectionMetadata => {}
         }
         in_stream(&word)
     }

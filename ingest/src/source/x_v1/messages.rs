@@ -66,24 +66,10 @@ pub(crate) fn in_stream(word: &Control) -> Option<Drop> {
         Control::Disconnect { code: 7, .. } => Some(Drop::new("admin-logout", Failure::TooManyConnections)),
         // The next attempt will tell by a 401 whether the token is really gone.
         Control::Disconnect { code: 6, .. } => Some(Drop::new("token-revoked", Failure::TooManyConnections)),
-        Control::Disconnect { .. } | Control::Problem { .. } => Some(Drop::new("disconnect", Failure::Dropped)),
-        Control::Limit { .. } | Control::Warning { .. } | Control::ConnectionMetadata => None,
-    }
-}
-
-/// The counter of tweets that a connection did not deliver. It comes from several servers, each with a count of its own, so
-/// it is not monotonic: what counts is how far its highest value has risen.
-#[derive(Debug, Default)]
-pub(crate) struct Limited {
-    highest: u64,
-}
-
-impl Limited {
-    /// How many more were not delivered than was known.
-    pub(crate) fn rise(&mut self, track: u64) -> u64 {
-        let rise = track.saturating_sub(self.highest);
-        self.highest = self.highest.max(track);
-        rise
+        Control::Disconnect { .. } | Control::Problem { what: Some(_), .. } => {
+            Some(Drop::new("disconnect", Failure::Dropped))
+        }
+        Control::Problem { .. } | Control::Limit { .. } | Control::Warning { .. } | Control::ConnectionMetadata => None,
     }
 }
 
@@ -162,9 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_its_rise_and_not_its_value() {
-        let mut limited = Limited::default();
-        let rises: Vec<u64> = [5, 8, 3, 8, 12].into_iter().map(|track| limited.rise(track)).collect();
-        assert_eq!(rises, [5, 3, 0, 0, 4]);
+    fn errors_that_do_not_say_that_the_connection_ends_do_not_end_it() {
+        let problem = |what: Option<&str>| Control::Problem {
+            problem: "resource-not-found".to_owned(),
+            what: what.map(str::to_owned),
+            detail: String::new(),
+        };
+        assert_eq!(in_stream(&problem(None)), None);
+        assert_eq!(in_stream(&problem(Some("ForceDisconnect"))), Some(Drop::new("disconnect", Failure::Dropped)));
     }
 }

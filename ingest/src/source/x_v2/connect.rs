@@ -100,17 +100,22 @@ impl Dialect for XV2 {
     }
 
     fn hear(&mut self, word: Control) -> Option<Drop> {
+        let drop = in_stream(&word);
         match &word {
             Control::Problem { problem, what, detail } => {
                 // A disconnect like any other, but for the rules.
                 let is_invalid_rules = what.as_deref() == Some("InvalidRules");
                 let (what, detail) = (what.as_deref().map(shown), shown(detail));
-                tracing::warn!(problem = shown(problem), what, detail, "the stream says that it ends");
+                if drop.is_some() {
+                    tracing::warn!(problem = shown(problem), what, detail, "the stream says that it ends");
+                } else {
+                    tracing::warn!(problem = shown(problem), what, detail, "errors in the stream, which goes on");
+                }
                 self.are_rules_synced &= !is_invalid_rules;
             }
-            word => tracing::debug!(?word, "word of the stream"),
+            word => tracing::debug!(?word, "control message"),
         }
-        in_stream(&word)
+        drop
     }
 }
 

@@ -117,17 +117,22 @@ fn names_backfill(body: &[u8]) -> bool {
     memchr::memmem::find(body, b"backfill_minutes").is_some()
 }
 
-/// Whether a word of the stream ends the connection, and as what. `X` often leaves a connection open and silent after such a
-/// word, so it is closed from this side.
+/// Whether a control message ends the connection, and as what. X often leaves a connection open and silent after such a
+/// message, so it is closed from this side. Errors that name neither `disconnect_type` nor `connection_issue` are about
+/// something else: the stream goes on.
 pub(crate) fn in_stream(word: &Control) -> Option<Drop> {
     let Control::Problem { problem, what, .. } = word else { return None };
     let drop = match (problem.as_str(), what.as_deref()) {
-        ("streaming-connection", _) | (_, Some("TooManyConnections")) => {
+        ("streaming-connection", Some(_)) | (_, Some("TooManyConnections")) => {
             Drop::new("too-many-connections", Failure::TooManyConnections)
         }
         ("credits", _) => Drop::new("credits", Failure::Paused),
         ("usage-capped", _) => Drop::new("usage-cap", Failure::Paused),
-        _ => Drop::new("disconnect", Failure::Dropped),
+        (_, Some(_)) => Drop::new("disconnect", Failure::Dropped),
+        (name, None) if name.ends_with("-disconnect") || name.ends_with("-disconnected") => {
+            Drop::new("disconnect", Failure::Dropped)
+        }
+        (_, None) => return None,
     };
     Some(drop)
 }
@@ -259,7 +264,10 @@ mod tests {
                 Some(("too-many-connections", Failure::TooManyConnections)),
             ),
             (problem("credits", None), Some(("credits", Failure::Paused))),
-            (problem("something-new", None), Some(("disconnect", Failure::Dropped))),
+            (problem("something-new", Some("SomethingNew")), Some(("disconnect", Failure::Dropped))),
+            (problem("client-disconnected", None), Some(("disconnect", Failure::Dropped))),
+            (problem("resource-not-found", None), None),
+            (problem("about:blank", None), None),
             (Control::ConnectionMetadata, None),
         ] {
             assert_eq!(in_stream(&word), expected.map(|(cause, failure)| Drop::new(cause, failure)), "{word:?}");

@@ -99,6 +99,8 @@ class HourCount:
     hour: str
     tweets: int | None
     gap_seconds: float = 0.0
+    rejects: int = 0  # lines that the agent kept apart, as the hour's manifests count them
+    undelivered: int = 0  # tweets that a v1.1 stream says it left out
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,16 @@ class Numbers:
     def gap_seconds(self) -> float:
         """Time without a connection in the hours that are counted."""
         return sum(hour.gap_seconds for hour in self.closed)
+
+    @property
+    def rejects(self) -> int:
+        """Lines that were no tweets and no known messages, in the hours that are counted."""
+        return sum(hour.rejects for hour in self.closed)
+
+    @property
+    def undelivered(self) -> int:
+        """Tweets that the stream says it left out of the hours that are counted."""
+        return sum(hour.undelivered for hour in self.closed)
 
     def to_json(self) -> bytes:
         """All numbers, for programs."""

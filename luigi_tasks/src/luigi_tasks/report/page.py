@@ -109,6 +109,10 @@ def _figures(numbers: Numbers) -> list[Figure]:
     if closed:
         found.append(Figure(f"{numbers.tweets / closed:,.0f}", "tweets an hour"))
         found.append(Figure(seconds_text(numbers.gap_seconds), "without a connection", numbers.gap_seconds > 0))
+    if numbers.undelivered:
+        found.append(Figure(f"{numbers.undelivered:,}", "left out by the stream", warns=True))
+    if numbers.rejects:
+        found.append(Figure(f"{numbers.rejects:,}", "lines rejected", warns=True))
     if numbers.lag.median is not None:
         found.append(Figure(seconds_text(numbers.lag.median), "median lag"))
     if numbers.tweets:

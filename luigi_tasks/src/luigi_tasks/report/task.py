@@ -120,8 +120,9 @@ class SummaryReport(ProgressTask):
         from luigi_tasks.report.numbers import count
 
         wanted, total = set(self._wanted), len(self._hours)
-        gaps = {hour.start: hour.gaps for hour in lake().hours(self.start, self.stop, closed=True)} if wanted else {}
-        lost = {hour: lost_seconds(hour, gaps.get(hour.replace(tzinfo=dt.UTC), [])) for hour in wanted}
+        there = {hour_text(hour.start): hour for hour in lake().hours(self.start, self.stop, closed=True) if hour.start} if wanted else {}
+        gaps = {name: hour.gaps for name, hour in there.items()}
+        lost = {hour: lost_seconds(hour, gaps.get(hour_text(hour), [])) for hour in wanted}
         spans = [(hour, lost.get(hour)) for hour in self._hours]
 
         def counted(done: int) -> None:
@@ -129,6 +130,11 @@ class SummaryReport(ProgressTask):
 
         with tempfile.TemporaryDirectory(prefix="cauce-report-") as scratch:
             numbers = count(self.start, self.stop, spans, lambda hour: ParquetHourTarget(hour).open(), pathlib.Path(scratch), counted)
+        hours = [
+            replace(hour, rejects=known.rejects, undelivered=known.undelivered) if (known := there.get(hour.hour)) else hour
+            for hour in numbers.hours
+        ]
+        numbers = replace(numbers, hours=hours)
         if self.stop > self.start:
             return numbers
         return replace(numbers, problem="This range holds no hour: its end is not after its start.")

@@ -68,7 +68,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body
     Response::builder().status(status).body(Body::from(text)).expect("an answer")
 }
 
-fn dialect(base_url: Url, keywords: &[&str], sample: bool, secret: &str) -> (XV1, Arc<Metrics>) {
+fn dialect(base_url: Url, keywords: &[&str], sample: bool, secret: &str) -> XV1 {
     let text = |text: &str| SecretString::from(text);
     let settings = XV1Settings {
         base_url,
@@ -86,20 +86,18 @@ fn dialect(base_url: Url, keywords: &[&str], sample: bool, secret: &str) -> (XV1
         max_line_bytes: 1 << 20,
         stall_timeout: std::time::Duration::from_secs(90),
     };
-    let metrics = Arc::new(Metrics::default());
-    (XV1::new(settings, Arc::clone(&metrics)).expect("a client"), metrics)
+    XV1::new(settings, Arc::default()).expect("a client")
 }
 
 #[tokio::test]
 async fn each_attempt_is_signed_anew_for_filter_and_sample() {
     let (url, side) = serve().await;
-    let (mut filter, _) =
-        dialect(url.clone(), &["@realdonaldtrump", "#Trump", "año nuevo+más"], false, "consumer secret");
+    let mut filter = dialect(url.clone(), &["@realdonaldtrump", "#Trump", "año nuevo+más"], false, "consumer secret");
     for _ in 0..2 {
         let mut bytes = filter.connect().await.expect("a stream");
         assert!(bytes.next().await.expect("bytes").expect("a chunk").starts_with(b"{\"limit\""));
     }
-    let (mut sample, _) = dialect(url, &[], true, "consumer secret");
+    let mut sample = dialect(url, &[], true, "consumer secret");
     drop(sample.connect().await.expect("a stream"));
     let side = side.lock().expect("no panic");
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -113,30 +111,17 @@ async fn each_attempt_is_signed_anew_for_filter_and_sample() {
 #[tokio::test]
 async fn a_refused_signature_is_fatal_and_shows_no_secret() {
     let (url, _) = serve().await;
-    let (mut x, _) = dialect(url, &["cats"], false, "wrong");
+    let mut x = dialect(url, &["cats"], false, "wrong");
     let Err(Refused::Fatal { error: SourceError::Credentials(text), .. }) = x.connect().await else {
         panic!("not fatal")
     };
     assert!(text.contains("Error 401 Unauthorized") && !text.contains("wrong"), "{text}");
 }
 
-#[tokio::test]
-async fn tweets_that_were_not_delivered_are_counted_for_each_connection() {
-    let (url, _) = serve().await;
-    let (mut x, metrics) = dialect(url, &["cats"], false, "consumer secret");
-    for tracks in [[3, 5, 4], [2, 2, 6]] {
-        drop(x.connect().await.expect("a stream"));
-        for track in tracks {
-            assert_eq!(x.hear(Control::Limit { track }), None);
-        }
-    }
-    assert_eq!(metrics.limited.get(), 5 + 6);
-}
-
 #[test]
 fn only_the_filters_that_are_set_are_sent_and_by_v1_1s_names() {
     let base: url::Url = "http://127.0.0.1:1".parse().expect("an address");
-    let (mut dialect, _) = dialect(base, &["#a", "b c"], false, "secret");
+    let mut dialect = dialect(base, &["#a", "b c"], false, "secret");
     let sent = |dialect: &XV1| filter(&dialect.settings).collect::<Vec<_>>();
     assert_eq!(sent(&dialect), [("track".to_owned(), "#a,b c".to_owned())]);
     dialect.settings.follow = vec![12, 34];

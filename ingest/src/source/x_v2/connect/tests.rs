@@ -324,7 +324,8 @@ async fn the_source_runs_over_a_drop_and_ends_when_its_token_is_refused() {
     let (url, side) = serve(Side::default()).await;
     let (sender, receiver) = channel(100, 0);
     let settings = settings(url, bearer(), &["cats"]);
-    let limits = Limits { max_line_bytes: settings.max_line_bytes, batch_records: 10 };
+    let on_reject = crate::config::settings::OnReject::Keep;
+    let limits = Limits { max_line_bytes: settings.max_line_bytes, batch_records: 10, needs_time: false, on_reject };
     let stall_timeout = settings.stall_timeout;
     let source =
         Stream::new(XV2::new(settings, "a", Arc::default()).expect("a client"), limits, stall_timeout, Arc::default());
