@@ -30,7 +30,9 @@ pub struct Position {
     pub bytes: u64,
     /// SHA-256 of its bytes on disk, 64 hexadecimal digits.
     pub sha256: String,
-    /// Decoded bytes read so far, up to and with the last line end.
+    /// In an archive the number of the entry that is being read, from 0; else 0.
+    pub member: u64,
+    /// Bytes of lines read so far of the file or member, decoded and re-framed, up to and with the last line end.
     pub offset: u64,
     /// Whether the file is read to its end.
     pub done: bool,

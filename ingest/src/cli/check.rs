@@ -66,8 +66,45 @@ pub(super) fn check(request: &Request, notices: &[String], all: bool) -> Outcome
     for notice in notices.iter().chain(&loaded.settings.notices).chain(&disks::notice(&loaded.settings)) {
         text += &format!("note      {}\n", redact(notice));
     }
-    text += &format!("\nsettings in force:\n{}\nThe configuration is good.\n", loaded.effective(all));
-    print(&text)
+    let refused = match &loaded.settings.source {
+        SourceSettings::Files { paths, .. } => inputs(paths, &mut text),
+        _ => 0,
+    };
+    text += &format!("\nsettings in force:\n{}\n", loaded.effective(all));
+    if refused > 0 {
+        print(&text)?;
+        let what = format!("{refused} inputs cannot be read; see the lines above that begin with `input`");
+        return Err(AgentError::Failed(what).into());
+    }
+    print(&(text + "The configuration is good.\n"))
+}
+
+/// Lines about inputs that are shown one by one.
+const SHOWN_INPUTS: usize = 50;
+
+/// Says what each input is; gives how many cannot be read.
+fn inputs(paths: &[String], text: &mut String) -> usize {
+    let described = match source::describe(paths) {
+        Ok(described) => described,
+        Err(error) => {
+            *text += &format!("input     {error}\n");
+            return 0;
+        }
+    };
+    // What cannot be read is always shown.
+    for (path, what) in described
+        .iter()
+        .filter(|(_, what)| what.is_err())
+        .chain(described.iter().filter(|(_, what)| what.is_ok()).take(SHOWN_INPUTS))
+    {
+        let what = what.as_ref().unwrap_or_else(|error| error);
+        *text += &format!("input     {}: {what}\n", path.display());
+    }
+    let good = described.iter().filter(|(_, what)| what.is_ok()).count();
+    if good > SHOWN_INPUTS {
+        *text += &format!("input     and {} more\n", good - SHOWN_INPUTS);
+    }
+    described.len() - good
 }
 
 /// What an agent with these settings does, one part a line.

@@ -20,7 +20,7 @@ use crate::status::metrics::Kind;
 pub(crate) struct Limits {
     /// Longest line, in decoded bytes.
     pub(crate) max_line_bytes: usize,
-    /// Records in one batch.
+    /// Records in one batch; zeros before a line count with it.
     pub(crate) batch_records: usize,
     /// Whether a tweet's own time names its hour: one whose time cannot be read is then a reject.
     pub(crate) needs_time: bool,

@@ -1,7 +1,10 @@
 //! Files as a source: replay and back-loading of archives, one file after the other in a fixed order.
 //!
-//! Each batch carries its position, so that a crash resumes inside a file and a second run reads nothing again. A file is
-//! known by its path, size and SHA-256; a changed one is read anew, and the dedupe behind sorts out what is known.
+//! All files are recognised before the first one is read, and none is read where one is of a kind that is refused.
+//!
+//! Each batch carries its position, so that a crash resumes inside a file (in an archive: inside a member) and a second run reads
+//! nothing again. A file is known by its path, size and SHA-256. Of one that has only grown what is new is read; another one that
+//! has changed is read anew, and the dedupe behind sorts out what is known.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -9,14 +12,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use cauce_lake::manifest::IngestPath;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::archive::{self, Member, Next};
 use super::batches::Limits;
-use super::input::{End, Input, decoded};
+use super::input::{End, Input};
+use super::unpack::{self, Kind, Opened, Unreadable};
 use super::{Positions, Source, SourceError};
-use crate::channel::{Position, Sender};
+use crate::channel::{Batch, Position, Sender};
 use crate::status::{Metrics, SourceState};
 
 /// The files to read, found and in order.
@@ -26,6 +33,8 @@ pub(crate) struct Files {
     positions: Positions,
     limits: Limits,
     metrics: Arc<Metrics>,
+    /// Whether it was said that lines are not those of the file.
+    is_told: bool,
 }
 
 /// A file, and the name under which its position is kept.
@@ -54,7 +63,8 @@ impl Files {
                 }
             }
         }
-        Ok(Files { files, positions, limits, metrics })
+        refuse_unreadable(&files)?;
+        Ok(Files { files, positions, limits, metrics, is_told: false })
     }
 
     /// Reads all files on the calling thread. Files that cannot be read to their end are named in the error, after the
@@ -63,18 +73,15 @@ impl Files {
         let mut broken: Vec<String> = Vec::new();
         let count = self.files.len();
         for file in std::mem::take(&mut self.files) {
-            let end = match self.read_file(&file, out, stop, runtime) {
-                Ok(end) => end,
-                Err(error) => End::Broken(error),
-            };
-            match end {
-                End::Done => {}
-                End::Stopped => return Ok(()),
-                End::Rejected(line) => return Err(SourceError::Input(line.to_string())),
-                End::Broken(error) => {
-                    tracing::error!(file = file.name, %error, "file cannot be read to its end; what came before is kept");
-                    broken.push(format!("{}: {error}", file.path.display()));
-                }
+            let before = broken.len();
+            match self.read_file(&file, out, stop, runtime, &mut broken) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(Unreadable::Rejected(line)) => return Err(SourceError::Input(line.to_string())),
+                Err(error) => broken.push(format!("{}: {error}", file.path.display())),
+            }
+            for fault in &broken[before..] {
+                tracing::error!(file = file.name, %fault, "file cannot be read to its end; what came before is kept");
             }
         }
         if broken.is_empty() {
@@ -82,37 +89,210 @@ impl Files {
         }
         Err(SourceError::Input(format!(
             "{} of {count} files could not be read to the end, all else is stored: {}",
-            broken.len(),
+            broken.len().min(count),
             broken.join("; ")
         )))
     }
 
-    fn read_file(&self, file: &Found, out: &Sender, stop: &CancellationToken, runtime: &Handle) -> io::Result<End> {
-        let Some(mut position) = measure(file, stop)? else { return Ok(End::Stopped) };
-        match self.positions.get(&file.name) {
+    /// Reads one file; false when asked to stop. Members of archives that cannot be read are added to `broken`.
+    fn read_file(
+        &mut self,
+        file: &Found,
+        out: &Sender,
+        stop: &CancellationToken,
+        runtime: &Handle,
+        broken: &mut Vec<String>,
+    ) -> Result<bool, Unreadable> {
+        let known = self.positions.get(&file.name);
+        let Some((mut position, has_grown)) = measure(file, known, stop)? else { return Ok(false) };
+        match known {
+            Some(known) if has_grown => {
+                tracing::info!(
+                    file = file.name,
+                    bytes = position.bytes,
+                    known = known.bytes,
+                    "file has grown; reading what is new"
+                );
+                (position.member, position.offset) = (known.member, known.offset);
+            }
             Some(known) if known.sha256 != position.sha256 || known.bytes != position.bytes => {
                 tracing::warn!(file = file.name, "file has changed since it was read; reading it anew");
             }
             Some(known) if known.done => {
                 tracing::info!(file = file.name, "file already read");
-                return Ok(End::Done);
+                return Ok(true);
             }
             Some(known) => {
-                tracing::info!(file = file.name, offset = known.offset, "going on inside file");
-                position.offset = known.offset;
+                tracing::info!(file = file.name, member = known.member, offset = known.offset, "going on inside file");
+                (position.member, position.offset) = (known.member, known.offset);
             }
-            None => tracing::info!(file = file.name, bytes = position.bytes, "reading file"),
+            None => {}
         }
-        let reader = decoded(File::open(&file.path)?)?;
-        let input = Input {
+        let mut send = |batch| runtime.block_on(out.send(batch));
+        let bytes = File::open(&file.path)?;
+        let reader = match unpack::open(bytes)? {
+            Opened::Lines(reader, kind) => {
+                self.tell(file, &kind, position.bytes);
+                let name = file.path.display().to_string();
+                let input = Input { is_last: true, has_grown, ..self.input(name, position) };
+                return match input.read(reader, stop, send) {
+                    End::Done => Ok(true),
+                    End::Stopped => Ok(false),
+                    End::Rejected(line) => Err(Unreadable::Rejected(line)),
+                    End::Broken(error) => Err(error.into()),
+                };
+            }
+            Opened::Tar(reader, kind) => {
+                tracing::info!(file = file.name, bytes = position.bytes, form = %kind, "reading archive");
+                Some(reader)
+            }
+            Opened::Zip => {
+                tracing::info!(file = file.name, bytes = position.bytes, form = "zip", "reading archive");
+                None
+            }
+        };
+        let from = position.member;
+        let mut next = position.clone();
+        let (mut is_stopped, mut rejected) = (false, None);
+        let read = |member: Member<'_>| {
+            // A member that was read a part of goes on there.
+            let offset = if member.number == from { position.offset } else { 0 };
+            next = Position { member: member.number, offset, ..next.clone() };
+            let name = format!("{}: {}", file.path.display(), member.name);
+            let end = match member.open() {
+                Ok((reader, kind)) => {
+                    self.tell_once(&kind);
+                    let input = Input { has_grown: has_grown && offset > 0, ..self.input(name.clone(), next.clone()) };
+                    input.read(reader, stop, &mut send)
+                }
+                Err(error) => End::Broken(io::Error::other(error)),
+            };
+            // What follows is another member, whatever became of this one.
+            next = Position { member: next.member + 1, offset: 0, ..next.clone() };
+            match end {
+                End::Done => {}
+                End::Broken(error) => broken.push(format!("{name}: {error}")),
+                End::Rejected(line) => {
+                    rejected = Some(line);
+                    return Next::Stop;
+                }
+                End::Stopped => {
+                    is_stopped = true;
+                    return Next::Stop;
+                }
+            }
+            Next::Go
+        };
+        match reader {
+            Some(reader) => archive::each_of_tar(reader, from, read)?,
+            None => archive::each_of_zip(File::open(&file.path)?, from, read)?,
+        }
+        if let Some(line) = rejected {
+            return Err(Unreadable::Rejected(line));
+        }
+        if is_stopped {
+            return Ok(false);
+        }
+        let position = Position { done: true, ..next };
+        let last =
+            Batch { block: Bytes::new(), records: Vec::new(), path: IngestPath::Replay, position: Some(position) };
+        Ok(send(last).is_ok())
+    }
+
+    fn input(&self, name: String, position: Position) -> Input {
+        Input {
             position: Some(position),
-            name: file.path.display().to_string(),
+            name,
             fills: true,
+            is_last: false,
+            has_grown: false,
             limits: self.limits,
             metrics: Arc::clone(&self.metrics),
-        };
-        Ok(input.read(reader, stop, |batch| runtime.block_on(out.send(batch))))
+        }
     }
+
+    fn tell(&mut self, file: &Found, kind: &Kind, bytes: u64) {
+        tracing::info!(file = file.name, bytes, form = %kind, "reading file");
+        self.tell_once(kind);
+    }
+
+    fn tell_once(&mut self, kind: &Kind) {
+        if !kind.is_plain() && !self.is_told {
+            self.is_told = true;
+            tracing::info!(form = %kind, "{REFRAMED}");
+        }
+    }
+}
+
+/// What is said of the first input whose lines are made of its values.
+pub(super) const REFRAMED: &str =
+    "each value is stored as one line of UTF-8; nothing but white space between its tokens changes";
+
+/// What a file is, as people say it.
+///
+/// # Errors
+/// When it cannot be read, or is of a kind that is refused.
+fn inspect(path: &Path) -> Result<String, Unreadable> {
+    let mut first = None;
+    let mut read = |member: Member<'_>| {
+        let name = member.name.clone();
+        first = Some((name, member.open().map(|(_, kind)| kind.to_string())));
+        Next::Stop
+    };
+    let outer = match unpack::open(File::open(path)?)? {
+        Opened::Lines(_, kind) => return Ok(kind.to_string()),
+        Opened::Tar(reader, kind) => {
+            archive::each_of_tar(reader, 0, &mut read)?;
+            kind.to_string()
+        }
+        Opened::Zip => {
+            archive::each_of_zip(File::open(path)?, 0, &mut read)?;
+            "zip".to_owned()
+        }
+    };
+    match first {
+        None => Ok(format!("{outer} without files in it")),
+        Some((name, Ok(kind))) => Ok(format!("{outer}; its first member {name}: {kind}")),
+        Some((_, Err(error))) => Err(error),
+    }
+}
+
+/// Makes sure that no file is of a kind that is refused.
+fn refuse_unreadable(files: &[Found]) -> Result<(), SourceError> {
+    let refused = |file: &Found| match inspect(&file.path) {
+        Err(Unreadable::Refused(refusal)) => Some(format!("{}: {refusal}", file.path.display())),
+        // A damaged file is read as far as it goes.
+        Ok(_) | Err(Unreadable::Broken(_) | Unreadable::Rejected(_)) => None,
+    };
+    let refused: Vec<String> = files.iter().filter_map(refused).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let (count, all) = (refused.len(), files.len());
+    let more = if count > SHOWN { format!("; and {} more", count - SHOWN) } else { String::new() };
+    let shown = refused[..count.min(SHOWN)].join("; ");
+    Err(SourceError::Input(format!("{count} of {all} files cannot be read, and nothing is stored: {shown}{more}")))
+}
+
+/// Names of files in one message.
+const SHOWN: usize = 10;
+
+/// A file, and what it is or why it cannot be read.
+pub(crate) type Described = (PathBuf, Result<String, String>);
+
+/// What each file is that `paths` name, as people say it, or why it cannot be read.
+///
+/// # Errors
+/// When a path cannot be followed.
+pub(crate) fn describe(paths: &[String]) -> Result<Vec<Described>, SourceError> {
+    let mut described = Vec::new();
+    for path in paths {
+        for file in expand(path)? {
+            let what = inspect(&file).map_err(|error| error.to_string());
+            described.push((file, what));
+        }
+    }
+    Ok(described)
 }
 
 #[async_trait]
@@ -192,12 +372,14 @@ fn identify(path: PathBuf) -> Result<Found, SourceError> {
     Ok(Found { path, name })
 }
 
-/// Reads the file once for its size and hash. `None` when asked to stop.
-fn measure(file: &Found, stop: &CancellationToken) -> io::Result<Option<Position>> {
+/// Reads the file once for its size and hash, and says whether it is the known one with more behind it. `None` when asked to
+/// stop.
+fn measure(file: &Found, known: Option<&Position>, stop: &CancellationToken) -> io::Result<Option<(Position, bool)>> {
+    let hex = |hash: Sha256| -> String { hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect() };
     let mut reader = File::open(&file.path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0;
+    let (mut bytes, mut begins_as_known) = (0, false);
     loop {
         if stop.is_cancelled() {
             return Ok(None);
@@ -208,11 +390,21 @@ fn measure(file: &Found, stop: &CancellationToken) -> io::Result<Option<Position
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        hash.update(&buffer[..count]);
+        match known {
+            Some(known) if (bytes..bytes + count as u64).contains(&known.bytes) => {
+                let (before, behind) = buffer[..count].split_at((known.bytes - bytes) as usize);
+                hash.update(before);
+                begins_as_known = hex(hash.clone()) == known.sha256;
+                hash.update(behind);
+            }
+            _ => hash.update(&buffer[..count]),
+        }
         bytes += count as u64;
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Position { file: file.name.clone(), bytes, sha256, offset: 0, done: false }))
+    let has_grown = begins_as_known && known.is_some_and(|known| known.bytes > 0);
+    let sha256 = hex(hash);
+    let position = Position { file: file.name.clone(), bytes, sha256, member: 0, offset: 0, done: false };
+    Ok(Some((position, has_grown)))
 }
 
 #[cfg(test)]

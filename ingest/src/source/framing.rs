@@ -3,7 +3,8 @@
 //! Pure: no tokio, no clock, and nothing here looks into a line. Chunks have nothing to do with lines; they may split a line
 //! end or a character. A line ends at `\n`, and one `\r` before it belongs to the line end. A line of nothing but white
 //! space is a heartbeat. A line that is longer than the limit is cut to its first bytes while it is read, so that memory
-//! stays bounded by the limit and one chunk.
+//! stays bounded by the limit and one chunk. Zeros before anything else in a line, as a crash of the machine leaves them in a file,
+//! are a line of their own with the same number: what follows them may be good.
 //!
 //! Each byte is copied once, into the block that is handed over; a line that crosses the border of two blocks may be
 //! copied a second time.
@@ -83,6 +84,8 @@ pub struct Framer {
 struct Skipping {
     length: u64,
     last: u8,
+    /// Whether it is of zeros alone so far.
+    is_zeros: bool,
 }
 
 impl Framer {
@@ -111,6 +114,16 @@ impl Framer {
     /// # Panics
     /// When 4 GiB have been pushed and no block was taken.
     pub fn push(&mut self, mut chunk: &[u8]) {
+        if self.skipping.is_some_and(|skipping| skipping.is_zeros) {
+            let zeros = leading_zeros(chunk);
+            self.skip(&chunk[..zeros]);
+            chunk = &chunk[zeros..];
+            match chunk.first() {
+                None => return,
+                Some(b'\n') => {}
+                Some(_) => self.end_skipped_zeros(),
+            }
+        }
         if self.skipping.is_some() {
             let Some(end) = memchr::memchr(b'\n', chunk) else {
                 self.skip(chunk);
@@ -129,17 +142,22 @@ impl Framer {
         for end in memchr::memchr_iter(b'\n', chunk) {
             self.end_line(searched + end);
         }
+        if self.buffer.len() - self.line_start > self.max_line_bytes.saturating_add(1) {
+            self.split_zeros(self.buffer.len());
+        }
         let unfinished = self.buffer.len() - self.line_start;
         // One byte over the limit may still be the `\r` of the line end.
         if unfinished > self.max_line_bytes.saturating_add(1) {
             let last = self.buffer.last().copied().unwrap_or(0);
-            self.skipping = Some(Skipping { length: unfinished as u64, last });
+            let is_zeros = self.buffer[self.line_start] == 0;
+            self.skipping = Some(Skipping { length: unfinished as u64, last, is_zeros });
             self.buffer.truncate(self.line_start + KEPT_BYTES);
         }
     }
 
     /// The line from `line_start` to the `\n` at `end` is whole.
     fn end_line(&mut self, end: usize) {
+        self.split_zeros(end);
         let line = without_cr(&self.buffer[self.line_start..end]);
         if line.len() > self.max_line_bytes {
             self.give(line.len().min(KEPT_BYTES), line.len() as u64, LineState::TooLong);
@@ -151,6 +169,36 @@ impl Framer {
         self.next.offset += (end + 1 - self.line_start) as u64;
         self.number += 1;
         self.line_start = end + 1;
+    }
+
+    /// Makes the zeros that the line up to `end` begins with a line of their own, unless it holds nothing else.
+    #[inline]
+    fn split_zeros(&mut self, end: usize) {
+        if self.line_start < end && self.buffer[self.line_start] == 0 {
+            self.split_some_zeros(end);
+        }
+    }
+
+    #[cold]
+    fn split_some_zeros(&mut self, end: usize) {
+        let zeros = leading_zeros(&self.buffer[self.line_start..end]);
+        if zeros == end - self.line_start {
+            return;
+        }
+        match zeros > self.max_line_bytes {
+            true => self.give(zeros.min(KEPT_BYTES), zeros as u64, LineState::TooLong),
+            false => self.give(zeros, zeros as u64, LineState::Whole),
+        }
+        self.next.offset += zeros as u64;
+        self.line_start += zeros;
+    }
+
+    /// Zeros that are too long for a line have come to something else.
+    fn end_skipped_zeros(&mut self) {
+        let Some(skipping) = self.skipping.take() else { return };
+        self.give(self.buffer.len() - self.line_start, skipping.length, LineState::TooLong);
+        self.next.offset += skipping.length;
+        self.line_start = self.buffer.len();
     }
 
     /// Bytes of the line that is too long, without a line end among them.
@@ -201,6 +249,7 @@ impl Framer {
             self.next.offset -= 1;
             return self.block();
         }
+        self.split_zeros(self.buffer.len());
         let line = without_cr(&self.buffer[self.line_start..]);
         let (bytes, length) = (line.len(), line.len() as u64);
         if bytes > self.max_line_bytes {
@@ -212,6 +261,10 @@ impl Framer {
         self.line_start = self.buffer.len();
         self.block()
     }
+}
+
+fn leading_zeros(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {

@@ -1,9 +1,9 @@
-//! Reading one finite input to its end: decompression by what the bytes say, framing, batches with their position.
+//! Reading the lines of one finite input to its end: framing, batches with their position.
 //!
 //! Blocking, so it runs on a thread of its own; [`super::files`] and [`super::stdin`] call it. Memory is bounded by the read
-//! buffer, the longest line and the decoder's window, whatever the input decompresses to.
+//! buffer, the longest line and what [`super::unpack`] holds, whatever the input decompresses to.
 
-use std::io::{self, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,39 +19,6 @@ use crate::status::Metrics;
 
 /// Decoded bytes of one read: the upper bound of a batch, give or take one line.
 const READ_BYTES: usize = 1 << 20;
-/// Bytes on disk of one read where a decoder stands between.
-const RAW_BYTES: usize = 128 << 10;
-
-/// `reader`'s bytes decompressed, if they begin as gzip (any number of members) or zstd (any number of frames).
-///
-/// The bytes decide and not the name: plain JSON can begin as neither.
-pub(crate) fn decoded<R: Read + Send + 'static>(mut reader: R) -> io::Result<Box<dyn Read + Send>> {
-    let mut head = Vec::with_capacity(4);
-    while head.len() < 4 {
-        let mut byte = [0; 4];
-        let room = 4 - head.len();
-        match reader.read(&mut byte[..room]) {
-            Ok(0) => break,
-            Ok(count) => head.extend_from_slice(&byte[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let is_gzip = head.starts_with(&[0x1f, 0x8b]);
-    // A zstd file may begin with a skippable frame, as pzstd writes it.
-    let is_zstd = head == [0x28, 0xb5, 0x2f, 0xfd]
-        || (head.len() == 4 && head[0] & 0xf0 == 0x50 && head[1..] == [0x2a, 0x4d, 0x18]);
-    let whole = Cursor::new(head).chain(reader);
-    if is_gzip {
-        let raw = BufReader::with_capacity(RAW_BYTES, whole);
-        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(raw)));
-    }
-    if is_zstd {
-        return Ok(Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(RAW_BYTES, whole))?));
-    }
-    Ok(Box::new(whole))
-}
-
 /// One input and how it is to be read.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -61,6 +28,10 @@ pub(crate) struct Input {
     pub(crate) name: String,
     /// Whether a batch waits until the buffer is full. Not so for pipes, whose lines are to go on at once.
     pub(crate) fills: bool,
+    /// Whether its file is done with it; not so for a member of an archive.
+    pub(crate) is_last: bool,
+    /// Whether more has come behind what an earlier run read as the end: its last line may have been the beginning of one.
+    pub(crate) has_grown: bool,
     /// Bounds.
     pub(crate) limits: Limits,
     /// Where it counts.
@@ -86,10 +57,10 @@ pub(crate) enum End {
 pub(crate) struct CalledOff;
 
 impl Input {
-    /// Reads `reader`, whose bytes are already [`decoded`], from the position on, and gives batches to `send`.
-    pub(crate) fn read(
+    /// Reads `reader`, which gives lines, from the position on, and gives batches to `send`.
+    pub(crate) fn read<'r>(
         mut self,
-        mut reader: impl Read,
+        mut reader: Box<dyn Read + 'r>,
         stop: &CancellationToken,
         mut send: impl FnMut(Batch) -> Result<(), Closed>,
     ) -> End {
@@ -98,6 +69,7 @@ impl Input {
         let mut buffer = vec![0; READ_BYTES];
         let mut controls: Vec<Control> = Vec::new();
         let mut known = self.position.as_ref().map_or(0, |position| position.offset);
+        let mut last_line = Vec::new();
         while known > 0 {
             if stop.is_cancelled() {
                 return End::Stopped;
@@ -105,12 +77,29 @@ impl Input {
             let room = usize::try_from(known).unwrap_or(READ_BYTES).min(READ_BYTES);
             let (count, end) = read_some(&mut reader, &mut buffer[..room], true);
             known -= count as u64;
-            framer.step_over(&buffer[..count]);
+            if self.has_grown {
+                self.step_over(&buffer[..count], &mut last_line, &mut framer);
+            } else {
+                framer.step_over(&buffer[..count]);
+            }
             match end {
                 Some(Err(error)) => return End::Broken(error),
                 Some(Ok(())) => break,
                 None => {}
             }
+        }
+        if self.has_grown && !last_line.is_empty() {
+            // A line end makes it the line that it was taken for; anything else goes on with it.
+            let mut next = [0];
+            let (count, end) = read_some(&mut reader, &mut next, true);
+            if let Some(Err(error)) = end {
+                return End::Broken(error);
+            }
+            let next = next[..count].to_vec();
+            if matches!(next[..], [] | [b'\n' | b'\r']) {
+                framer.step_over(&std::mem::take(&mut last_line));
+            }
+            reader = Box::new(Cursor::new([last_line, next].concat()).chain(reader));
         }
         loop {
             if stop.is_cancelled() {
@@ -136,13 +125,27 @@ impl Input {
             let tail = framer.finish();
             let offset = tail.offset;
             let last = if end.is_ok() { sorter.sort(tail, &mut controls) } else { sorter.cut_off(tail) };
-            if let Some(end) = self.hand_over(last, offset, end.is_ok(), &mut send) {
+            let is_done = end.is_ok() && self.is_last;
+            if let Some(end) = self.hand_over(last, offset, is_done, &mut send) {
                 return end;
             }
             return match end {
                 Ok(()) => End::Done,
                 Err(error) => End::Broken(error),
             };
+        }
+    }
+
+    /// Steps over bytes, but holds the line that they end in.
+    fn step_over(&self, bytes: &[u8], last_line: &mut Vec<u8>, framer: &mut Framer) {
+        let lines = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+        if lines > 0 {
+            framer.step_over(&std::mem::take(last_line));
+            framer.step_over(&bytes[..lines]);
+        }
+        last_line.extend_from_slice(&bytes[lines..]);
+        if last_line.len() > self.limits.max_line_bytes {
+            framer.step_over(&std::mem::take(last_line));
         }
     }
 

@@ -4,15 +4,19 @@
 //! knows nothing of hours, spool or store. Live sources (the X streams) reconnect for ever and report when they are
 //! connected; finite ones (files, standard input) come to an end and say where they stand with each batch.
 
+mod archive;
 mod batches;
 mod files;
 pub mod framing;
 mod http;
 mod input;
 pub mod oauth;
+mod recognise;
 pub mod reconnect;
+mod reframe;
 mod stdin;
 mod stream;
+mod unpack;
 mod x_v1;
 mod x_v2;
 
@@ -27,6 +31,8 @@ use self::batches::Limits;
 use crate::channel::{Position, Sender};
 use crate::config::settings::{PartitionBy, Settings, SourceSettings};
 use crate::status::Metrics;
+
+pub(crate) use self::files::describe;
 
 /// Why a source gave up. Everything that may pass by itself is retried inside the source and never ends here.
 #[derive(Debug, thiserror::Error)]

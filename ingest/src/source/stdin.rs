@@ -11,10 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::archive::{self, Next};
 use super::batches::Limits;
-use super::input::{CalledOff, End, Input, decoded};
+use super::files::REFRAMED;
+use super::input::{CalledOff, End, Input};
+use super::recognise::Refusal;
+use super::unpack::{self, Kind, Opened, Unreadable};
 use super::{Source, SourceError};
-use crate::channel::Sender;
+use crate::channel::{Batch, Closed, Sender};
 use crate::status::{Metrics, SourceState};
 
 /// Standard input, or another pipe.
@@ -46,20 +50,9 @@ impl Source for Stdin {
             // A thread of its own and not the runtime's: a read from a silent pipe cannot be called off, and the
             // runtime would wait for it when the program ends.
             std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-                let reader = decoded(Turnwise { inner: self.reader, turn, held: None });
-                let end = match reader {
-                    Err(error) => End::Broken(error),
-                    Ok(reader) => {
-                        let input = Input {
-                            position: None,
-                            name: "standard input".to_owned(),
-                            fills: false,
-                            limits: self.limits,
-                            metrics: self.metrics,
-                        };
-                        input.read(reader, &stop, |batch| runtime.block_on(out.send(batch)))
-                    }
-                };
+                let reader = Turnwise { inner: self.reader, turn, held: None };
+                let reading = Reading { limits: self.limits, metrics: self.metrics, stop };
+                let end = reading.read(reader, |batch| runtime.block_on(out.send(batch)));
                 // Nobody listens any more where the source was stopped meanwhile.
                 let _ = ended.send(end);
             })
@@ -70,20 +63,106 @@ impl Source for Stdin {
             () = stop.cancelled() => {
                 // Whoever holds the turn works on bytes that were read; once we have it, none are left.
                 *turn.0.lock().await = true;
-                Some(End::Stopped)
+                Some(Ok(()))
             }
         };
         metrics.set_source(SourceState::Ended);
         match end {
-            Some(End::Done | End::Stopped) => Ok(()),
-            Some(End::Rejected(line)) => Err(SourceError::Input(line.to_string())),
-            Some(End::Broken(error)) => {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Unreadable::Rejected(line))) => Err(SourceError::Input(line.to_string())),
+            Some(Err(Unreadable::Refused(refusal))) => {
+                Err(SourceError::Input(format!("standard input cannot be read: {refusal}")))
+            }
+            Some(Err(Unreadable::Broken(error))) => {
                 tracing::error!(%error, "standard input cannot be read to its end; what came before is kept");
                 Err(SourceError::Input(format!("standard input could not be read to its end: {error}")))
             }
             None => Err(SourceError::Input("reading standard input failed".to_owned())),
         }
     }
+}
+
+/// Standard input while it is read.
+struct Reading {
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+}
+
+impl Reading {
+    fn read(&self, reader: impl Read, mut send: impl FnMut(Batch) -> Result<(), Closed>) -> Result<(), Unreadable> {
+        let opened = match unpack::open(reader) {
+            Err(Unreadable::Broken(error)) if is_called_off(&error) => return Ok(()),
+            opened => opened?,
+        };
+        match opened {
+            Opened::Lines(lines, kind) => {
+                tell(&kind);
+                match self.input("standard input".to_owned()).read(lines, &self.stop, send) {
+                    End::Done | End::Stopped => Ok(()),
+                    End::Rejected(line) => Err(Unreadable::Rejected(line)),
+                    End::Broken(error) => Err(error.into()),
+                }
+            }
+            Opened::Zip => Err(Unreadable::Refused(Refusal::UnseekableZip)),
+            Opened::Tar(tar, _) => {
+                let (mut broken, mut is_told) = (None::<Unreadable>, false);
+                let outcome = archive::each_of_tar(tar, 0, |member| {
+                    let name = format!("standard input: {}", member.name);
+                    let end = match member.open() {
+                        Ok((lines, kind)) => {
+                            if !is_told {
+                                is_told = !kind.is_plain();
+                                tell(&kind);
+                            }
+                            self.input(name.clone()).read(lines, &self.stop, &mut send)
+                        }
+                        Err(error) => End::Broken(io::Error::other(error)),
+                    };
+                    match end {
+                        End::Done => Next::Go,
+                        End::Stopped => Next::Stop,
+                        End::Rejected(line) => {
+                            broken = Some(Unreadable::Rejected(line));
+                            Next::Stop
+                        }
+                        End::Broken(error) => {
+                            broken.get_or_insert_with(|| io::Error::other(format!("{name}: {error}")).into());
+                            Next::Go
+                        }
+                    }
+                });
+                match outcome {
+                    Err(error) if !is_called_off(&error) => Err(error.into()),
+                    _ => broken.map_or(Ok(()), Err),
+                }
+            }
+        }
+    }
+
+    fn input(&self, name: String) -> Input {
+        Input {
+            position: None,
+            name,
+            fills: false,
+            is_last: true,
+            has_grown: false,
+            limits: self.limits,
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+}
+
+fn tell(kind: &Kind) {
+    if kind.is_plain() {
+        tracing::info!(form = %kind, "reading standard input");
+    } else {
+        tracing::info!(form = %kind, "reading standard input; {REFRAMED}");
+    }
+}
+
+fn is_called_off(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<CalledOff>())
 }
 
 /// Held by the reading thread while it works on bytes that it has read, and free while it waits for more; `true` once the

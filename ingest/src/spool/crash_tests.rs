@@ -298,8 +298,14 @@ impl Run {
             5 => self.stage(Entry::Stopped { at_ms }),
             _ => {
                 let offset = at_ms.unsigned_abs();
-                let file =
-                    Position { file: "in.json".into(), bytes: 1 << 20, sha256: "00".into(), offset, done: false };
+                let file = Position {
+                    file: "in.json".into(),
+                    bytes: 1 << 20,
+                    sha256: "00".into(),
+                    member: 0,
+                    offset,
+                    done: false,
+                };
                 self.spool.note_position(file, at_ms);
             }
         }

@@ -22,6 +22,8 @@ mod faults;
 mod files;
 mod filters;
 mod http;
+mod input_bombs;
+mod inputs;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod lake;

@@ -8,6 +8,7 @@ use super::plan::{Pick, Plan, Referenced, RowPlan};
 use super::projection::Projection;
 use super::record::{LONGEST, Records};
 use super::reject::RejectReason;
+use super::shape::OWN;
 use super::value;
 use crate::manifest::IngestPath;
 use crate::tweet::walk::Walker;
@@ -56,7 +57,22 @@ pub struct Rows {
 pub struct Decoder {
     projection: Projection,
     records: Records,
+    /// Of lines that are a v2 post themselves.
+    flat: Records,
     batch: Batch,
+}
+
+/// A tweet whose wanted values are kept.
+#[derive(Debug)]
+struct Kept<'a> {
+    line: &'a [u8],
+    api: Api,
+    /// Where its record begins.
+    top: usize,
+    /// Whether that is among the records of [`Decoder::flat`].
+    is_flat: bool,
+    /// The posts that a flattened one embeds, and where their records begin.
+    embedded: Vec<(&'a [u8], usize)>,
 }
 
 /// The rows so far.
@@ -72,20 +88,24 @@ impl Decoder {
     pub fn new(projection: &Projection) -> Decoder {
         let columns = projection.schema().fields().iter().map(|field| Column::new(field.data_type())).collect();
         let batch = Batch { columns, ids: Vec::new(), matched: Vec::new() };
-        Decoder { projection: projection.clone(), records: Records::default(), batch }
+        let (records, flat) = (Records::default(), Records::default());
+        Decoder { projection: projection.clone(), records, flat, batch }
     }
 
     /// Takes a line, without its line end. A line that is refused leaves nothing in the rows.
     pub fn push(&mut self, line: &[u8], origin: &Origin) -> Pushed {
         let plan = &self.projection.0.plan;
         self.records.clear();
-        let (api, top) = match read(line, plan, &mut self.records) {
-            Ok(tweet) => tweet,
+        self.flat.clear();
+        let kept = match read(line, plan, &mut self.records, &mut self.flat) {
+            Ok(kept) => kept,
             Err(other) => return other,
         };
-        let row = Row { line, records: &self.records, top, plan, origin, api, id: 0, matched: true };
+        let records = if kept.is_flat { &self.flat } else { &self.records };
         let before = self.batch.ids.len();
-        match self.batch.add(row) {
+        let mut rows = Vec::new();
+        let planned = rows_of(&kept, plan, records, origin, &mut rows);
+        match self.batch.add(&rows).and_then(|added| planned.map(|()| added)) {
             Ok(rows) => Pushed::Tweet { rows },
             Err(reason) => {
                 self.batch.truncate(before);
@@ -100,25 +120,26 @@ impl Decoder {
     pub fn push_together(&mut self, lines: &[(&[u8], Origin)], pushed: &mut Vec<Pushed>) -> bool {
         let plan = &self.projection.0.plan;
         self.records.clear();
+        self.flat.clear();
         pushed.clear();
         let mut tweets = Vec::with_capacity(lines.len());
         for (line, origin) in lines {
-            pushed.push(match read(line, plan, &mut self.records) {
-                Ok(tweet) => {
-                    tweets.push((pushed.len(), *line, origin, tweet));
+            pushed.push(match read(line, plan, &mut self.records, &mut self.flat) {
+                Ok(kept) => {
+                    tweets.push((pushed.len(), origin, kept));
                     Pushed::Tweet { rows: 0 }
                 }
                 Err(other) => other,
             });
         }
         let mut rows = Vec::with_capacity(tweets.len());
-        for (place, line, origin, (api, top)) in tweets {
-            let row = Row { line, records: &self.records, top, plan, origin, api, id: 0, matched: true };
+        for (place, origin, kept) in &tweets {
+            let records = if kept.is_flat { &self.flat } else { &self.records };
             let before = rows.len();
-            if rows_of(row, &mut rows).is_err() {
+            if rows_of(kept, plan, records, origin, &mut rows).is_err() {
                 return false;
             }
-            pushed[place] = Pushed::Tweet { rows: (rows.len() - before) as u32 };
+            pushed[*place] = Pushed::Tweet { rows: (rows.len() - before) as u32 };
         }
         self.batch.add_all(&rows)
     }
@@ -144,14 +165,14 @@ impl Decoder {
 }
 
 /// Keeps a line's wanted values, and says which form of a tweet it is and where its record begins, or what else it is.
-fn read(line: &[u8], plan: &Plan, records: &mut Records) -> Result<(Api, usize), Pushed> {
+fn read<'a>(line: &'a [u8], plan: &Plan, records: &mut Records, flat: &mut Records) -> Result<Kept<'a>, Pushed> {
     if line.len() > LONGEST {
         return Err(Pushed::Reject(RejectReason::TooLarge));
     }
-    walk(line, plan, records).ok_or_else(|| no_tweet(line))
+    walk(line, plan, records, flat).ok_or_else(|| no_tweet(line))
 }
 
-fn walk(line: &[u8], plan: &Plan, records: &mut Records) -> Option<(Api, usize)> {
+fn walk<'a>(line: &'a [u8], plan: &Plan, records: &mut Records, flat: &mut Records) -> Option<Kept<'a>> {
     simdutf8::basic::from_utf8(line).ok()?;
     let mut walker = Walker::new(line);
     if walker.peek_token() != b'{' {
@@ -159,13 +180,40 @@ fn walk(line: &[u8], plan: &Plan, records: &mut Records) -> Option<(Api, usize)>
     }
     let top = records.read(&mut walker, &plan.line).ok()?;
     let (head, get) = (&plan.head, |slot| records.get(top, slot));
+    let kept = |api| Some(Kept { line, api, top, is_flat: false, embedded: Vec::new() });
     let data = get(head.data);
     if !data.is_none() {
         let is_tweet = data.is_object(line) && !(get(head.data_id.slot).is_none() && get(head.data_text).is_none());
-        return is_tweet.then_some((Api::V2, top));
+        return if is_tweet { kept(Api::V2) } else { None };
     }
     let is_text = |slot| value::is_text(get(slot), line);
-    (is_text(head.text) || is_text(head.full_text)).then_some((Api::V1, top))
+    if !is_text(head.text) && !is_text(head.full_text) {
+        return None;
+    }
+    // The first of the ids is `id_str`, which v2 does not have.
+    if get(head.ids[0].slot).is_none() && head.marks_of_v2.iter().any(|&mark| !get(mark).is_none()) {
+        return walk_flat(line, plan.flat.as_deref()?, flat);
+    }
+    kept(Api::V1)
+}
+
+/// Walks once more through a line that is a v2 post itself, and through the posts that it embeds, where they are asked for.
+#[cold]
+fn walk_flat<'a>(line: &'a [u8], plan: &Plan, records: &mut Records) -> Option<Kept<'a>> {
+    let top = records.read(&mut Walker::new(line), &plan.line).ok()?;
+    let mut posts: Vec<&[u8]> = Vec::new();
+    for (list, text) in &plan.embedded {
+        let elements = records.elements(top, list.head).filter(|&element| {
+            // A reference that was not resolved is no post.
+            !records.get(element, *text).is_none() && records.get(element, OWN).is_object(line)
+        });
+        posts.extend(elements.map(|element| records.get(element, OWN).bytes(line)));
+    }
+    let mut embedded = Vec::with_capacity(posts.len());
+    for post in posts {
+        embedded.push((post, records.read(&mut Walker::new(post), &plan.line).ok()?));
+    }
+    Some(Kept { line, api: Api::V2, top, is_flat: true, embedded })
 }
 
 /// Says what a line is that is no tweet, by the judgement that decided what was stored.
@@ -188,15 +236,30 @@ struct Planned<'a> {
 }
 
 /// The rows of a line, each with its post's id.
-fn rows_of<'a>(mut row: Row<'a>, rows: &mut Vec<Planned<'a>>) -> Result<(), Refused> {
-    let (plan, top) = (row.plan, row.top);
-    let (ids, fills) = match row.api {
+fn rows_of<'a>(
+    kept: &Kept<'a>,
+    plan: &'a Plan,
+    records: &'a Records,
+    origin: &'a Origin,
+    rows: &mut Vec<Planned<'a>>,
+) -> Result<(), Refused> {
+    let plan = plan.flat.as_deref().filter(|_| kept.is_flat).unwrap_or(plan);
+    let (line, top, api) = (kept.line, kept.top, kept.api);
+    let mut row = Row { line, records, top, plan, origin, api, id: 0, matched: true };
+    let (ids, fills) = match api {
         Api::V1 => (&plan.head.ids[..], &plan.v1),
         Api::V2 => (std::slice::from_ref(&plan.head.data_id), &plan.v2),
     };
     let no_id = || Box::new(RejectReason::Line(tweet::RejectReason::NoId));
     row.id = own_id(&row, ids, top)?.ok_or_else(no_id)?;
     rows.push(Planned { row, fills, base: top });
+    for &(line, top) in &kept.embedded {
+        let post = Row { line, top, matched: false, ..row };
+        let id = own_id(&post, ids, top)?.ok_or_else(|| wrong(&ids[0].path, "an id"))?;
+        if id != row.id {
+            rows.push(Planned { row: Row { id, ..post }, fills, base: top });
+        }
+    }
     // Of a post that the line only refers to: not the matched one once more.
     let mut refer = |ids: &[Pick], fills, base| {
         let id = own_id(&row, ids, base)?.ok_or_else(|| wrong(&ids[0].path, "an id"))?;
@@ -223,16 +286,14 @@ fn rows_of<'a>(mut row: Row<'a>, rows: &mut Vec<Planned<'a>>) -> Result<(), Refu
 }
 
 impl Batch {
-    /// Adds the rows of a line; gives how many.
-    fn add(&mut self, row: Row<'_>) -> Result<u32, Refused> {
-        let mut rows = Vec::new();
-        let planned = rows_of(row, &mut rows);
-        for Planned { row, fills, base } in &rows {
+    /// Adds the rows of a line, one after the other; gives how many.
+    fn add(&mut self, rows: &[Planned<'_>]) -> Result<u32, Refused> {
+        for Planned { row, fills, base } in rows {
             row.add(fills, &mut self.columns, *base)?;
             self.ids.push(row.id);
             self.matched.push(row.matched);
         }
-        planned.map(|()| rows.len() as u32)
+        Ok(rows.len() as u32)
     }
 
     /// Adds rows, a column after the other; false, and none is added, where one is refused.

@@ -67,6 +67,11 @@ impl<'a> Row<'a> {
             },
             Fill::V1(own) => return own.fill(self, column, base),
             Fill::V2(own) => return own.fill(self, column, base),
+            Fill::Either(there, fills) => {
+                let [first, second] = &**fills;
+                let is_there = !self.get(base, there.slot).is_none();
+                return self.fill(if is_there { first } else { second }, column, base);
+            }
         }
         Ok(())
     }

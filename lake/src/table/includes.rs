@@ -1,4 +1,7 @@
 //! What a v2 line brings along: users, posts, media, places and polls that its post refers to by id.
+//!
+//! In a line of the stream they are in `includes`. In a flattened one the references themselves hold the posts, and the attachments
+//! the media; users, places and polls are found without an id there.
 
 use super::fill::{Refused, Row, wrong};
 use super::plan::{ListPick, Pick, pick, picks};
@@ -25,7 +28,8 @@ pub(super) struct Includes {
 /// One kind of them.
 #[derive(Debug)]
 pub(super) struct Included {
-    names: &'static [&'static str],
+    /// Paths of the lists that hold them.
+    lists: &'static [&'static str],
     /// The record of each.
     pub(super) draft: Draft,
     /// By which it is found.
@@ -35,10 +39,10 @@ pub(super) struct Included {
 }
 
 impl Included {
-    fn new(names: &'static [&'static str], key: &str) -> Included {
+    fn new(lists: &'static [&'static str], key: &str) -> Included {
         let mut draft = Draft::default();
         let key = pick(&mut draft, "", key);
-        Included { names, draft, key, is_used: false, arrays: Vec::new() }
+        Included { lists, draft, key, is_used: false, arrays: Vec::new() }
     }
 
     /// Without this the walk skips them.
@@ -50,8 +54,8 @@ impl Included {
         if !self.is_used {
             return;
         }
-        for name in self.names {
-            let pick = pick(line, "includes.", name);
+        for list in self.lists {
+            let pick = pick(line, "", list);
             let head = line.attach(&pick.path, &self.draft);
             self.arrays.push(ListPick { pick, head });
         }
@@ -95,19 +99,34 @@ impl Included {
     }
 }
 
-impl Default for Includes {
-    fn default() -> Includes {
-        let mut posts = Included::new(&["tweets", "posts"], "id");
-        let mut users = Included::new(&["users"], "id");
+impl Includes {
+    /// Those of a line of the stream.
+    pub(super) fn of_stream() -> Includes {
+        let posts = Included::new(&["includes.tweets", "includes.posts"], "id");
+        let media = Included::new(&["includes.media"], "media_key");
+        let users = Included::new(&["includes.users"], "id");
+        let places = Included::new(&["includes.places"], "id");
+        Includes::new(users, posts, media, places, Included::new(&["includes.polls"], "id"))
+    }
+
+    /// Those that a flattened line embeds.
+    pub(super) fn embedded() -> Includes {
+        let posts = Included::new(&["referenced_tweets", "referenced_posts"], "id");
+        let media = Included::new(&["attachments.media"], "media_key");
+        let nowhere = || Included::new(&[], "id");
+        Includes::new(nowhere(), posts, media, nowhere(), nowhere())
+    }
+
+    fn new(mut users: Included, mut posts: Included, media: Included, places: Included, polls: Included) -> Includes {
         Includes {
             post_texts: picks(&mut posts.draft, "", &["note_tweet.text", "note_post.text", "text"]),
             post_author: picks(&mut posts.draft, "", &["author_id"]),
             user_name: picks(&mut users.draft, "", &["username"]),
             users,
             posts,
-            media: Included::new(&["media"], "media_key"),
-            places: Included::new(&["places"], "id"),
-            polls: Included::new(&["polls"], "id"),
+            media,
+            places,
+            polls,
         }
     }
 }

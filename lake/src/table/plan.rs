@@ -52,6 +52,8 @@ pub(super) enum Fill {
     Raw,
     V1(Box<Fill1>),
     V2(Box<Fill2>),
+    /// The first one where this value is there, else the second one.
+    Either(Pick, Box<[Fill; 2]>),
 }
 
 /// When a struct is there, and which record its members are in.
@@ -80,6 +82,10 @@ pub(super) struct Plan {
     /// For posts that are only referred to; empty where they are not asked for.
     pub(super) v1_referenced: Box<[Referenced]>,
     pub(super) v2_referenced: Option<RowPlan>,
+    /// For lines that are a v2 post themselves; `None` in that plan itself.
+    pub(super) flat: Option<Box<Plan>>,
+    /// In the plan of those: where a post embeds others, their records and texts; empty where they are not asked for.
+    pub(super) embedded: Box<[(ListPick, u16)]>,
 }
 
 /// A status within a v1.1 status.
@@ -101,21 +107,43 @@ pub(super) struct Head {
     pub(super) full_text: u16,
     /// `id_str` and `id`.
     pub(super) ids: Box<[Pick]>,
+    /// Members that only a post of v2 has, see [`crate::tweet::Api::V2`].
+    pub(super) marks_of_v2: Box<[u16]>,
+}
+
+/// What [`crate::tweet::scan`] goes by too.
+const MARKS_OF_V2: [&str; 8] = [
+    "author_id",
+    "edit_history_tweet_ids",
+    "edit_history_post_ids",
+    "public_metrics",
+    "note_tweet",
+    "note_post",
+    "referenced_tweets",
+    "referenced_posts",
+];
+
+impl Head {
+    /// `prefix` leads to a v2 post.
+    fn new(line: &mut Draft, prefix: &str) -> Head {
+        Head {
+            data: line.value("data"),
+            data_id: pick(line, prefix, "id"),
+            data_text: line.value(&format!("{prefix}text")),
+            text: line.value("text"),
+            full_text: line.value("full_text"),
+            ids: picks(line, "", &["id_str", "id"]),
+            marks_of_v2: MARKS_OF_V2.iter().map(|mark| line.value(mark)).collect(),
+        }
+    }
 }
 
 impl Plan {
     pub(super) fn new(columns: &[Selected], referenced: bool) -> Plan {
         let mut line = Draft::default();
-        let head = Head {
-            data: line.value("data"),
-            data_id: pick(&mut line, "data.", "id"),
-            data_text: line.value("data.text"),
-            text: line.value("text"),
-            full_text: line.value("full_text"),
-            ids: picks(&mut line, "", &["id_str", "id"]),
-        };
-        let mut includes = Includes::default();
-        let mut scope = Scope { api: Api::V1, prefix: "", includes: &mut includes };
+        let head = Head::new(&mut line, "data.");
+        let mut includes = Includes::of_stream();
+        let mut scope = Scope { api: Api::V1, is_flat: false, prefix: "", includes: &mut includes };
         let v1 = scope.rows(columns, &mut line);
         let mut v1_referenced = Vec::new();
         let mut v2_referenced = None;
@@ -137,20 +165,55 @@ impl Plan {
             scope.includes.posts.draft = post;
         }
         includes.attach(&mut line);
-        Plan { line: line.freeze(), head, v1, v2, includes, v1_referenced: v1_referenced.into(), v2_referenced }
+        let flat = Some(Box::new(Plan::flat(columns, referenced)));
+        let v1_referenced = v1_referenced.into();
+        Plan {
+            line: line.freeze(),
+            head,
+            v1,
+            v2,
+            includes,
+            v1_referenced,
+            v2_referenced,
+            flat,
+            embedded: Box::default(),
+        }
+    }
+
+    /// For lines that are a v2 post themselves, alone or with what it refers to embedded in it. Such lines are walked once more
+    /// for it, so that the others do not pay for its paths.
+    fn flat(columns: &[Selected], referenced: bool) -> Plan {
+        let mut line = Draft::default();
+        let head = Head::new(&mut line, "");
+        let mut includes = Includes::embedded();
+        let mut scope = Scope { api: Api::V2, is_flat: true, prefix: "", includes: &mut includes };
+        let v2 = scope.rows(columns, &mut line);
+        let mut embedded = Vec::new();
+        if referenced {
+            scope.includes.posts.use_it();
+            let text = scope.includes.posts.draft.value("text");
+            let lists = ["referenced_tweets", "referenced_posts"].map(|path| scope.list(&mut line, path).0);
+            embedded.extend(lists.map(|list| (list, text)));
+        }
+        includes.attach(&mut line);
+        let line = line.freeze();
+        let (embedded, v1_referenced) = (embedded.into(), Box::default());
+        Plan { line, head, v1: Box::default(), v2, includes, v1_referenced, v2_referenced: None, flat: None, embedded }
     }
 }
 
 /// What a column's paths are relative to.
 pub(super) struct Scope<'a> {
     api: Api,
+    /// Whether the post is the line itself, and holds what it refers to.
+    pub(super) is_flat: bool,
     prefix: &'a str,
     pub(super) includes: &'a mut Includes,
 }
 
 impl Scope<'_> {
     pub(super) fn at<'b>(&'b mut self, prefix: &'b str) -> Scope<'b> {
-        Scope { api: self.api, prefix, includes: self.includes }
+        Scope { api: self.api, is_flat: self.is_flat, prefix, includes: self.includes }
     }
 
     fn rows(&mut self, columns: &[Selected], draft: &mut Draft) -> RowPlan {
@@ -187,7 +250,9 @@ impl Scope<'_> {
         match (self.wire(column.column), &column.column.kind) {
             (Wire::Nowhere, _) => Fill::Nothing,
             // The line's own members tell nothing of a post that it only includes.
-            (Wire::At([path, ..]), _) if path.starts_with('/') && self.prefix.is_empty() => Fill::Nothing,
+            (Wire::At([path, ..]), _) if path.starts_with('/') && self.prefix.is_empty() && !self.is_flat => {
+                Fill::Nothing
+            }
             (Wire::At(paths), Kind::List(_)) => {
                 let arrays = paths.iter().map(|path| {
                     let (array, elements) = self.list(draft, path);
@@ -197,11 +262,7 @@ impl Scope<'_> {
                 Fill::List(arrays.collect())
             }
             (Wire::At(paths), _) => Fill::Value(self.picks(draft, paths)),
-            (Wire::Inside(path), _) => {
-                let object = self.pick(draft, path);
-                let prefix = format!("{}{path}.", self.prefix);
-                Fill::Struct(There::Object(object), self.at(&prefix).members(column, draft))
-            }
+            (Wire::Inside(path), _) => self.object(path, column, draft),
             (Wire::Beside, Kind::Struct(all)) => {
                 let paths = all.iter().filter_map(|member| match self.wire(member) {
                     Wire::At(paths) => Some(paths),
@@ -243,9 +304,35 @@ impl Scope<'_> {
                 if self.api == Api::V1 { self.picks(draft, &["timestamp_ms"]) } else { Box::default() },
                 self.picks(draft, &["created_at"]),
             ),
+            Own::Author2 if self.is_flat => self.object("author", column, draft),
+            Own::ReplyUsername2 if self.is_flat => Fill::Value(self.picks(draft, &["in_reply_to_user.username"])),
+            Own::Poll2 if self.is_flat => {
+                let embedded = self.object("attachments.poll", column, draft);
+                self.either("attachments.poll", embedded, own, column, draft)
+            }
+            Own::Place2 if self.is_flat => {
+                let embedded = self.object("geo", column, draft);
+                self.either("geo.id", embedded, own, column, draft)
+            }
             Own::TextComplete1 | Own::TweetType1 | Own::Bbox1 => Fill::V1(Box::new(Fill1::new(own, self, draft))),
             _ => Fill::V2(Box::new(Fill2::new(own, self, column, draft))),
         }
+    }
+}
+
+impl Scope<'_> {
+    /// A struct of the members of the object at `path`.
+    fn object(&mut self, path: &str, column: &Selected, draft: &mut Draft) -> Fill {
+        let object = self.pick(draft, path);
+        let prefix = format!("{}{path}.", self.prefix);
+        Fill::Struct(There::Object(object), self.at(&prefix).members(column, draft))
+    }
+
+    /// What is embedded, where the value at `path` is there, else what the id alone tells.
+    fn either(&mut self, path: &str, embedded: Fill, own: Own, column: &Selected, draft: &mut Draft) -> Fill {
+        let there = self.pick(draft, path);
+        let by_id = Fill::V2(Box::new(Fill2::new(own, self, column, draft)));
+        Fill::Either(there, Box::new([embedded, by_id]))
     }
 }
 

@@ -11,6 +11,7 @@ use super::*;
 mod against_dom;
 mod dom;
 mod edge_cases;
+mod flattened;
 mod lines;
 mod mapping;
 

@@ -1,12 +1,12 @@
 //! The columns of a v2 post that are found through its references: in `referenced_tweets`, and in the line's `includes`,
-//! which may stand before or after the post.
+//! which may stand before or after the post. A flattened post holds both in one: its references are the included posts.
 //!
 //! What is referred to and not included leaves its id and nulls, never nothing.
 
 use super::column::Column;
 use super::fill::{Refused, Row, push_integer, push_word, wrong};
 use super::includes::Included;
-use super::plan::{Fill, ListPick, Pick, Scope};
+use super::plan::{Fill, ListPick, Pick, Scope, pick};
 use super::projection::Selected;
 use super::record::Slot;
 use super::schema::{Own, Reference};
@@ -51,10 +51,15 @@ pub(super) struct References(Vec<(ListPick, Pick, Pick)>);
 
 impl References {
     fn new(scope: &mut Scope<'_>, draft: &mut Draft) -> References {
+        let is_flat = scope.is_flat;
+        if is_flat {
+            scope.includes.posts.use_it();
+        }
         let arrays = ["referenced_tweets", "referenced_posts"].into_iter().map(|path| {
             let (array, element) = scope.list(draft, path);
-            let element_scope = scope.at("");
-            (array, element_scope.pick(element, "type"), element_scope.pick(element, "id"))
+            // What is attached there later takes the place of this element.
+            let element = if is_flat { &mut scope.includes.posts.draft } else { element };
+            (array, pick(element, "", "type"), pick(element, "", "id"))
         });
         References(arrays.collect())
     }
@@ -139,7 +144,11 @@ impl Fill2 {
             }
             Fill2::TextComplete(references) => {
                 let complete = match references.id(row, base, Reference::Retweeted)? {
-                    Some(id) => includes.posts.by_number(row, id)?.is_some(),
+                    // A reference that was not resolved has no text.
+                    Some(id) => match includes.posts.by_number(row, id)? {
+                        Some(original) => row.first(&includes.post_texts, original)?.is_some(),
+                        None => false,
+                    },
                     None => true,
                 };
                 let Column::Bool(bools) = column else { unreachable!("the plan is made of the schema") };

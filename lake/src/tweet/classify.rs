@@ -1,7 +1,8 @@
 //! From a line to its [`LineKind`]: which members make a tweet or a message, and where a tweet's own id and time stand.
 //!
 //! In v2 the tweet is the member `data`, and most of its lines hold other ids first (annotations, users, referenced
-//! tweets): only the `id` directly in `data` counts. The members that decide are collected during the one walk; only
+//! tweets): only the `id` directly in `data` counts. A v2 tweet on its own, as tools flatten pages, is the whole object like a
+//! status of v1.1; its members tell. The members that decide are collected during the one walk; only
 //! words of the stream, which are rare, are looked at a second time.
 
 use super::text::SHORT;
@@ -18,6 +19,8 @@ pub(super) struct Members<'a> {
     timestamp_ms: Option<Value<'a>>,
     created_at: Option<Value<'a>>,
     data: Data<'a>,
+    /// Whether a member is there that only a v2 tweet has ([`is_mark_of_v2`]).
+    has_mark_of_v2: bool,
     delete: Option<Value<'a>>,
     scrub_geo: Option<Value<'a>>,
     status_withheld: Option<Value<'a>>,
@@ -103,8 +106,9 @@ fn collect<'a>(walker: &mut Walker<'a>) -> Result<Members<'a>, Fault> {
                 members.data = collect_data(walker)?;
                 return Ok(());
             }
-            _ => {
-                walker.value(1)?;
+            name => {
+                let value = walker.value(1)?;
+                members.has_mark_of_v2 |= is_mark_of_v2(name) && not_null(value).is_some();
                 return Ok(());
             }
         };
@@ -113,6 +117,22 @@ fn collect<'a>(walker: &mut Walker<'a>) -> Result<Members<'a>, Fault> {
     })?;
     walker.end()?;
     Ok(members)
+}
+
+/// Whether this is a member of a v2 tweet that no status of v1.1 has. Where the tweet is the whole object, as in lines that were
+/// flattened, such members and the absent `id_str` tell the two apart.
+fn is_mark_of_v2(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"author_id"
+            | b"edit_history_tweet_ids"
+            | b"edit_history_post_ids"
+            | b"public_metrics"
+            | b"note_tweet"
+            | b"note_post"
+            | b"referenced_tweets"
+            | b"referenced_posts"
+    )
 }
 
 fn collect_data<'a>(walker: &mut Walker<'a>) -> Result<Data<'a>, Fault> {
@@ -148,7 +168,8 @@ impl Members<'_> {
             Data::None => {}
         }
         if is_text(self.text) || is_text(self.full_text) {
-            return tweet(Api::V1, self.id_str.or(self.id), || {
+            let api = if self.id_str.is_none() && self.has_mark_of_v2 { Api::V2 } else { Api::V1 };
+            return tweet(api, self.id_str.or(self.id), || {
                 let at = self.timestamp_ms.and_then(digits).and_then(|ms| i64::try_from(ms).ok());
                 at.or_else(|| self.created_at.and_then(created_at_ms))
             });

@@ -5,9 +5,10 @@
 //! `text` know JSON and nothing of tweets, `classify` knows tweets and messages, `control` the words of the stream itself,
 //! `time` the two ways in which tweets tell their time.
 
-mod classify;
+pub(crate) mod classify;
 mod control;
 pub(crate) mod nest;
+pub mod page;
 mod plain;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -21,7 +22,7 @@ pub(crate) mod tests;
 pub enum Api {
     /// v1.1: the tweet is the whole object.
     V1,
-    /// v2: the tweet is the member `data`.
+    /// v2: the tweet is the member `data`, or the whole object where a tool has flattened it.
     V2,
 }
 

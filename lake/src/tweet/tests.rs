@@ -54,6 +54,15 @@ fn a_tweet_of_either_api_tells_its_own_id_and_time() {
         (r#"{"id":1454638400000000000,"text":"a","truncated":true,"extended_tweet":{"full_text":"ab"}}"#, v1(ID_MS)),
         (r#"{"id":1454638400000000000,"text":"a","matching_rules":[{"id":7,"id_str":"7","tag":null}]}"#, v1(ID_MS)),
         (r#"{"data":{"id":"1454638400000000000","text":"a"}}"#, v2(ID_MS)),
+        // Tweets of v2 on their own, as tools flatten pages.
+        (r#"{"id":"1454638400000000000","text":"a","edit_history_tweet_ids":["1454638400000000000"]}"#, v2(ID_MS)),
+        (
+            r#"{"author_id":"7","created_at":"2018-10-10T20:19:24.000Z","id":"1454638400000000000","text":"a"}"#,
+            v2(1_539_202_764_000),
+        ),
+        (r#"{"id":"1454638400000000000","text":"a","public_metrics":{"like_count":0},"author":{"id":"7"}}"#, v2(ID_MS)),
+        (r#"{"id":1454638400000000000,"id_str":"1454638400000000000","text":"a","author_id":"7"}"#, v1(ID_MS)),
+        (r#"{"id":1454638400000000000,"text":"a","author_id":null}"#, v1(ID_MS)),
         (r#"{"data":{"id":1454638400000000000,"text":"a"},"matching_rules":[{"id":1,"tag":null}]}"#, v2(ID_MS)),
         (
             r#"{"data":{"created_at":"2018-10-10T20:19:24.000Z","id":"1454638400000000000","text":"a"}}"#,

@@ -132,7 +132,7 @@ async fn a_run_that_is_stopped_before_the_first_tweet_of_a_file_leaves_its_messa
     let store = Arc::new(MemoryStore::new());
     let settings = standing(folder.path());
     let of_file = |lines: &[String], offset, done| {
-        let position = Position { file: "/a".to_owned(), bytes: 100, sha256: "ab".to_owned(), offset, done };
+        let position = Position { file: "/a".to_owned(), bytes: 100, sha256: "ab".to_owned(), member: 0, offset, done };
         Step::Batch(Batch { position: Some(position), ..batch(lines) })
     };
     let stop = CancellationToken::new();

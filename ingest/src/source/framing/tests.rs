@@ -60,6 +60,16 @@ fn plainly(bytes: &[u8], max: usize) -> Frames {
     let pieces: Vec<_> = bytes.split(|&byte| byte == b'\n').collect();
     for (at, piece) in pieces.iter().enumerate() {
         let is_tail = at + 1 == pieces.len();
+        let zeros = piece.iter().take_while(|byte| **byte == 0).count();
+        let mut piece = *piece;
+        if (1..piece.len()).contains(&zeros) {
+            let (kept, state) = match zeros > max {
+                true => (zeros.min(KEPT_BYTES), LineState::TooLong),
+                false => (zeros, LineState::Whole),
+            };
+            frames.lines.push(Frame { number: at as u64 + 1, kept: vec![0; kept], length: zeros as u64, state });
+            piece = &piece[zeros..];
+        }
         let line = piece.strip_suffix(b"\r").unwrap_or(piece);
         let state = match line.len() > max {
             true => LineState::TooLong,
@@ -144,6 +154,19 @@ fn numbers_and_offsets_go_on_after_what_was_stepped_over() {
     let block = framer.take_block().expect("a line");
     assert_eq!((block.lines[0].number, block.offset), (4, 10));
     assert_eq!(framer.finish().offset, 11);
+}
+
+#[test]
+fn zeros_before_a_line_are_a_line_of_their_own_however_many_they_are() {
+    for zeros in [1, 50, 101, 102, 100_000, 300_000] {
+        let wire = [&vec![0; zeros][..], b"{\"a\":1}\n{\"b\":2}\n"].concat();
+        for chunk in [7, 64 << 10, 1 << 20] {
+            let found = frames(wire.chunks(chunk), 100, || true);
+            let lines: Vec<_> = found.lines.iter().map(|line| (line.number, line.length, line.kept.len())).collect();
+            assert_eq!(lines, [(1, zeros as u64, zeros.min(KEPT_BYTES)), (1, 7, 7), (2, 7, 7)], "in chunks of {chunk}");
+            assert_eq!(found.offset, wire.len() as u64);
+        }
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Spool {
         let read = |source: io::Error| (format!("read {name}"), source);
         let whole = self.disk.read(name).and_then(seal::sums).map_err(read);
         let (bytes, sha256, _) = whole.map_err(|(action, source)| self.failed(&action, source))?;
-        let mut position = Position { file: name.to_owned(), bytes, sha256, offset: 0, done: false };
+        let mut position = Position { file: name.to_owned(), bytes, sha256, member: 0, offset: 0, done: false };
         let known = self.state.positions.get(name);
         if let Some(known) = known.filter(|known| (known.bytes, &known.sha256) == (position.bytes, &position.sha256)) {
             position.offset = known.offset;

@@ -8,12 +8,29 @@ use super::{
 };
 
 pub(super) fn rows(line: &Value) -> Read<Vec<Value>> {
+    if line["data"].is_null() {
+        return flat_rows(line);
+    }
     let mut rows = vec![row(line, &line["data"], "matched")?];
     let id = id_of(&line["data"], &["id"])?;
     for name in ["includes.tweets", "includes.posts"] {
         for post in array(at(line, name)?)? {
             if id_of(post, &["id"])? != id {
                 rows.push(row(line, post, "referenced")?);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Of a line that is the post itself; what it refers to may be embedded in it.
+fn flat_rows(line: &Value) -> Read<Vec<Value>> {
+    let mut rows = vec![row(line, line, "matched")?];
+    let id = id_of(line, &["id"])?;
+    for name in ["referenced_tweets", "referenced_posts"] {
+        for post in array(at(line, name)?)? {
+            if post.is_object() && !post["text"].is_null() && id_of(post, &["id"])? != id {
+                rows.push(row(post, post, "referenced")?);
             }
         }
     }
@@ -60,14 +77,18 @@ fn reference(post: &Value, kind: &str) -> Read {
 
 const TEXTS: &[&str] = &["note_tweet.text", "note_post.text", "text"];
 const POSTS: &[&str] = &["includes.tweets", "includes.posts"];
+const EMBEDDED: &[&str] = &["referenced_tweets", "referenced_posts"];
 
 fn row(line: &Value, post: &Value, role: &str) -> Read {
     let get = |path: &str| at(post, path);
+    let is_flat = std::ptr::eq(line, post);
+    let (posts, media_list) = if is_flat { (EMBEDDED, "attachments.media") } else { (POSTS, "includes.media") };
     let id = id_of(post, &["id"])?;
     let [retweeted, quoted, replied] =
         [reference(post, "retweeted")?, reference(post, "quoted")?, reference(post, "replied_to")?];
-    let original = by_id(line, POSTS, &retweeted)?;
+    let original = by_id(line, posts, &retweeted)?;
     let of_original = first(original, TEXTS)?;
+    let complete = retweeted.is_null() || !of_original.is_null();
     let whole = if of_original.is_null() { first(post, TEXTS)? } else { of_original };
     let kind = match (retweeted.is_null(), quoted.is_null(), replied.is_null()) {
         (false, ..) => "retweet",
@@ -93,15 +114,24 @@ fn row(line: &Value, post: &Value, role: &str) -> Read {
         Ok(json!({"tag": text(at(entity, "tag")?)?, "start": start, "end": end}))
     };
     let rules = if role == "matched" { at(line, "matching_rules")? } else { &NULL };
-    let user = by_id(line, &["includes.users"], get("author_id")?)?;
-    let replied_user = by_id(line, &["includes.users"], get("in_reply_to_user_id")?)?;
+    let user = match is_flat {
+        true => object(get("author")?, user_of)?,
+        false => match by_id(line, &["includes.users"], get("author_id")?)? {
+            Value::Null => Value::Null,
+            user => user_of(user)?,
+        },
+    };
+    let replied_user = match is_flat {
+        true => get("in_reply_to_user")?,
+        false => by_id(line, &["includes.users"], get("in_reply_to_user_id")?)?,
+    };
     let place_id = get("geo.place_id")?;
     let poll_id = element(get("attachments.poll_ids")?, 0)?;
     let metric = |name: &str| number(at(post, &format!("public_metrics.{name}"))?);
     let head = json!({
         "tweet_id": id, "role": role, "ingest_path": null, "api": "v2", "received_at": null,
         "created_at": created_at(id, &NULL, get("created_at")?)?,
-        "text": text(whole)?, "text_complete": retweeted.is_null() || !original.is_null(),
+        "text": text(whole)?, "text_complete": complete,
         "text_as_sent": text(get("text")?)?,
         "display_start": small(element(get("display_text_range")?, 0)?, 32)?,
         "display_end": small(element(get("display_text_range")?, 1)?, 32)?,
@@ -113,7 +143,7 @@ fn row(line: &Value, post: &Value, role: &str) -> Read {
     let references = json!({
         "retweeted_id": retweeted, "quoted_id": quoted,
         "retweeted_user_id": number(at(original, "author_id")?)?,
-        "quoted_user_id": number(at(by_id(line, POSTS, &quoted)?, "author_id")?)?,
+        "quoted_user_id": number(at(by_id(line, posts, &quoted)?, "author_id")?)?,
         "edit_chain_id": number(first_element(post, &[("edit_history_tweet_ids", 0), ("edit_history_post_ids", 0)])?)?,
         "edit_ids": list(first(post, &["edit_history_tweet_ids", "edit_history_post_ids"])?, number)?,
         "edits_left": small(get("edit_controls.edits_remaining")?, 8)?,
@@ -124,7 +154,7 @@ fn row(line: &Value, post: &Value, role: &str) -> Read {
     });
     let author = json!({
         "author_id": number(get("author_id")?)?,
-        "author": if user.is_null() { Value::Null } else { user_of(user)? },
+        "author": user,
         "metrics": object(get("public_metrics")?, |_| Ok(json!({
             "retweets": number(first(post, &["public_metrics.retweet_count", "public_metrics.repost_count"])?)?,
             "likes": metric("like_count")?, "replies": metric("reply_count")?, "quotes": metric("quote_count")?,
@@ -160,8 +190,11 @@ fn row(line: &Value, post: &Value, role: &str) -> Read {
         }))))?,
     });
     let more = json!({
-        "media": list(get("attachments.media_keys")?, |key| media(line, key))?,
-        "poll": match (poll_id, by_id(line, &["includes.polls"], poll_id)?) {
+        "media": list(get("attachments.media_keys")?, |key| media(by_key(line, media_list, "media_key", key)?, key))?,
+        "poll": match (poll_id, by_id(line, if is_flat { &[] } else { &["includes.polls"] }, poll_id)?) {
+            _ if is_flat && !get("attachments.poll")?.is_null() => {
+                object(get("attachments.poll")?, |poll| poll_of(poll, &["id"], "label"))?
+            }
             (Value::Null, _) => Value::Null,
             (id, Value::Null) => json!({"id": number(id)?, "ends_at": null, "minutes": null, "status": null,
                 "options": null}),
@@ -169,7 +202,11 @@ fn row(line: &Value, post: &Value, role: &str) -> Read {
         },
         "lon": float(element(get("geo.coordinates.coordinates")?, 0)?)?,
         "lat": float(element(get("geo.coordinates.coordinates")?, 1)?)?,
-        "place": match (place_id, by_key(line, "includes.places", "id", place_id)?) {
+        "place": match (place_id, if is_flat { &NULL } else { by_key(line, "includes.places", "id", place_id)? }) {
+            _ if is_flat && !get("geo.id")?.is_null() => {
+                let place = get("geo")?;
+                place_of(place, list(at(place, "geo.bbox")?, float)?)?
+            }
             (Value::Null, _) => Value::Null,
             (id, Value::Null) => json!({"id": id, "name": null, "full_name": null, "type": null, "country": null,
                 "country_code": null, "bbox": null}),
@@ -204,11 +241,10 @@ fn user_of(user: &Value) -> Read {
     }))
 }
 
-fn media(line: &Value, key: &Value) -> Read {
+fn media(media: &Value, key: &Value) -> Read {
     if key.is_null() {
         return Ok(Value::Null);
     }
-    let media = by_key(line, "includes.media", "media_key", key)?;
     let text = |name: &str| text(at(media, name)?);
     Ok(json!({
         "key": key, "type": text("type")?, "url": text("url")?, "preview_url": text("preview_image_url")?,

@@ -120,6 +120,19 @@ const INNER: &[(&str, Shape)] = &[
     ("note_tweet", Object(&[("text", Text), ("entities", ENTITIES)])),
     ("public_metrics", Object(&[("retweet_count", Count), ("like_count", Count)])),
 ];
+/// A reference with the post that it is to, as flattened lines have it.
+const EMBEDDED: &[(&str, Shape)] = &[
+    ("type", Kind),
+    ("type", Kind),
+    ("id", Id),
+    ("id", Id),
+    ("text", Text),
+    ("author_id", Id),
+    ("author", USER),
+    ("note_tweet", Object(&[("text", Text), ("entities", ENTITIES)])),
+    ("attachments", Object(&[("media_keys", List(&Key)), ("media", List(&MEDIA))])),
+    ("geo", PLACE),
+];
 const POST: &[(&str, Shape)] = &[
     ("id_str", Id),
     ("id", Id),
@@ -141,6 +154,14 @@ const POST: &[(&str, Shape)] = &[
     ("quoted_status_id_str", Id),
     ("is_quote_status", Bool),
     ("referenced_tweets", List(&Object(&[("type", Kind), ("id", Id)]))),
+    ("referenced_tweets", List(&Object(EMBEDDED))),
+    ("author", USER),
+    ("in_reply_to_user", USER),
+    (
+        "attachments",
+        Object(&[("media_keys", List(&Key)), ("media", List(&MEDIA)), ("poll_ids", List(&Id)), ("poll", POLL)]),
+    ),
+    ("geo", PLACE),
     ("referenced_posts", List(&Object(&[("type", Kind), ("id", Id)]))),
     ("edit_history", Object(&[("initial_tweet_id", Id), ("edit_tweet_ids", List(&Id))])),
     ("edit_history_tweet_ids", List(&Id)),
