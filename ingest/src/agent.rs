@@ -1,20 +1,19 @@
 //! The agent: wires source, channel, spool, upload and close, supervises them, and drains them in that order.
 
 mod adopt;
+mod hold;
 mod learn;
 mod reconcile;
 mod start;
+mod steps;
 mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_lake::manifest::Guarantee;
 use cauce_lake::{Hour, Store};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Sender, dated_channel};
@@ -24,9 +23,12 @@ use crate::source::{self, Positions, Source, SourceError};
 use crate::spool::{Spool, SpoolError};
 use crate::status::metrics::sum;
 use crate::status::{self, Metrics, StoreState};
-use crate::upload::lease::Lease;
-use crate::upload::{Fenced, Uploader};
-use crate::writer::{Inner, OpenHour, Parts, Rest, Writer};
+use crate::upload::Uploader;
+use crate::writer::{OpenHour, Parts, Rest, Writer};
+use hold::Hold;
+#[cfg(test)]
+pub(crate) use start::take_lake;
+use steps::Steps;
 use time::Watch;
 
 /// Why the agent ended other than by its input's end or a request to stop.
@@ -41,6 +43,9 @@ pub enum AgentError {
     /// The store cannot be used: wrong bucket or keys, or it ignores conditions. Exit code 4.
     #[error("{0}")]
     Store(String),
+    /// Another agent has taken the lake. Exit code 5.
+    #[error("{0}")]
+    Fenced(String),
     /// The spool or an input failed. Exit code 1.
     #[error("{0}")]
     Failed(String),
@@ -77,8 +82,6 @@ pub struct Report {
 
 /// How often the writer is told the time when nothing arrives.
 const TICK: Duration = Duration::from_millis(200);
-/// How long the writer may take to end when it was told to leave at once: it commits once more.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs until the source ends, `stop` is cancelled or something fails for good.
 ///
@@ -167,14 +170,43 @@ async fn run_on(
     let (mut spool, _) = start::open_spool(settings).await?;
     time::refuse_future(spool.state(), settings)?;
     let source = source(spool.state().positions.clone())?;
+    let mut hold = tokio::select! {
+        taken = Hold::take(&mut spool, &store, settings, &metrics) => taken?,
+        () = stop.cancelled() => return Ok(Report::default()),
+    };
+    let outcome = hold_on(settings, spool, store, source, &mut hold, metrics, stop, stop_now).await;
+    if !matches!(outcome, Err(AgentError::Fenced(_))) {
+        hold.release().await;
+    }
+    outcome
+}
+
+/// Runs while the lake is held.
+#[expect(clippy::too_many_arguments, reason = "what a run is made of, passed on once")]
+async fn hold_on(
+    settings: &Settings,
+    mut spool: Spool,
+    store: Arc<dyn Store>,
+    source: Box<dyn Source>,
+    hold: &mut Hold,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    stop_now: CancellationToken,
+) -> Result<Report, AgentError> {
     let live = source.is_live();
-    let (lease, guarantee) = tokio::select! {
-        prepared = take_lake(&mut spool, &store, settings, live) => prepared?,
+    let lease = Arc::clone(hold.lease());
+    let guarantee = tokio::select! {
+        learnt = start::learn_lake(&mut spool, &store, settings, live, &lease) => learnt?,
+        lost = hold.lost() => return Err(lost),
         () = stop.cancelled() => return Ok(Report::default()),
     };
     // Before anything is dated. A clock that was set back meanwhile may leave the spool in the future.
     let mut watch = Watch::new(Arc::clone(&metrics.clock), Arc::clone(&store), settings);
-    if !watch.right(&stop).await {
+    let is_right = tokio::select! {
+        is_right = watch.right(&stop) => is_right,
+        lost = hold.lost() => return Err(lost),
+    };
+    if !is_right {
         return Ok(Report::default());
     }
     time::refuse_future(spool.state(), settings)?;
@@ -190,7 +222,12 @@ async fn run_on(
 
     let leave = CancellationToken::new();
     let uploader = Uploader::new(store, lease, channel.clone(), Arc::clone(&metrics));
-    let uploads = tokio::spawn(uploader.run(todo, leave.clone()));
+    let (leave_uploads, uploads_gone) = (leave.clone(), CancellationToken::new());
+    let gone = uploads_gone.clone().drop_guard();
+    let uploads = tokio::spawn(async move {
+        let _gone = gone;
+        uploader.run(todo, leave_uploads).await
+    });
     let writer = Writer::new(Parts {
         spool,
         events,
@@ -207,9 +244,13 @@ async fn run_on(
     let source = tokio::spawn(source.run(channel.clone(), reading.clone()));
     let ticks = tokio::spawn(tick(channel.clone(), Arc::clone(&metrics), watch));
 
-    let steps = Steps { channel, source, uploads, writer, reading, leave, metrics: Arc::clone(&metrics) };
+    let steps =
+        Steps { channel, source, uploads, writer, hold, reading, leave: leave.clone(), metrics: Arc::clone(&metrics) };
     let outcome = steps.supervise(live, settings.agent.drain_timeout, stop, stop_now).await;
     ticks.abort();
+    // Nothing may be put any more when the lease is given back.
+    leave.cancel();
+    uploads_gone.cancelled().await;
     let rest = outcome?;
     Ok(Report {
         accepted: metrics.records_accepted.get(),
@@ -225,152 +266,6 @@ async fn run_on(
         closed: rest.closed,
         open: rest.open,
     })
-}
-
-/// Takes the lake, and learns from it what the spool does not know.
-pub(crate) async fn take_lake(
-    spool: &mut Spool,
-    store: &Arc<dyn Store>,
-    settings: &Settings,
-    live: bool,
-) -> Result<(Arc<Lease>, Guarantee), AgentError> {
-    let lease = Arc::new(start::take_lease(store, &settings.agent.id).await?);
-    let guarantee = start::guarantee(settings, &lease)?;
-    reconcile::reconcile(spool, store, settings, live, (lease.previous(), lease.epoch())).await?;
-    start::clean_up(&**store).await;
-    Ok((lease, guarantee))
-}
-
-/// The running steps.
-struct Steps {
-    channel: Sender,
-    source: JoinHandle<Result<(), SourceError>>,
-    uploads: JoinHandle<Result<(), Fenced>>,
-    writer: oneshot::Receiver<Result<Rest, SpoolError>>,
-    reading: CancellationToken,
-    leave: CancellationToken,
-    metrics: Arc<Metrics>,
-}
-
-impl Steps {
-    /// Waits until something ends, then ends the rest in order: source, channel, spool, uploads. Returns what is left in
-    /// the spool.
-    async fn supervise(
-        mut self,
-        live: bool,
-        drain_timeout: Duration,
-        stop: CancellationToken,
-        stop_now: CancellationToken,
-    ) -> Result<Rest, AgentError> {
-        let source_done = tokio::select! {
-            done = &mut self.source => Some(done),
-            () = stop.cancelled() => None,
-            done = &mut self.writer => return Err(self.writer_ended(done)),
-            done = &mut self.uploads => return self.uploads_ended(done).await,
-        };
-        self.reading.cancel();
-        self.metrics.health.set_stopping();
-        let deadline = Instant::now() + drain_timeout;
-        let source_outcome = match source_done {
-            Some(done) => done,
-            None => {
-                tracing::info!("stopping: reading ends, what was read is stored");
-                // A source that waits for room cannot end, and would use up the time to drain.
-                self.channel.let_in();
-                tokio::select! {
-                    done = &mut self.source => done,
-                    () = tokio::time::sleep_until(deadline) => { self.source.abort(); Ok(Ok(())) }
-                    () = stop_now.cancelled() => { self.source.abort(); Ok(Ok(())) }
-                }
-            }
-        };
-        let failure = match source_outcome {
-            Ok(outcome) => outcome.err().map(AgentError::from),
-            Err(panic) => Some(AgentError::Failed(format!("the source failed: {panic}"))),
-        };
-        if let Some(failure) = &failure {
-            self.metrics.health.set_fatal(failure.to_string());
-        }
-        let complete = !live && failure.is_none() && !stop.is_cancelled();
-        // A closed channel means that the writer is gone already; its outcome says why.
-        let _ = if complete { self.channel.ended() } else { self.channel.inner(Inner::Drain) };
-        let left = self.drain(complete, deadline, &stop, &stop_now, drain_timeout).await?;
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(left),
-        }
-    }
-
-    /// Waits for the writer to finish what is under way: without a limit after a complete input, otherwise until the
-    /// deadline.
-    async fn drain(
-        &mut self,
-        complete: bool,
-        deadline: Instant,
-        stop: &CancellationToken,
-        stop_now: &CancellationToken,
-        drain_timeout: Duration,
-    ) -> Result<Rest, AgentError> {
-        let limit = async {
-            if complete {
-                stop.cancelled().await;
-                tokio::time::sleep(drain_timeout).await;
-            } else {
-                tokio::time::sleep_until(deadline).await;
-            }
-        };
-        tokio::select! {
-            done = &mut self.writer => return flatten(done),
-            done = &mut self.uploads => return self.uploads_ended(done).await,
-            () = limit => tracing::warn!("the time to drain is over; what is not stored stays in the spool, durable"),
-            () = stop_now.cancelled() => tracing::warn!("leaving at once; what is not stored stays in the spool"),
-        }
-        self.leave.cancel();
-        self.leave_writer().await
-    }
-
-    async fn leave_writer(&mut self) -> Result<Rest, AgentError> {
-        let _ = self.channel.inner(Inner::Leave);
-        match tokio::time::timeout(LEAVE_PATIENCE, &mut self.writer).await {
-            Ok(done) => flatten(done),
-            Err(_) => {
-                Err(AgentError::Failed("the spool's disk did not answer in time; what was accepted is safe".into()))
-            }
-        }
-    }
-
-    fn writer_ended(&self, done: Result<Result<Rest, SpoolError>, oneshot::error::RecvError>) -> AgentError {
-        self.leave.cancel();
-        self.source.abort();
-        match flatten(done) {
-            Ok(_) => AgentError::Failed("the writer ended by itself".into()),
-            Err(error) => error,
-        }
-    }
-
-    /// The uploads end in order only when the writer has, whose outcome then follows.
-    async fn uploads_ended(
-        &mut self,
-        done: Result<Result<(), Fenced>, tokio::task::JoinError>,
-    ) -> Result<Rest, AgentError> {
-        let failure = match done {
-            Ok(Ok(())) => return flatten((&mut self.writer).await),
-            Ok(Err(fenced)) => AgentError::Configuration(fenced.to_string()),
-            Err(panic) => AgentError::Failed(format!("the uploads failed: {panic}")),
-        };
-        self.source.abort();
-        // What was accepted is committed before the agent goes.
-        self.leave_writer().await?;
-        Err(failure)
-    }
-}
-
-fn flatten(done: Result<Result<Rest, SpoolError>, oneshot::error::RecvError>) -> Result<Rest, AgentError> {
-    match done {
-        Ok(Ok(left)) => Ok(left),
-        Ok(Err(error)) => Err(AgentError::Failed(error.to_string())),
-        Err(_) => Err(AgentError::Failed("the writer failed; what was accepted is safe".into())),
-    }
 }
 
 fn start_writer(

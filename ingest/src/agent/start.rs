@@ -13,7 +13,7 @@ use super::{AgentError, store_error};
 use crate::close::instant;
 use crate::config::Settings;
 use crate::spool::{Options, Recovery, Spool, SpoolError, group_limit};
-use crate::upload::lease::{Lease, LeaseError};
+use crate::upload::lease::Lease;
 use crate::upload::said;
 
 /// How long a store that does not answer is waited for at start, by each question put to it, and how often it is asked.
@@ -142,27 +142,46 @@ where
     patiently(|error: &StoreError| error.kind().is_transient(), ask).await.map_err(store_error)
 }
 
-/// Takes the lease.
-pub(super) async fn take_lease(store: &Arc<dyn Store>, id: &str) -> Result<Lease, AgentError> {
-    let passes = |error: &LeaseError| matches!(error, LeaseError::Store(error) if error.kind().is_transient());
-    match patiently(passes, || Lease::take(Arc::clone(store), id)).await {
-        Ok(lease) => {
-            say_checks(&**store);
-            Ok(lease)
-        }
-        Err(LeaseError::Store(error)) => Err(store_error(error)),
-        Err(other) => Err(AgentError::Configuration(other.to_string())),
-    }
-}
-
 /// Says what the store was found to check: nothing else tells the operator that an old server checks less.
-fn say_checks(store: &dyn Store) {
+pub(super) fn say_checks(store: &dyn Store) {
     let Some(checks) = store.put_checks() else { return };
     if checks.takes_checksum {
         tracing::info!(%checks, "each object is compared with what the store says of it before its copy in the spool goes");
     } else {
         tracing::warn!(%checks, "the store refuses checksums (x-amz-checksum-crc64nvme): objects are put without, and compared with what the store says of them");
     }
+}
+
+/// Learns from the lake, which is ours now, what the spool does not know.
+pub(super) async fn learn_lake(
+    spool: &mut Spool,
+    store: &Arc<dyn Store>,
+    settings: &Settings,
+    live: bool,
+    lease: &Lease,
+) -> Result<Guarantee, AgentError> {
+    let guarantee = guarantee(settings, lease)?;
+    say_checks(&**store);
+    // The same epoch of another spool is another epoch: a record that was deleted is begun anew.
+    let (ours, known) = (spool.state().spool_id.clone(), spool.state().epoch);
+    let previous = lease.previous().filter(|record| record.spool == ours || Some(record.epoch) != known);
+    let epochs = (previous.map(|record| record.epoch), lease.epoch());
+    super::reconcile::reconcile(spool, store, settings, live, epochs).await?;
+    clean_up(&**store).await;
+    Ok(guarantee)
+}
+
+/// Takes the lake as a start does, for tests that do the rest themselves.
+#[cfg(test)]
+pub(crate) async fn take_lake(
+    spool: &mut Spool,
+    store: &Arc<dyn Store>,
+    settings: &Settings,
+    live: bool,
+) -> Result<(Arc<Lease>, Guarantee), AgentError> {
+    let lease = Arc::new(super::hold::take_lease(spool, store, settings, &crate::status::Metrics::default()).await?);
+    let guarantee = learn_lake(spool, store, settings, live, &lease).await?;
+    Ok((lease, guarantee))
 }
 
 pub(super) fn guarantee(settings: &Settings, lease: &Lease) -> Result<Guarantee, AgentError> {

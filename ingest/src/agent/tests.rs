@@ -20,6 +20,7 @@ mod adopt;
 mod changed_bytes;
 mod clock;
 mod closing;
+mod lease;
 mod pages;
 mod requeue;
 mod starting;
@@ -131,9 +132,20 @@ async fn run_until(
     steps: Vec<Step>,
     stop: CancellationToken,
 ) -> Result<Report, AgentError> {
+    run_watched(settings, store, live, steps, stop, &Arc::new(Metrics::default())).await
+}
+
+async fn run_watched(
+    settings: &Settings,
+    store: &Arc<MemoryStore>,
+    live: bool,
+    steps: Vec<Step>,
+    stop: CancellationToken,
+    metrics: &Arc<Metrics>,
+) -> Result<Report, AgentError> {
     let source = |_| -> Result<Box<dyn Source>, SourceError> { Ok(Box::new(Scripted { live, steps })) };
     let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
-    run_on(settings, store, source, Arc::new(Metrics::default()), stop, CancellationToken::new()).await
+    run_on(settings, store, source, Arc::clone(metrics), stop, CancellationToken::new()).await
 }
 
 /// The lines that the manifests list, by hour; late ones apart. Reads nothing but manifests and what they name.
@@ -319,33 +331,6 @@ async fn a_store_that_ignores_conditions_is_refused_unless_it_is_allowed_and_the
     settings.lake.allow_unsafe_store = true;
     run_script(&settings, &store, false, vec![Step::Lines(vec![tweet(1, 1)])]).await.expect("it ends");
     assert_eq!(manifest(&store, closing("2026-01-05T10")).guarantee, Guarantee::UnsafeStore);
-}
-
-#[tokio::test]
-async fn a_lake_has_one_agent_and_a_later_start_of_it_stops_the_earlier_one() {
-    let store = Arc::new(MemoryStore::new());
-    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
-    let first = settings(folders[0].path());
-    let stop = CancellationToken::new();
-    let running = run_until(&first, &store, true, vec![Step::Lines(vec![tweet(1, 1)])], stop.clone());
-    let others = async {
-        appears(&store, "_agent.json").await;
-        let mut other = settings(folders[1].path());
-        other.agent.id = "other".into();
-        let refused = run_script(&other, &store, false, vec![]).await.expect_err("a second agent was let in");
-        assert!(matches!(&refused, AgentError::Configuration(text) if text.contains("\"agent\"")), "{refused}");
-        other.agent.id = "agent".into();
-        run_script(&other, &store, false, vec![Step::Lines(vec![tweet(2, 2)])]).await.expect("the successor runs");
-        // The look at the lease stands for a while; after that the next put finds the higher epoch.
-        tokio::time::pause();
-        tokio::time::advance(crate::upload::lease::FRESH).await;
-        tokio::time::resume();
-        stop.cancel();
-    };
-    let (zombie, ()) = tokio::join!(running, others);
-    let zombie = zombie.expect_err("the zombie went on");
-    assert!(zombie.to_string().contains("taken over by a later start"), "{zombie}");
-    assert_eq!(listed(&store).into_values().flatten().collect::<Vec<_>>(), [tweet(2, 2)]);
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ pub(super) fn run(line: &[OsString]) -> Outcome {
             for notice in &notices {
                 tracing::info!(notice, "command line");
             }
-            run::run_agent(&request)
+            run::run_agent(&request, false)
         }
     }
 }

@@ -14,7 +14,7 @@ const LONGEST_ANSWER: usize = 4096;
 /// An agent on the same machine answers within milliseconds, or not at all.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks a running agent whether tweets come in and have somewhere to go.
+/// Asks a running agent whether tweets come in and are stored.
 #[derive(Debug, clap::Args)]
 pub struct HealthArgs {
     /// Where the agent's status page is (`status.listen`).
@@ -82,7 +82,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::status::{Hosts, Metrics, SourceState, StatusState, StoreState, bind, serve};
+    use crate::status::{Hosts, LeaseState, Metrics, SourceState, StatusState, StoreState, bind, serve};
 
     async fn agent() -> (HealthArgs, Arc<Metrics>) {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0)), "status.listen").await.expect("a free port");
@@ -106,6 +106,7 @@ mod tests {
         metrics.health.beat();
         metrics.health.set_source(SourceState::Reading);
         metrics.health.set_store(StoreState::Up);
+        metrics.health.set_lease(LeaseState::Held);
         assert_eq!(ask(&args).await.expect("an answer"), Answer { good: true, sentence: "ready: reading".into() });
         args.live = true;
         assert_eq!(ask(&args).await.expect("an answer"), Answer { good: true, sentence: "alive".into() });

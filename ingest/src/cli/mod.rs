@@ -1,7 +1,8 @@
 //! What a person types. One file a command: its arguments, what it does and what it prints. A new command is one variant
 //! of [`Command`] and one file with an `Args` and a `run`.
 //!
-//! Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store.
+//! Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store, 5 another agent has
+//! taken the lake.
 
 mod arenas;
 mod cat;
@@ -49,7 +50,8 @@ const LAST_LINES: Duration = Duration::from_secs(5);
     name = "ingest",
     version,
     about = "Holds a tweet stream open and lays it down as closed hours in a lake",
-    after_help = "Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store.\n\
+    after_help = "Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 credentials refused by the source, 4 store,\n\
+                  5 another agent has taken the lake.\n\
                   Called as flume-ng it takes Apache Flume's own command line."
 )]
 struct Cli {
@@ -125,6 +127,7 @@ enum Exit {
     Usage = 2,
     Credentials = 3,
     Store = 4,
+    Fenced = 5,
 }
 
 /// What a command ends with: its exit code, or why it failed.
@@ -148,6 +151,7 @@ impl From<AgentError> for Failure {
             AgentError::SourceCredentials(_) => Exit::Credentials,
             AgentError::Configuration(_) => Exit::Usage,
             AgentError::Store(_) => Exit::Store,
+            AgentError::Fenced(_) => Exit::Fenced,
             AgentError::Failed(_) => Exit::Failure,
         };
         Failure { exit, error: error.into() }
@@ -242,5 +246,6 @@ mod tests {
         assert_eq!(exit(ConfigError::one("x").into()), 2);
         assert_eq!(exit(AgentError::SourceCredentials(String::new()).into()), 3);
         assert_eq!(exit(AgentError::Store(String::new()).into()), 4);
+        assert_eq!(exit(AgentError::Fenced(String::new()).into()), 5);
     }
 }

@@ -21,16 +21,20 @@ use crate::writer::OpenHour;
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Take the lake at once, whichever agent holds it: that one stops. For one start by hand, never for a service.
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Outcome {
-    run_agent(&args.config.request())
+    run_agent(&args.config.request(), args.take_over)
 }
 
-/// Reads the configuration and runs the agent on it.
-pub(super) fn run_agent(request: &Request) -> Outcome {
-    let settings = config::load(request, &Outside::of_process())?.settings;
+/// Reads the configuration and runs the agent on it. `take_over` is that of the command line.
+pub(super) fn run_agent(request: &Request, take_over: bool) -> Outcome {
+    let mut settings = config::load(request, &Outside::of_process())?.settings;
+    settings.agent.take_over = take_over;
     for notice in settings.notices.iter().chain(&disks::notice(&settings)) {
         tracing::info!(notice, "configuration");
     }

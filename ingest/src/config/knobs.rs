@@ -131,6 +131,9 @@ pub(crate) const KNOBS: &[Knob] = &[
     Knob { key: "agent.max_clock_skew", kind: Kind::Duration, default: "5m", or: "",
         what: "How far the clock may be ahead of what store and stream say the time is. Beyond that nothing is read and no hour closes until it is right; one that is so far behind is warned of.",
         change: "Longer: wrong hours for longer. Shorter: a store whose own clock is wrong stops the agent. 0: the clock is trusted." },
+    Knob { key: "agent.lease_timeout", kind: Kind::Duration, default: "60s", or: "",
+        what: "How long the lease on the lake stands without a heartbeat, 2 s to 1 h: after that time an agent with another spool takes the lake. The holder renews it four times in it.",
+        change: "Shorter: a standby takes over sooner from an agent that died, and the store gets more requests. Longer: the other way round. An agent that stops in order gives the lease back, whatever is set here." },
 
     Knob { key: "source.type", kind: Kind::Choice(SOURCE_TYPES), default: "x-v2", or: "",
         what: "Where records come from: X API v2 filtered stream, v1.1 streams, files, or standard input.",

@@ -45,6 +45,10 @@ pub struct AgentSettings {
     pub drain_timeout: Duration,
     /// How far the clock may be ahead of store and stream; zero trusts it in any case.
     pub max_clock_skew: Duration,
+    /// How long the lease on the lake stands without a renewal: another spool's agent waits for so long before it takes it.
+    pub lease_timeout: Duration,
+    /// `--take-over`: takes the lake at once, whoever holds it. No setting, because it is meant for one start.
+    pub take_over: bool,
 }
 
 /// `[source]`
@@ -287,6 +291,8 @@ impl Settings {
                 id: "agent".into(),
                 drain_timeout: Duration::from_secs(20),
                 max_clock_skew: Duration::ZERO,
+                lease_timeout: Duration::from_secs(60),
+                take_over: false,
             },
             source: SourceSettings::Stdin { max_line_bytes: 1 << 20 },
             on_reject: OnReject::Keep,

@@ -301,4 +301,10 @@ pub enum Entry {
     },
     /// An id file was found damaged: these ids are not known any more.
     IdsLost(DedupeHole),
+    /// The agent is about to ask for the lease in this epoch. It is durable before the store is asked, so that the next start
+    /// knows every record that this spool has written.
+    Claimed {
+        /// The epoch.
+        epoch: u64,
+    },
 }

@@ -175,6 +175,9 @@ impl Spool {
     fn on_disk(options: &Options, disk: Arc<dyn Disk>, lock: Option<File>) -> Result<(Spool, Recovery), SpoolError> {
         let dir = options.dir.display().to_string();
         let mut recovered = recovery::recover(&*disk, &dir)?;
+        if recovered.state.spool_id.is_empty() {
+            recovered.state.spool_id = format!("{:032x}", rand::random::<u128>());
+        }
         failpoint::hit("recovery.checked");
         let fail = |source| SpoolError::Disk { dir: dir.clone(), action: "recover".into(), source };
         let mut ids = IdIndex::open(&*disk, &recovered.state.runs).map_err(fail)?;

@@ -180,6 +180,10 @@ pub struct State {
     pub runs: Vec<RunInfo>,
     /// Ids that dedupe has lost, until they would have been forgotten anyhow.
     pub holes: Vec<DedupeHole>,
+    /// Made once with the spool, 32 hexadecimal digits: what the lease knows it by.
+    pub spool_id: String,
+    /// The highest epoch in which this spool has asked for the lease.
+    pub claimed_epoch: u64,
 }
 
 impl State {
@@ -274,6 +278,7 @@ impl State {
             }
             Entry::Withdrawn { name } => self.withdraw(*name),
             Entry::Learnt { ids: _ } => {}
+            Entry::Claimed { epoch } => self.claimed_epoch = self.claimed_epoch.max(*epoch),
             Entry::GapOpened { from_ms, cause } => {
                 if self.open_gap().is_none() {
                     self.gaps.push(GapSpan { from_ms: *from_ms, to_ms: None, cause: cause.clone() });

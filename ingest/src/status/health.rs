@@ -55,6 +55,26 @@ pub enum StoreState {
     },
 }
 
+/// Whether the lake is ours to write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LeaseState {
+    /// Not asked for yet.
+    #[default]
+    None,
+    /// Another agent holds it, and this one waits.
+    Waiting {
+        /// For whom and how long, in a few words.
+        holder: String,
+    },
+    /// It is ours.
+    Held,
+    /// It was ours at the last look, and cannot be renewed: the store does not answer or refuses.
+    Unrenewed {
+        /// Why, in a few words.
+        cause: String,
+    },
+}
+
 /// What the writer thread is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriterState {
@@ -100,12 +120,21 @@ pub struct Snapshot {
     pub source: Since<SourceState>,
     /// The store.
     pub store: Since<StoreState>,
+    /// The lease.
+    pub lease: Since<LeaseState>,
     /// The writer thread.
     pub writer: WriterState,
     /// Whether the agent was asked to stop and is draining.
     pub stopping: bool,
     /// Why the agent cannot go on, if it cannot.
     pub fatal: Option<String>,
+}
+
+impl Snapshot {
+    /// Whether uploads can go on: the store answers them and the lake is ours.
+    pub fn can_store(&self) -> bool {
+        self.store.state == StoreState::Up && self.lease.state == LeaseState::Held
+    }
 }
 
 /// Shared by all steps through [`Metrics`](super::Metrics).
@@ -127,6 +156,7 @@ const ENDED: i64 = -2;
 struct States {
     source: Since<SourceState>,
     store: Since<StoreState>,
+    lease: Since<LeaseState>,
     stopping: bool,
     fatal: Option<String>,
 }
@@ -136,6 +166,7 @@ impl Default for Health {
         let states = States {
             source: Since::now(SourceState::default()),
             store: Since::now(StoreState::default()),
+            lease: Since::now(LeaseState::default()),
             stopping: false,
             fatal: None,
         };
@@ -159,6 +190,12 @@ impl Health {
     pub fn set_store(&self, state: StoreState) {
         let same = |a: &StoreState, b: &StoreState| std::mem::discriminant(a) == std::mem::discriminant(b);
         self.states().store.set(state, same);
+    }
+
+    /// Says whether the lake is ours. Setting the state it is in already keeps its beginning.
+    pub fn set_lease(&self, state: LeaseState) {
+        let same = |a: &LeaseState, b: &LeaseState| std::mem::discriminant(a) == std::mem::discriminant(b);
+        self.states().lease.set(state, same);
     }
 
     /// The agent was asked to stop.
@@ -197,6 +234,7 @@ impl Health {
         Snapshot {
             source: states.source.clone(),
             store: states.store.clone(),
+            lease: states.lease.clone(),
             writer,
             stopping: states.stopping,
             fatal: states.fatal.clone(),

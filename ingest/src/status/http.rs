@@ -97,7 +97,7 @@ pub(crate) async fn until(listener: TcpListener, pages: Router, hosts: Hosts, st
 }
 
 async fn index() -> &'static str {
-    "cauce\n/metrics  numbers for Prometheus\n/livez    does the agent work\n/readyz   do tweets come in and have somewhere to go\n"
+    "cauce\n/metrics  numbers for Prometheus\n/livez    does the agent work\n/readyz   do tweets come in and are they stored\n"
 }
 
 async fn metrics(State(state): State<StatusState>) -> Response {
@@ -126,7 +126,7 @@ fn answer(verdict: Verdict) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{SourceState, StoreState};
+    use crate::status::{LeaseState, SourceState, StoreState};
 
     struct Page {
         url: String,
@@ -163,6 +163,7 @@ mod tests {
         health.beat();
         health.set_source(SourceState::Connected);
         health.set_store(StoreState::Up);
+        health.set_lease(LeaseState::Held);
         assert_eq!(page.get("/readyz").await.2, "ready: connected\n");
         health.set_fatal("the spool's disk is read-only");
         let (code, _, text) = page.get("/readyz").await;

@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::health::{Health, SourceState, StoreState};
+use super::health::{Health, LeaseState, SourceState, StoreState};
 use crate::clock::Clock;
 
 /// A label with a handful of values.
@@ -93,8 +93,6 @@ pub struct Metrics {
     pub bytes_stored: Counter,
     /// Failed store requests, by kind.
     pub store_errors: Family<Kind, Counter>,
-    /// 1 while the store answers.
-    pub store_up: Gauge,
     /// Hours closed.
     pub hours_closed: Counter,
     /// Start of the last closed hour, seconds since the epoch.
@@ -121,8 +119,12 @@ impl Metrics {
 
     /// Says what the store is doing.
     pub fn set_store(&self, state: StoreState) {
-        self.store_up.set(i64::from(state == StoreState::Up));
         self.health.set_store(state);
+    }
+
+    /// Says whether the lake is ours.
+    pub fn set_lease(&self, state: LeaseState) {
+        self.health.set_lease(state);
     }
 }
 

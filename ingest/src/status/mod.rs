@@ -10,11 +10,11 @@ pub mod http;
 pub(crate) mod log_queue;
 pub mod logs;
 pub mod metrics;
-mod readiness;
+pub(crate) mod readiness;
 mod registry;
 pub mod rejects;
 
-pub use health::{Health, SourceState, StoreState};
+pub use health::{Health, LeaseState, SourceState, StoreState};
 pub use hosts::Hosts;
 pub use http::{BindError, StatusState, bind, serve};
 pub use metrics::Metrics;

@@ -1,9 +1,9 @@
 //! What `/livez` and `/readyz` say: pure judgement of a snapshot, one plain sentence each.
 //!
-//! *Alive* means that a restart would not help; *ready* means that tweets are coming in and have somewhere to go. A store
-//! that is away does not make an agent unready while the spool has room: nothing is lost and nobody has to act.
+//! *Alive* means that a restart would not help; *ready* means that tweets are coming in and are being stored. An agent that can
+//! store nothing is not ready, though its spool takes what comes: the sentence says how much room is left.
 
-use super::health::{SourceState, StoreState, WriterState};
+use super::health::{LeaseState, Snapshot, SourceState, StoreState, WriterState};
 use super::rejects::Share;
 use super::{Health, Metrics};
 use crate::clock;
@@ -81,7 +81,7 @@ pub(crate) fn alive(health: &Health) -> Verdict {
     }
 }
 
-/// Whether tweets come in and have somewhere to go.
+/// Whether tweets come in and are stored.
 pub(crate) fn ready(health: &Health, numbers: Numbers, now_ms: i64) -> Verdict {
     let snapshot = health.snapshot();
     if let Some(reason) = &snapshot.fatal {
@@ -96,6 +96,9 @@ pub(crate) fn ready(health: &Health, numbers: Numbers, now_ms: i64) -> Verdict {
     }
     if let clock @ clock::ClockState::Ahead { .. } = numbers.clock {
         return bad(format!("not ready: {clock}: the source is held back and no hour closes until it is right"));
+    }
+    if let LeaseState::Waiting { holder } = &snapshot.lease.state {
+        return bad(format!("not ready: waiting for the lease on the lake: {holder}"));
     }
     let held_for = span_ms(now_ms - snapshot.source.since_ms);
     let source = match &snapshot.source.state {
@@ -126,20 +129,27 @@ pub(crate) fn ready(health: &Health, numbers: Numbers, now_ms: i64) -> Verdict {
         },
         SourceState::Ended => "the input has ended, its hours are being closed".to_owned(),
     };
-    let store_for = span_ms(now_ms - snapshot.store.since_ms);
-    match &snapshot.store.state {
+    let hindrance = hindrance(&snapshot, now_ms);
+    match hindrance {
         _ if numbers.spool_is_full() => {
-            let store = match &snapshot.store.state {
-                StoreState::Away { cause } => format!("store away for {store_for}: {cause}"),
-                StoreState::Up | StoreState::Unknown => "uploads are slower than the source".to_owned(),
-            };
-            bad(format!("not ready: the spool is full ({}), the source is held back; {store}", numbers.spool()))
+            let why = hindrance.unwrap_or_else(|| "uploads are slower than the source".to_owned());
+            bad(format!("not ready: the spool is full ({}), the source is held back; {why}", numbers.spool()))
         }
-        StoreState::Up => good(format!("ready: {source}")),
-        StoreState::Unknown => good(format!("ready: {source}; nothing uploaded yet")),
-        StoreState::Away { cause } => {
-            good(format!("ready: {source}; store away for {store_for}, spooling ({}): {cause}", numbers.spool()))
-        }
+        None => good(format!("ready: {source}")),
+        Some(why) => bad(format!("not ready: {source}, spooling ({}); {why}", numbers.spool())),
+    }
+}
+
+/// Why nothing can be stored, if so.
+fn hindrance(snapshot: &Snapshot, now_ms: i64) -> Option<String> {
+    let store_for = span_ms(now_ms - snapshot.store.since_ms);
+    let lease_for = span_ms(now_ms - snapshot.lease.since_ms);
+    match (&snapshot.store.state, &snapshot.lease.state) {
+        (StoreState::Away { cause }, _) => Some(format!("store away for {store_for}: {cause}")),
+        (_, LeaseState::Unrenewed { cause }) => Some(format!("the lease is not renewed for {lease_for}: {cause}")),
+        (StoreState::Unknown, _) => Some("the store has not answered yet".to_owned()),
+        (StoreState::Up, LeaseState::None | LeaseState::Waiting { .. }) => Some("the lake is not ours yet".to_owned()),
+        (StoreState::Up, LeaseState::Held) => None,
     }
 }
 
@@ -183,6 +193,7 @@ mod tests {
         health.beat();
         health.set_source(source);
         health.set_store(store);
+        health.set_lease(LeaseState::Held);
         let began = health.snapshot().source.since_ms;
         let verdict = ready(&health, numbers, began + later * 1000);
         (verdict.good, verdict.sentence)
@@ -247,6 +258,7 @@ mod tests {
         health.beat();
         health.set_source(SourceState::Connected);
         health.set_store(StoreState::Up);
+        health.set_lease(LeaseState::Held);
         let now_ms = health.snapshot().source.since_ms;
         let (place, reason) = ("connection 1 line 3", "not JSON at byte 0: expected a value");
         let rejected = Rejected { kind: "invalid-json", place, reason, bytes: 3, lost_bytes: 0 };
@@ -259,10 +271,13 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_is_bridged_by_the_spool_until_it_is_full() {
+    fn while_nothing_can_be_stored_an_agent_is_not_ready_and_says_how_full_its_spool_is() {
         assert_eq!(
             say(SourceState::Connected, away(), HALF, 10),
-            (true, "ready: connected; store away for 10 s, spooling (1.0 MiB of 2.0 MiB used): no connection".into())
+            (
+                false,
+                "not ready: connected, spooling (1.0 MiB of 2.0 MiB used); store away for 10 s: no connection".into()
+            )
         );
         assert_eq!(
             say(SourceState::Connected, away(), FULL, 10),
@@ -275,6 +290,48 @@ mod tests {
         );
         let (ok, sentence) = say(SourceState::Connected, StoreState::Up, FULL, 10);
         assert!(!ok && sentence.ends_with("uploads are slower than the source"), "{sentence}");
+        assert!(!say(SourceState::Connected, StoreState::Unknown, HALF, 10).0);
+    }
+
+    #[test]
+    fn readiness_and_the_number_of_the_store_agree_in_every_state() {
+        let stores = || [StoreState::Unknown, StoreState::Up, away()];
+        let (holder, cause) = (String::new, || "access denied".to_owned());
+        let leases = || {
+            [
+                LeaseState::None,
+                LeaseState::Waiting { holder: holder() },
+                LeaseState::Held,
+                LeaseState::Unrenewed { cause: cause() },
+            ]
+        };
+        for store in stores() {
+            for lease in leases() {
+                let health = Health::default();
+                health.beat();
+                health.set_source(SourceState::Connected);
+                health.set_store(store.clone());
+                health.set_lease(lease.clone());
+                let verdict = ready(&health, HALF, health.snapshot().lease.since_ms);
+                assert_eq!(verdict.good, health.snapshot().can_store(), "{store:?} {lease:?}: {}", verdict.sentence);
+            }
+        }
+    }
+
+    #[test]
+    fn a_waiting_agent_and_an_unrenewed_lease_have_their_own_sentences() {
+        let health = Health::default();
+        health.set_lease(LeaseState::Waiting { holder: "agent \"a\" holds it".into() });
+        let waiting = ready(&health, HALF, 0);
+        assert_eq!(waiting, bad("not ready: waiting for the lease on the lake: agent \"a\" holds it"));
+        health.beat();
+        health.set_source(SourceState::Connected);
+        health.set_store(StoreState::Up);
+        health.set_lease(LeaseState::Unrenewed { cause: "access denied".into() });
+        let unrenewed = ready(&health, HALF, health.snapshot().lease.since_ms + 5_000);
+        let sentence = "not ready: connected, spooling (1.0 MiB of 2.0 MiB used); the lease is not renewed for 5 s: access \
+                        denied";
+        assert_eq!(unrenewed, bad(sentence));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::metrics::Kind;
-use super::{Metrics, log_queue};
+use super::{LeaseState, Metrics, log_queue};
 
 /// The kinds of line that are counted as received.
 const KINDS: [&str; 5] = ["tweet", "message", "control", "heartbeat", "reject"];
@@ -104,7 +104,6 @@ fn storing(registry: &mut Registry, metrics: &Metrics) {
         metrics.bytes_stored.clone(),
     );
     registry.register("store_errors", "Failed store requests, by kind", metrics.store_errors.clone());
-    registry.register("store_up", "1 while the store answers", metrics.store_up.clone());
     registry.register("hours_closed", "Hours closed", metrics.hours_closed.clone());
 }
 
@@ -137,6 +136,20 @@ impl Collector for Derived {
         for (name, help, at) in times.into_iter().filter(|(_, _, at)| *at != 0) {
             let gauge = ConstGauge::new(at);
             gauge.encode(to.encode_descriptor(name, help, Some(&Unit::Seconds), gauge.metric_type())?)?;
+        }
+        // Told from the states that /readyz is told from, so that the two cannot disagree.
+        let health = metrics.health.snapshot();
+        let flags = [
+            (
+                "store_up",
+                "1 while objects can be stored: the store answers and the lease is renewed",
+                health.can_store(),
+            ),
+            ("lease_held", "1 while the lease on the lake is held and renewed", health.lease.state == LeaseState::Held),
+        ];
+        for (name, help, holds) in flags {
+            let gauge = ConstGauge::new(i64::from(holds));
+            gauge.encode(to.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         let now_ms = Timestamp::now().as_millisecond();
         let ages = [

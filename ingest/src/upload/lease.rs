@@ -1,176 +1,225 @@
-//! The lease on a lake: `_agent.json` says which agent writes it, and in which epoch. One agent a lake.
+//! The lease on a lake: `_agent.json` says which start of which agent writes it, in which epoch. One agent a lake.
 //!
-//! At its start an agent raises the epoch by a put that holds only if nobody else did meanwhile, and reads it again
-//! before its puts. An agent that was thought dead and wakes up finds a higher epoch and stops; what it already put is
-//! in no manifest of its successor and changes none.
+//! A start takes the lease by a put that holds only against the record that was read, and raises its epoch (`take.rs`). The
+//! holder renews it four times in its timeout (`keep.rs`) and reads it before its puts. Another spool's agent takes it only when it
+//! was released, when it was not renewed for its timeout by that agent's own clock, or when it is told to. A holder that
+//! finds another record has lost the lake and puts nothing more; what it already put is in no manifest of its successor
+//! and changes none.
+
+mod keep;
+#[cfg(test)]
+mod model;
+mod record;
+mod take;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cauce_lake::manifest::AGENT_KEY;
-use cauce_lake::store::{Body, Condition, ErrorKind, Put};
+use cauce_lake::store::{Body, Condition, ETag, ErrorKind, Put};
 use cauce_lake::{Key, Store, StoreError};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+pub use record::{AgentRecord, LeaseError};
+pub use take::{Attempt, Claim, Held, Observation, Taken, Title};
+
 /// How long a look at the lease stands: a zombie can put for so long after its successor has started.
 pub(crate) const FRESH: Duration = Duration::from_secs(1);
-/// How often a raise is tried when others raise at the same time.
-const ATTEMPTS: usize = 8;
+/// Renewals within the lease's timeout.
+const HEARTBEATS: u32 = 4;
+/// How often the holder's own record is followed when it changes under a look.
+const LOOKS: usize = 4;
 
-/// What `_agent.json` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentRecord {
-    /// The agent's id.
-    pub id: String,
-    /// Raised at each start.
-    pub epoch: u64,
-    /// When the agent started.
-    pub started_at: jiff::Timestamp,
-    /// The program and version.
-    pub tool_version: String,
-}
-
-/// Why there is no lease, or not any more.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Another agent writes the lake.
-    #[error(
-        "the lake {location} belongs to agent {holder:?}, this one is {ours:?}: give each agent a lake (another prefix) of its own; if {holder:?} is gone for good, delete {AGENT_KEY} there"
-    )]
-    Taken {
-        /// The lake.
-        location: String,
-        /// Who has it.
-        holder: String,
-        /// Who we are.
-        ours: String,
-    },
-    /// A later start of the same agent has the lake.
-    #[error(
-        "the lake {location} was taken over by a later start of agent {id:?} (epoch {theirs}, ours is {ours}): this one stops; what it accepted is in its spool"
-    )]
-    Superseded {
-        /// The lake.
-        location: String,
-        /// The agent's id.
-        id: String,
-        /// The epoch there.
-        theirs: u64,
-        /// Ours.
-        ours: u64,
-    },
-    /// `_agent.json` is not ours to read.
-    #[error("{location}/{AGENT_KEY} cannot be read ({detail}): look at it, and delete it if no agent writes this lake")]
-    Malformed {
-        /// The lake.
-        location: String,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The store said no.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// The lease.
+/// A lease that was taken.
 #[derive(Debug)]
 pub struct Lease {
     store: Arc<dyn Store>,
-    id: String,
-    epoch: u64,
-    previous: Option<u64>,
-    honours_conditions: bool,
-    looked: Mutex<Instant>,
+    /// As it was taken.
+    record: AgentRecord,
+    previous: Option<AgentRecord>,
+    timeout: Duration,
+    honours_absence: bool,
+    honours_match: bool,
+    kept: Mutex<Kept>,
+}
+
+/// What the holder knows of its record in the store. Times are of when a request was begun whose answer proved it.
+#[derive(Debug)]
+struct Kept {
+    etag: ETag,
+    looked: Instant,
+    renewed: Instant,
+    heartbeats: u64,
 }
 
 impl Lease {
-    /// Takes the lake for an agent, raising the epoch, and probes whether the store honours `If-None-Match`.
-    ///
-    /// # Errors
-    /// When another agent has it or the store says no.
-    pub async fn take(store: Arc<dyn Store>, id: &str) -> Result<Lease, LeaseError> {
-        let key = agent_key();
-        for _ in 0..ATTEMPTS {
-            let mut previous = None;
-            let (condition, epoch) = match store.get(&key).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => (Condition::IfAbsent, 1),
-                Err(error) => return Err(error.into()),
-                Ok((bytes, etag)) => {
-                    let there = read(&*store, &bytes)?;
-                    if there.id != id {
-                        let location = store.location();
-                        return Err(LeaseError::Taken { location, holder: there.id, ours: id.to_owned() });
-                    }
-                    previous = Some(there.epoch);
-                    (Condition::IfMatch(etag), there.epoch + 1)
-                }
-            };
-            let record = AgentRecord {
-                id: id.to_owned(),
-                epoch,
-                started_at: jiff::Timestamp::now(),
-                tool_version: concat!("cauce ", env!("CARGO_PKG_VERSION")).to_owned(),
-            };
-            let bytes = Bytes::from(serde_json::to_vec(&record).expect("a record of strings and numbers serialises"));
-            match store.put(put(&key, &bytes, condition)).await {
-                Ok(_) => {}
-                // Somebody was quicker, or our own answer was lost: look again.
-                Err(error) if error.may_have_happened() => continue,
-                Err(error) => return Err(error.into()),
-            }
-            let honours_conditions = match store.put(put(&key, &bytes, Condition::IfAbsent)).await {
-                Ok(_) => false,
-                Err(error) if error.kind() == ErrorKind::PreconditionFailed => true,
-                Err(error) => return Err(error.into()),
-            };
-            let looked = Mutex::new(Instant::now());
-            return Ok(Lease { store, id: id.to_owned(), epoch, previous, honours_conditions, looked });
-        }
-        let detail = "it changes at each look: are several agents starting with this id?".to_owned();
-        Err(LeaseError::Malformed { location: store.location(), detail })
-    }
-
     /// The epoch.
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.record.epoch
     }
 
-    /// The epoch that was raised: that of the agent that had the lake before; `None` where there was none.
-    pub fn previous(&self) -> Option<u64> {
-        self.previous
+    /// What stood in its place before it was taken; `None` where nothing did. Where the answer of a first attempt was lost, this
+    /// is our own record.
+    pub fn previous(&self) -> Option<&AgentRecord> {
+        self.previous.as_ref()
     }
 
     /// Whether a put with `If-None-Match: *` over an existing object was refused, as it must be.
     pub fn honours_conditions(&self) -> bool {
-        self.honours_conditions
+        self.honours_absence
     }
 
-    /// Looks whether the lake is still ours; looks of the last second stand.
+    /// Whether a put with `If-Match` of another version was refused. Without it the lease is read before it is renewed, which
+    /// leaves a moment in which two agents can both believe that they hold it.
+    pub fn honours_match(&self) -> bool {
+        self.honours_match
+    }
+
+    /// Makes sure that the lake is still ours; looks of the last second stand. A lease that has run out is renewed first, so
+    /// that an agent that waits for it does not take it in the next moment.
     ///
     /// # Errors
-    /// [`LeaseError::Superseded`] or [`LeaseError::Taken`] when it is not; a store that does not answer is an error
-    /// that may pass.
+    /// As [`Lease::renew`].
     pub async fn check(&self) -> Result<(), LeaseError> {
-        let mut looked = self.looked.lock().await;
-        if looked.elapsed() < FRESH {
+        let mut kept = self.kept.lock().await;
+        if kept.looked.elapsed() < FRESH {
             return Ok(());
         }
-        let (bytes, _) = self.store.get(&agent_key()).await?;
+        if kept.renewed.elapsed() >= self.timeout {
+            return self.renew_kept(&mut kept).await;
+        }
+        self.look(&mut kept).await
+    }
+
+    /// Renews the lease. A record that is gone is put back.
+    ///
+    /// # Errors
+    /// Those of [`LeaseError::is_loss`] when the lake is another agent's; a record that cannot be read, or a store that
+    /// refuses or does not answer, are errors that may pass.
+    pub async fn renew(&self) -> Result<(), LeaseError> {
+        let mut kept = self.kept.lock().await;
+        self.renew_kept(&mut kept).await
+    }
+
+    async fn renew_kept(&self, kept: &mut Kept) -> Result<(), LeaseError> {
+        if !self.honours_match {
+            self.look(kept).await?;
+        }
+        let mut last = None;
+        for _ in 0..LOOKS {
+            let began = Instant::now();
+            match self.write(kept, None).await {
+                Ok(etag) => {
+                    *kept = Kept { etag, looked: began, renewed: began, heartbeats: kept.heartbeats };
+                    return Ok(());
+                }
+                // An earlier answer of ours was lost, or the record is another's or gone.
+                Err(error) if is_refusal(&error) => last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+            self.look(kept).await?;
+        }
+        Err(last.map_or_else(|| self.unsettled(), LeaseError::from))
+    }
+
+    /// Gives the lease back, so that the next agent need not wait.
+    ///
+    /// # Errors
+    /// As [`Lease::renew`]. A lease that is gone or another's is none of ours to give back.
+    pub async fn release(&self) -> Result<(), LeaseError> {
+        let mut kept = self.kept.lock().await;
+        for _ in 0..LOOKS {
+            if !self.honours_match && !self.is_there(&mut kept).await? {
+                return Ok(());
+            }
+            match self.write(&mut kept, Some(Timestamp::now())).await {
+                Ok(etag) => {
+                    kept.etag = etag;
+                    return Ok(());
+                }
+                Err(error) if is_refusal(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if !self.is_there(&mut kept).await? {
+                return Ok(());
+            }
+        }
+        Err(self.unsettled())
+    }
+
+    /// Puts the record anew over the version that we know of.
+    async fn write(&self, kept: &mut Kept, released_at: Option<Timestamp>) -> Result<ETag, StoreError> {
+        let condition = Condition::IfMatch(kept.etag.clone());
+        self.store.put(put(&agent_key(), &self.renewed_record(kept, released_at), condition)).await
+    }
+
+    fn renewed_record(&self, kept: &mut Kept, released_at: Option<Timestamp>) -> AgentRecord {
+        kept.heartbeats += 1;
+        let heartbeat_at = Some(Timestamp::now());
+        AgentRecord { heartbeat_at, heartbeats: kept.heartbeats, released_at, ..self.record.clone() }
+    }
+
+    /// Reads whose the lake is, and puts our record back where there is none.
+    async fn look(&self, kept: &mut Kept) -> Result<(), LeaseError> {
+        for _ in 0..LOOKS {
+            if self.is_there(kept).await? {
+                return Ok(());
+            }
+            let began = Instant::now();
+            let record = self.renewed_record(kept, None);
+            match self.store.put(put(&agent_key(), &record, Condition::IfAbsent)).await {
+                Ok(etag) => {
+                    *kept = Kept { etag, looked: began, renewed: began, heartbeats: kept.heartbeats };
+                    tracing::warn!(
+                        lake = self.store.location(),
+                        epoch = self.record.epoch,
+                        "{AGENT_KEY} was gone while this agent holds the lake: it was put back; who deletes it stops or doubles an agent"
+                    );
+                    return Ok(());
+                }
+                // Somebody was quicker, or our own answer was lost.
+                Err(error) if error.may_have_happened() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(self.unsettled())
+    }
+
+    /// Whether our record is there; `false` where there is none.
+    async fn is_there(&self, kept: &mut Kept) -> Result<bool, LeaseError> {
+        let began = Instant::now();
+        let (bytes, etag) = match self.store.get(&agent_key()).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
         let there = read(&*self.store, &bytes)?;
         let location = self.store.location();
-        if there.id != self.id {
-            return Err(LeaseError::Taken { location, holder: there.id, ours: self.id.clone() });
+        if there.id != self.record.id {
+            return Err(LeaseError::Taken { location, holder: there.id, ours: self.record.id.clone() });
         }
-        if there.epoch != self.epoch {
-            let id = self.id.clone();
-            return Err(LeaseError::Superseded { location, id, theirs: there.epoch, ours: self.epoch });
+        if !there.is_same_start(&self.record) {
+            return Err(LeaseError::Superseded { location, theirs: Box::new(there), ours: self.record.epoch });
         }
-        *looked = Instant::now();
-        Ok(())
+        kept.etag = etag;
+        kept.looked = began;
+        Ok(true)
     }
+
+    fn unsettled(&self) -> LeaseError {
+        let detail = "it changes at each look: does something else write or delete it?";
+        StoreError::new(ErrorKind::Conflict, format!("keep {}/{AGENT_KEY}", self.store.location()), detail).into()
+    }
+}
+
+/// Whether a put was refused because the record is not the one that we know of.
+fn is_refusal(error: &StoreError) -> bool {
+    matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::Conflict)
 }
 
 /// The key of the agent's object.
@@ -178,56 +227,12 @@ pub(super) fn agent_key() -> Key {
     Key::new(AGENT_KEY).expect("the constant is a valid key")
 }
 
-fn put(key: &Key, bytes: &Bytes, condition: Condition) -> Put {
-    Put { key: key.clone(), body: Body::Bytes(bytes.clone()), condition, sha256: None }
+fn put(key: &Key, record: &AgentRecord, condition: Condition) -> Put {
+    let bytes = serde_json::to_vec(record).expect("a record of strings and numbers serialises");
+    Put { key: key.clone(), body: Body::Bytes(Bytes::from(bytes)), condition, sha256: None }
 }
 
 fn read(store: &dyn Store, bytes: &[u8]) -> Result<AgentRecord, LeaseError> {
     serde_json::from_slice(bytes)
         .map_err(|error| LeaseError::Malformed { location: store.location(), detail: error.to_string() })
-}
-
-#[cfg(test)]
-mod tests {
-    use cauce_lake::store::memory::{Call, MemoryStore};
-
-    use super::*;
-
-    async fn taken(store: &MemoryStore) -> Lease {
-        Lease::take(Arc::new(store.clone()), "agent").await.expect("it is ours")
-    }
-
-    #[tokio::test]
-    async fn two_that_start_at_the_same_moment_get_different_epochs() {
-        for earlier in 0..2 {
-            let store = MemoryStore::new();
-            for _ in 0..earlier {
-                taken(&store).await;
-            }
-            // Both have looked before either puts.
-            let gate = store.hold(Call::Put, AGENT_KEY);
-            let both = async { tokio::join!(taken(&store), taken(&store)) };
-            let opener = async {
-                gate.arrival().await;
-                gate.arrival().await;
-                gate.open();
-            };
-            let ((first, second), ()) = tokio::join!(both, opener);
-            let mut epochs = [first.epoch(), second.epoch()];
-            epochs.sort_unstable();
-            assert_eq!(epochs, [earlier + 1, earlier + 2]);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_look_stands_for_a_second_and_then_a_later_start_is_seen() {
-        let store = MemoryStore::new();
-        let first = taken(&store).await;
-        let second = taken(&store).await;
-        first.check().await.expect("the look at its start still stands");
-        tokio::time::advance(FRESH).await;
-        let seen = first.check().await.expect_err("it is superseded");
-        assert!(matches!(seen, LeaseError::Superseded { theirs: 2, ours: 1, .. }), "{seen}");
-        second.check().await.expect("the later one goes on");
-    }
 }

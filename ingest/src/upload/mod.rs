@@ -58,7 +58,7 @@ pub struct Uploader {
 /// The lake is not ours any more.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Fenced(LeaseError);
+pub struct Fenced(pub(crate) LeaseError);
 
 impl Uploader {
     /// Makes an uploader. `writer` is the channel by which it reports.
@@ -237,12 +237,12 @@ impl Uploader {
         match self.lease.check().await {
             Ok(()) => {}
             Err(LeaseError::Store(error)) => return Ok((Verdict::Again, Some(Failure::of(error)), None)),
-            // It was good when the agent started. Nothing is put while nobody can tell whose the lake is.
-            Err(unclear @ LeaseError::Malformed { .. }) => {
+            Err(lost) if lost.is_loss() => return Err(Fenced(lost)),
+            // It was good when the agent started. Nothing is put while it is unclear whose the lake is.
+            Err(unclear) => {
                 let error = StoreError::new(ErrorKind::Corrupt, "look whose the lake is", unclear.to_string());
                 return Ok((Verdict::Again, Some(Failure::of(error)), None));
             }
-            Err(fenced) => return Err(Fenced(fenced)),
         }
         let error = match self.store.put(put.clone()).await {
             Ok(_) => return Ok((Verdict::Stored, None, None)),

@@ -57,7 +57,14 @@ async fn agent_object(store: &Arc<dyn Store>, agent_id: &str) -> Result<String, 
         }
     }
     Ok(match serde_json::from_slice::<AgentRecord>(&bytes) {
-        Ok(there) if there.id == agent_id => format!("it is ours, last in epoch {}", there.epoch),
+        Ok(there) if there.id == agent_id => {
+            let holder = there.holder();
+            match (there.released_at, there.heartbeat_at) {
+                (Some(at), _) => format!("it is ours, given back at {at} by {holder}"),
+                (None, Some(at)) => format!("it is ours, held by {holder}, last heartbeat at {at}"),
+                (None, None) => format!("it is ours, last taken by {holder}"),
+            }
+        }
         Ok(there) => format!("it belongs to agent {:?}, and this one ({agent_id:?}) would be refused", there.id),
         Err(error) => format!("{AGENT_KEY} cannot be read ({error}) and would stop this agent at its start"),
     })

@@ -18,16 +18,27 @@ pub(super) struct Turns {
     shared: Arc<Shared>,
 }
 
+/// Attempts that failed one after the other, whatever the store said, after which it counts as away for the status page: a
+/// store that answers and takes nothing is no better than one that does not answer.
+const IN_VAIN: u32 = 4;
+
 struct Shared {
-    circuit: Mutex<Circuit>,
+    circuit: Mutex<Judged>,
     /// The first in the queue has it, and is the only one that waits for the circuit. It is fair: who came first is next.
     first: tokio::sync::Mutex<()>,
     changed: Notify,
     metrics: Arc<Metrics>,
 }
 
+#[derive(Default)]
+struct Judged {
+    circuit: Circuit,
+    /// Attempts that have failed since the last one that did not.
+    in_vain: u32,
+}
+
 impl Shared {
-    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+    fn judged(&self) -> MutexGuard<'_, Judged> {
         self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -50,7 +61,7 @@ impl Turns {
         let _first = self.shared.first.lock().await;
         loop {
             let changed = self.shared.changed.notified();
-            let turn = self.shared.circuit().ask(Instant::now());
+            let turn = self.shared.judged().circuit.ask(Instant::now());
             match turn {
                 Turn::Go(pass) => return MyTurn { shared: Arc::clone(&self.shared), pass: Some(pass) },
                 Turn::Later => changed.await,
@@ -78,14 +89,18 @@ impl MyTurn {
 
     fn end(mut self, told: Told, error: Option<&StoreError>) {
         let Some(pass) = self.pass.take() else { return };
-        let (change, is_away) = {
-            let mut circuit = self.shared.circuit();
-            (circuit.tell(pass, told, Instant::now(), rand::random()), circuit.is_away())
+        let change = {
+            let mut judged = self.shared.judged();
+            let change = judged.circuit.tell(pass, told, Instant::now(), rand::random());
+            judged.in_vain = if error.is_some() { judged.in_vain.saturating_add(1) } else { 0 };
+            let is_away = judged.circuit.is_away() || judged.in_vain >= IN_VAIN;
+            // Set under the lock: the last judgement is the one that stays.
+            self.shared.metrics.set_store(match error {
+                Some(error) if is_away => StoreState::Away { cause: error.to_string() },
+                _ => StoreState::Up,
+            });
+            change
         };
-        match error {
-            Some(error) if is_away => self.shared.metrics.set_store(StoreState::Away { cause: error.to_string() }),
-            _ => self.shared.metrics.set_store(StoreState::Up),
-        }
         self.shared.changed.notify_one();
         match (change, error) {
             (Some(Change::Away), Some(error)) if verdict::needs_operator(error.kind()) => {
@@ -112,7 +127,7 @@ impl MyTurn {
 impl Drop for MyTurn {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
-            self.shared.circuit().give_up(pass);
+            self.shared.judged().circuit.give_up(pass);
             self.shared.changed.notify_one();
         }
     }
@@ -161,7 +176,23 @@ mod tests {
         let first = asked.iter().find(|at| **at >= back).expect("it is seen");
         assert!(*first - back <= Duration::from_secs(10), "{:?}", *first - back);
         assert_eq!(asked.last(), Some(first), "all go on at once");
-        assert_eq!(metrics.store_up.get(), 1);
+        assert_eq!(metrics.health.snapshot().store.state, StoreState::Up);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_answers_and_takes_nothing_counts_as_away_until_it_takes_something() {
+        let metrics = Arc::new(Metrics::default());
+        let turns = Turns::new(Arc::clone(&metrics));
+        let is_up = || metrics.health.snapshot().store.state == StoreState::Up;
+        let error = StoreError::new(ErrorKind::Server, "put", "x");
+        for _ in 1..IN_VAIN {
+            turns.wait().await.failed(Told::Answered, &error);
+            assert!(is_up());
+        }
+        turns.wait().await.failed(Told::Answered, &error);
+        assert!(!is_up());
+        turns.wait().await.answered();
+        assert!(is_up());
     }
 
     #[tokio::test(start_paused = true)]

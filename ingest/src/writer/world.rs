@@ -150,6 +150,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let mut settings = Settings::for_tests(std::path::Path::new("unused"));
         settings.lake.codec = codec;
+        // Whether an agent may take the lake is the lease's own tests' business: here each start does.
+        settings.agent.take_over = true;
         World {
             runtime: runtime.expect("a runtime"),
             sea: Arc::new(Sea::default()),

@@ -139,7 +139,7 @@ fn a_second_agent_on_the_spool_is_refused() {
 }
 
 #[test]
-fn a_second_agent_on_the_lake_is_refused_and_a_later_start_takes_over() {
+fn a_second_agent_on_the_lake_is_refused_and_one_that_is_told_to_takes_over() {
     let place = Place::new();
     let simulator = Simulator::start(&place, "--rate 50 --plan enterprise");
     let first = place.start(&stream(&place, &simulator, "spool-a", "one"));
@@ -152,10 +152,10 @@ fn a_second_agent_on_the_lake_is_refused_and_a_later_start_takes_over() {
     assert!(last.contains("belongs to agent \"one\"") && last.contains("another prefix"), "{last}");
 
     // The same id from another spool: the machine was thought dead. The first one stops, with all it has in its spool.
-    let heir = place.start(&stream(&place, &simulator, "spool-b", "one"));
+    let heir = place.start(&format!("{} --take-over", stream(&place, &simulator, "spool-b", "one")));
     heir.line("the lake is ours");
     let first = first.end();
-    assert_eq!(first.code, Some(2), "{}", first.err);
+    assert_eq!(first.code, Some(5), "{}", first.err);
     let last = first.err.lines().last().expect("a line");
     assert!(last.contains("taken over by a later start") && last.contains("in its spool"), "{last}");
     let status = heir.status();

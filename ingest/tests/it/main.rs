@@ -27,6 +27,7 @@ mod inputs;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod lake;
+mod lease;
 mod misbehaving;
 mod oracle;
 mod outage;

@@ -58,7 +58,7 @@ fn an_agent_that_wakes_up_after_its_successor_closed_the_hour_changes_nothing_an
     first.signal(Signal::STOP);
 
     case.place.set("CAUCE_SPOOL__DIR", "spool-2").set("CAUCE_LAKE__S3__ENDPOINT_URL", &Case::direct());
-    let second = case.place.start("run");
+    let second = case.place.start("run --take-over");
     second.line("is taken over");
     case.wait_until_closed();
     let (before, keys) = (closed(&case.lake), case.lake.keys());
@@ -67,7 +67,7 @@ fn an_agent_that_wakes_up_after_its_successor_closed_the_hour_changes_nothing_an
     until("the sleeper's object arrives", || (case.lake.keys().len() > keys.len()).then_some(()));
     first.signal(Signal::CONT);
     let first = first.end();
-    assert_eq!(first.code, Some(2), "{}", first.err);
+    assert_eq!(first.code, Some(5), "{}", first.err);
     assert!(first.err.contains("was taken over by a later start"), "{}", first.err);
     for (key, bytes) in before {
         assert!(case.lake.bytes(&key) == bytes, "{key} has changed");

@@ -1,5 +1,7 @@
 //! A store that does not answer, or refuses, while an agent starts.
 
+use tokio::time::Instant;
+
 use super::*;
 
 /// Starts on a lake with a closed hour and an object in an open one, with a fault, and says how it ended and after how long.

@@ -5,6 +5,7 @@ mod lake;
 mod source;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,6 +124,8 @@ const MIN_SPOOL_BYTES: u64 = 16 << 20;
 
 /// Below this an ordinary answer would make the clock look wrong.
 const MIN_CLOCK_SKEW: Duration = Duration::from_secs(10);
+/// Below the lower end a slow answer of the store would look like a dead agent.
+const LEASE_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3_600);
 
 fn agent(read: &mut Read<'_>) -> AgentSettings {
     let id = read.text("agent.id").unwrap_or_default();
@@ -138,7 +141,17 @@ fn agent(read: &mut Read<'_>) -> AgentSettings {
             "must be at least 10s, because servers say whole seconds and answers take time; 0 turns the check off",
         );
     }
-    AgentSettings { id, drain_timeout: read.duration("agent.drain_timeout"), max_clock_skew }
+    let lease_timeout = read.duration("agent.lease_timeout");
+    if !LEASE_TIMEOUTS.contains(&lease_timeout) {
+        read.problem("agent.lease_timeout", "must be between 2s and 1h");
+    }
+    AgentSettings {
+        id,
+        drain_timeout: read.duration("agent.drain_timeout"),
+        max_clock_skew,
+        lease_timeout,
+        take_over: false,
+    }
 }
 
 fn channel(read: &mut Read<'_>) -> ChannelSettings {
