@@ -108,8 +108,7 @@ def measured(program: pathlib.Path, path: pathlib.Path, lines: int, scratch: pat
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         place = pathlib.Path(folder)
         (place / "cauce.toml").write_text(
-            f'[source]\ntype = "files"\npaths = [{json.dumps(str(path))}]\n[lake]\nurl = "lake"\npartition_by = "created_at"\n'
-            '[status]\nlisten = "off"\n',
+            f'[source]\ntype = "files"\npaths = [{json.dumps(str(path))}]\n[lake]\nurl = "lake"\npartition_by = "created_at"\n[status]\nlisten = "off"\n',
             encoding="utf-8",
         )
         begin = time.monotonic()

@@ -243,7 +243,7 @@ async fn what_flume_wrote_is_listed_by_days_and_read_as_days() {
     assert!(exit == Exit::Failure && text.contains("2016-03-24, which is no hour"), "{text}");
     let other =
         ingest(&["hours", "--pattern", "dt=%Y-%m-%d/hour=%H", "--lake", path(&folder)], &Outside::default()).await;
-    assert!(other.err.contains("1 objects are left out") && other.err.contains("03-24-/tweets."), "{}", other.err);
+    assert!(other.err.contains("1 object is left out") && other.err.contains("03-24-/tweets."), "{}", other.err);
 }
 
 #[tokio::test]

@@ -126,12 +126,20 @@ fn tokens(text: &str) -> String {
         if is_secret(word) || is_aws_secret(word) {
             result.push_str(&format!("({})", hidden(word)));
         } else {
-            for piece in word.split_inclusive(['/', '.', '-', '+', '_']) {
-                let bare = piece.trim_end_matches(['/', '.', '-', '+', '_']);
-                if is_secret(bare) {
-                    result.push_str(&format!("({}){}", hidden(bare), &piece[bare.len()..]));
-                } else {
-                    result.push_str(piece);
+            // A key of AWS may hold slashes, and stand behind a section's name.
+            for name in word.split_inclusive(['.', '-', '_']) {
+                let bare = name.trim_end_matches(['.', '-', '_']);
+                if is_aws_secret(bare) {
+                    result.push_str(&format!("({}){}", hidden(bare), &name[bare.len()..]));
+                    continue;
+                }
+                for piece in name.split_inclusive(['/', '.', '-', '+', '_']) {
+                    let bare = piece.trim_end_matches(['/', '.', '-', '+', '_']);
+                    if is_secret(bare) {
+                        result.push_str(&format!("({}){}", hidden(bare), &piece[bare.len()..]));
+                    } else {
+                        result.push_str(piece);
+                    }
                 }
             }
         }
@@ -201,9 +209,12 @@ mod tests {
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c",
         ] {
-            for text in
-                [secret.to_owned(), format!("\"{secret}\" is no word"), format!("a,{secret},b"), format!("k={secret}")]
-            {
+            for text in [
+                secret.to_owned(),
+                format!("\"{secret}\" is no word"),
+                format!("a,{secret},b"),
+                format!("source.{secret} is no setting"),
+            ] {
                 let shown = redact(&text);
                 assert!(shown.contains("characters, not shown"), "{shown}");
                 for piece in secret.split(['/', '-', '%']).filter(|piece| piece.len() > 8) {

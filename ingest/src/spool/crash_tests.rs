@@ -13,7 +13,8 @@ use super::crash_model::{self, Known, ModelFile, Return, Step, TWEETS};
 use super::entry::{Entry, FileHead, FileId, Role, Target};
 use super::seal::seal_on;
 use super::sim_disk::{Fault, SimDisk};
-use super::{Options, Position, Recovery, Spool, SpoolError};
+use super::{Options, Recovery, Spool, SpoolError};
+use crate::channel::Position;
 
 const FIRST_HOUR: i64 = 498_000;
 const SLOTS: u64 = 4;
