@@ -22,7 +22,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 HERE = pathlib.Path(__file__).resolve().parent
 MEAN_BYTES = 4700
@@ -79,7 +79,7 @@ def as_pages(plain: pathlib.Path, path: pathlib.Path, _lines: int) -> None:
             pages.write(json.dumps(page, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def as_tar(plain: pathlib.Path, path: pathlib.Path, lines: int, compress=bytes, ending: str = "") -> None:
+def as_tar(plain: pathlib.Path, path: pathlib.Path, lines: int, compress: Callable[[bytes], bytes] = bytes, ending: str = "") -> None:
     with plain.open("rb") as source, tarfile.open(path, "w") as archive:
         for number, batch in enumerate(batches(source, -(-lines // MEMBERS))):
             body = compress(b"".join(batch))
