@@ -30,9 +30,9 @@ fn place(server: &S3Server, bucket: &str) -> Place {
     place
 }
 
-/// Runs the agent until it is killed at a failpoint.
+/// Runs the agent until it is killed at a failpoint. It takes the lake at once: the last agent on another spool was killed too.
 fn killed(place: &mut Place, at: &str) {
-    let ended = place.set("INGEST_FAILPOINT", at).ingest("run");
+    let ended = place.set("INGEST_FAILPOINT", at).ingest("run --take-over");
     assert_eq!(ended.signal, KILLED, "{at} was not reached: {}", ended.err);
     place.set("INGEST_FAILPOINT", "none");
 }
@@ -79,11 +79,11 @@ fn two_spools_that_take_turns_in_one_hour_list_every_tweet_once() {
         killed(b, "upload.after-put:2");
         // The first one comes back in the hour in which the other has stored something, and stores more itself.
         killed(a, "upload.after-put:1");
-        let ended = b.done("run");
+        let ended = b.done("run --take-over");
         assert_eq!(ended.number("left_in_spool"), 0, "{}", ended.err);
-        let back = a.done("run");
+        let back = a.done("run --take-over");
         assert_eq!(back.number("left_in_spool"), 0, "{}", back.err);
-        assert_eq!(b.done("run").number("left_in_spool"), 0);
+        assert_eq!(b.done("run --take-over").number("left_in_spool"), 0);
         assert_listed_once(&Lake::bucket(server, &bucket), a, lines);
         assert!(back.err.contains("another spool"), "{}", back.err);
     });
@@ -111,16 +111,16 @@ fn a_spool_put_back_to_an_earlier_state_lists_every_tweet_once() {
             let mut place = place(server, &bucket);
             let lines = tweets();
             place.write("archive/a.json", joined(&lines));
-            killed(&mut place, "commit.synced:6");
+            killed(&mut place, "commit.synced:7");
             let (spool, kept) = (place.path("spool"), place.path("kept"));
             copy(&spool, &kept);
             match goes_on_until {
                 Some(at) => killed(&mut place, at),
-                None => drop(place.done("run")),
+                None => drop(place.done("run --take-over")),
             }
             std::fs::remove_dir_all(&spool).expect("the spool is removed");
             copy(&kept, &spool);
-            let ended = place.done("run");
+            let ended = place.done("run --take-over");
             assert_eq!(ended.number("left_in_spool"), 0, "{}", ended.err);
             assert_listed_once(&Lake::bucket(server, &bucket), &place, lines);
         });
