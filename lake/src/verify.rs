@@ -119,7 +119,8 @@ impl fmt::Display for Problem {
             Problem::Arrivals { key, detail } => write!(f, "{key}: its arrivals {detail}"),
             Problem::ListedTwice { key } => write!(f, "{key}: it is listed twice"),
             Problem::ForeignLines { key, lines, offset } => {
-                write!(f, "{key}: {lines} lines are not what the object holds, the first at byte {offset}")
+                let lines = if *lines == 1 { "1 line is".to_owned() } else { format!("{lines} lines are") };
+                write!(f, "{key}: {lines} not what the object holds, the first at byte {offset}")
             }
             Problem::RepeatedIds { tweets, example } => {
                 write!(f, "{tweets} tweets are stored more than once, such as {example}")
@@ -227,7 +228,8 @@ async fn read(store: &dyn Store, object: &ObjectEntry, holds: Holds) -> Result<R
         for (offset, line) in block.lines_at() {
             match (scan(line), holds) {
                 (LineKind::Tweet(head), Holds::Tweets) => ids.push(head.id),
-                (LineKind::Message(_), Holds::Messages) => {}
+                // Of control messages those are stored that say something about the tweets, such as a disconnect.
+                (LineKind::Message(_) | LineKind::Control(_), Holds::Messages) => {}
                 _ => {
                     first = if foreign == 0 { offset } else { first };
                     foreign += 1;

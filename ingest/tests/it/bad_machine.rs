@@ -65,7 +65,7 @@ fn a_read_only_disk_is_said() {
         return;
     }
     place.write("archive/a.json", joined(&mixed(10, 1)));
-    let ended = with_disk(&mut place, &format!("mount -t tmpfs -o ro tmpfs spool; exec {INGEST} run"));
+    let ended = with_disk(&mut place, &format!("mount -t tmpfs -o ro,mode=0700 tmpfs spool; exec {INGEST} run"));
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     let last = ended.err.lines().last().expect("a line");
     assert!(last.contains("spool") && last.contains("the disk is read-only: mount it for writing"), "{last}");

@@ -90,7 +90,7 @@ impl Place {
     /// Runs `ingest` and asks for success.
     pub(crate) fn done(&self, line: &str) -> Ended {
         let ended = self.ingest(line);
-        assert_eq!(ended.code, Some(0), "ingest {line}:\n{}", ended.err);
+        assert_eq!(ended.code, Some(0), "ingest {line}:\n{}{}", ended.out, ended.err);
         ended
     }
 }

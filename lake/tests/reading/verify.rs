@@ -43,6 +43,27 @@ async fn strays_are_no_part_of_an_hour_and_verify_names_them() {
 }
 
 #[tokio::test]
+async fn control_messages_are_messages_and_a_tweet_among_them_is_not() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let lake = Lake::new(Arc::clone(&store), yearless());
+    let at = hour("2026-11-22T05");
+    let mut manifest = closed_hour(store.as_ref(), lake.pattern(), at, 1..3, Codec::None).await;
+    let disconnect =
+        r#"{"errors":[{"title":"operational-disconnect","disconnect_type":"UpstreamOperationalDisconnect"}]}"#;
+    let good = format!("{{\"limit\":{{\"track\":3}}}}\n{disconnect}\n");
+    let bad = format!("{good}{}", tweets([9]));
+    let name = format!("11-22-05/_messages.{}.json", at.start_ms());
+    for (content, problems) in [(good, 0), (bad, 1)] {
+        manifest.messages = vec![object(store.as_ref(), &name, &content, Codec::None).await];
+        put_manifest(store.as_ref(), &manifest, None).await;
+        let report = verified(&lake, at).await;
+        assert_eq!(report.problems.len(), problems, "{:?}", report.problems);
+        let is_foreign = |problem: &Problem| problem.to_string().contains("1 line is not what the object holds");
+        assert!(report.problems.iter().all(is_foreign), "{:?}", report.problems);
+    }
+}
+
+#[tokio::test]
 async fn verify_finds_each_kind_of_damage() {
     type Harm = fn(&mut ObjectEntry);
     let harms: [(&str, Harm); 6] = [
