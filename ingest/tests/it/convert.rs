@@ -8,6 +8,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use cauce_lake::catalogue::fixture::{self, manifest, object, object_name, put_manifest};
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, ObjectEntry};
 use cauce_lake::pattern::Escapes;
 use cauce_lake::store::local::LocalStore;
@@ -64,7 +65,8 @@ pub(crate) fn close(place: &Place, hour: Hour, objects: &[(&[u8], Codec)]) {
 async fn stored(store: &LocalStore, name: &str, bytes: &[u8], lines: u64) -> ObjectEntry {
     fixture::put(store, name, Bytes::copy_from_slice(bytes)).await;
     let like = object(store, "like", "", Codec::None).await;
-    ObjectEntry { key: Key::new(name).expect("a key"), bytes: bytes.len() as u64, lines, ..like }
+    let crc64nvme = Some(Crc64::of(bytes));
+    ObjectEntry { key: Key::new(name).expect("a key"), bytes: bytes.len() as u64, lines, crc64nvme, ..like }
 }
 
 /// A place whose lake holds one closed hour of an object that is compressed already.

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use cauce_lake::store::servers::{self, S3Server};
 use cauce_lake::store::{self, list_all};
-use cauce_lake::{LakeUrl, Store};
+use cauce_lake::{LakeUrl, Store, StoreError};
+use futures_util::TryStreamExt;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -78,7 +80,9 @@ impl Lake {
 
     pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
         let key = cauce_lake::Key::new(key).expect("a key from a listing");
-        RUNTIME.block_on(self.store.get(&key)).expect("a listed object is there").0.to_vec()
+        let content = async { self.store.read(&key, None).await?.chunks.try_collect::<Vec<_>>().await };
+        let chunks: Result<Vec<Bytes>, StoreError> = RUNTIME.block_on(content);
+        chunks.expect("a listed object is there").concat()
     }
 
     /// Aborts all uploads in parts that are not finished; says how many there were.
