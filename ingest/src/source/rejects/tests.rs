@@ -1,3 +1,5 @@
+//! A requeue as the channel sees it: which lines come, what their positions say, and what a second one leaves out.
+
 use std::collections::BTreeSet;
 
 use cauce_lake::pattern::PatternOptions;
