@@ -59,11 +59,14 @@ fn a_run_says_how_many_lines_it_rejected_where_the_first_one_is_and_how_to_look_
 #[test]
 fn a_run_that_found_no_tweet_and_rejected_lines_fails() {
     let place = files::place("");
-    place.write("archive/a.json", "created_at,id,text\n2026-01-01,1,hello\n");
+    place.write("archive/a.json", "{\"hello\":1}\n{\"hello\":2}\n");
     let ended = place.ingest("run");
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     let last = ended.err.lines().last().expect("a line");
-    assert!(last.contains("2 were rejected") && last.contains("a.json line 1: not JSON at byte 0"), "{last}");
+    assert!(
+        last.contains("2 were rejected") && last.contains("a.json line 1: neither a tweet nor a known message"),
+        "{last}"
+    );
     // They are kept all the same, and the file is read.
     assert_eq!(lake(&place).rejects().len(), 2);
     assert_eq!(place.done("run").number("rejects"), 0);
