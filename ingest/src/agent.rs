@@ -11,7 +11,7 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cauce_lake::{Hour, Store};
+use cauce_lake::{Hour, HourRange, Store};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::{Sender, dated_channel};
 use crate::close::Author;
 use crate::config::Settings;
+use crate::source::rejects::Found;
 use crate::source::{self, Positions, Source, SourceError};
 use crate::spool::{Spool, SpoolError};
 use crate::status::metrics::sum;
@@ -117,6 +118,25 @@ pub async fn close(
     let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
     let nothing = |_| -> Result<Box<dyn Source>, SourceError> { Ok(Box::new(source::Nothing)) };
     run_on(&settings, store, nothing, Arc::default(), stop, stop_now).await
+}
+
+/// Takes the lines of the lake's rejects that this version can read back into the queue, those of `hours` or all, and then does
+/// what [`close`] does. A line that was requeued once from this spool is left out. `found` counts what is not requeued.
+///
+/// # Errors
+/// See [`AgentError`].
+pub async fn requeue_rejects(
+    settings: Settings,
+    hours: Vec<HourRange>,
+    found: Arc<Found>,
+    stop: CancellationToken,
+    stop_now: CancellationToken,
+) -> Result<Report, AgentError> {
+    let store = cauce_lake::store::open(&settings.lake.url, &settings.lake.s3).await.map_err(store_error)?;
+    let metrics: Arc<Metrics> = Arc::default();
+    let (of, counts) = (Arc::clone(&store), Arc::clone(&metrics));
+    let rejects = |positions| Ok(source::of_rejects(&settings, of, hours, positions, counts, found));
+    run_on(&settings, store, rejects, metrics, stop, stop_now).await
 }
 
 /// Serves the status page, and Flume's numbers where they are asked for, until `serving` is cancelled.

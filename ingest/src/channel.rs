@@ -24,11 +24,11 @@ const LAST_PLACES: usize = u32::MAX as usize;
 /// Where a finite source stands: everything before `offset` of this file is in this batch or in earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
-    /// The file, as the source names it (absolute path, or `-` for standard input).
+    /// The file, as the source names it: an absolute path, or `<key>#<first line>-<last line>` for requeued rejects.
     pub file: String,
     /// Its length in bytes on disk when it was opened.
     pub bytes: u64,
-    /// SHA-256 of its bytes on disk, 64 hexadecimal digits.
+    /// SHA-256 of its bytes on disk, 64 hexadecimal digits; empty for an object, which never changes.
     pub sha256: String,
     /// In an archive the number of the entry that is being read, from 0; else 0.
     pub member: u64,

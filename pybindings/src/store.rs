@@ -40,6 +40,7 @@ impl Store {
     #[new]
     #[pyo3(signature = (url, *, endpoint_url=None, region=None, path_style=None, access_key_id=None,
                         secret_access_key=None, session_token=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn new(
         py: Python<'_>,
         url: &Bound<'_, PyAny>,

@@ -46,10 +46,14 @@ pub(super) async fn adopt(
     let known: HashSet<Key> = spool.state().files.values().map(|file| file.head.key.clone()).collect();
     let path = if live { IngestPath::Stream } else { IngestPath::Replay };
     let mut first: Option<Hour> = None;
+    let mut track = match open.iter().find(|entry| !entry.messages.is_empty()).and_then(HourEntry::hour) {
+        Some(hour) => track_before(&lake, hour).await,
+        None => 0,
+    };
     for entry in &open {
         let Some(hour) = entry.hour() else { continue };
         let before = adopted.objects;
-        adopt_hour(spool, &**store, entry, hour, path, &known, &mut adopted).await?;
+        adopt_hour(spool, &**store, entry, hour, path, &known, &mut track, &mut adopted).await?;
         if adopted.objects > before {
             adopted.hours += 1;
             first = first.into_iter().chain([hour]).min();
@@ -62,6 +66,17 @@ pub(super) async fn adopt(
     Ok(adopted)
 }
 
+/// How far `limit.track` had risen before an hour: in the last messages of the hour before it. 0 where these cannot be read.
+async fn track_before(lake: &Lake, hour: Hour) -> u64 {
+    let Ok(before) = lake.hour(hour.previous()).await else { return 0 };
+    let Some(last) = before.messages.iter().max_by_key(|object| &object.key) else { return 0 };
+    let store = lake.store();
+    let Ok(meta) = store.head(&last.key).await else { return 0 };
+    let read = read_object(&**store, &meta, last.codec, Role::Messages, None, 0).await;
+    read.ok().flatten().map_or(0, |(object, _)| object.track)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one step of one loop, whose state they are")]
 async fn adopt_hour(
     spool: &mut Spool,
     store: &dyn Store,
@@ -69,6 +84,7 @@ async fn adopt_hour(
     hour: Hour,
     path: IngestPath,
     known: &HashSet<Key>,
+    track: &mut u64,
     adopted: &mut Adopted,
 ) -> Result<(), AgentError> {
     let tweets = entry.objects.iter().map(|object| (object, Role::Tweets));
@@ -81,7 +97,7 @@ async fn adopt_hour(
             continue;
         }
         let passes = |error: &LookError| matches!(error, LookError::Store(error) if error.kind().is_transient());
-        let read = patiently(passes, || read_object(store, &meta, object.codec, role, None)).await;
+        let read = patiently(passes, || read_object(store, &meta, object.codec, role, None, *track)).await;
         let Some((found, _)) = read.map_err(|error| match error {
             LookError::Store(error) => store_error(error),
             LookError::Disk(error) => AgentError::Failed(error.to_string()),
@@ -98,8 +114,9 @@ async fn adopt_hour(
         adopted.objects += 1;
         adopted.lines += found.lines;
         adopted.last_ms = adopted.last_ms.max(meta.modified_ms);
-        let StoredObject { bytes, lines, sha256, crc64, ids } = found;
-        spool.stage(Entry::Adopted { head, bytes, lines, sha256, crc64, ids });
+        let StoredObject { bytes, lines, sha256, crc64, ids, messages, track: highest } = found;
+        *track = highest;
+        spool.stage(Entry::Adopted { head, bytes, lines, sha256, crc64, ids, messages });
     }
     Ok(())
 }

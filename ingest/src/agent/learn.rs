@@ -88,7 +88,7 @@ async fn ids_of(store: &dyn Store, object: &ObjectEntry) -> Result<Vec<u64>, Age
         modified_ms: 0,
     };
     let passes = |error: &LookError| matches!(error, LookError::Store(error) if error.kind().is_transient());
-    match patiently(passes, || read_object(store, &meta, object.codec, Role::Tweets, None)).await {
+    match patiently(passes, || read_object(store, &meta, object.codec, Role::Tweets, None, 0)).await {
         Ok(found) => Ok(found.map(|(object, _)| object.ids).unwrap_or_default()),
         Err(LookError::Store(error)) => Err(store_error(error)),
         Err(LookError::Disk(error)) => Err(AgentError::Failed(error.to_string())),

@@ -21,6 +21,7 @@ mod changed_bytes;
 mod clock;
 mod closing;
 mod lease;
+mod messages;
 mod pages;
 mod requeue;
 mod starting;

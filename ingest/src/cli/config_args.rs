@@ -39,7 +39,7 @@ fn any_path() -> impl TypedValueParser<Value = PathBuf> {
 
 /// Key and value. Without `=` the key stays empty and is refused with the other problems: an error of clap's own would
 /// repeat what was typed, which may be a secret.
-fn key_and_value(text: &str) -> (String, String) {
+pub(super) fn key_and_value(text: &str) -> (String, String) {
     let (key, value) = text.split_once('=').unwrap_or(("", text));
     (key.trim().to_owned(), value.to_owned())
 }

@@ -73,7 +73,8 @@ impl LakeArgs {
         Ok(config::load_lake(&self.request(self.lake.first()), outside)?.0.s3)
     }
 
-    fn request(&self, url: Option<&String>) -> Request {
+    /// The configuration that is meant, with the lake at `url` where that is given.
+    pub(super) fn request(&self, url: Option<&String>) -> Request {
         let named = [
             ("lake.url", "--lake", url),
             ("lake.pattern", "--pattern", self.pattern.as_ref()),

@@ -1,16 +1,22 @@
-//! `ingest rejects`: the lines that were kept apart, with reason and place, for people, for programs, or as they came.
+//! `ingest rejects`: the lines that were kept apart, with reason and place, for people, for programs, or as they came; and back
+//! into the queue.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cauce_lake::HourRange;
 use cauce_lake::read::{ReadOptions, Source, lines};
 use cauce_lake::rejects::{KeptReject, objects};
-use cauce_lake::tweet::{LineKind, scan};
 use futures_util::StreamExt as _;
 
+use super::config_args::key_and_value;
 use super::lake_args::{LakeArgs, Step, ends_quietly, note, say, shown, write_failure};
-use super::{Exit, Failure, Outcome};
-use crate::config::Outside;
+use super::run::{obeying, say_done};
+use super::{Exit, Failure, Outcome, runtime};
+use crate::agent::{self, Report};
+use crate::config::{self, Flag, Outside};
+use crate::source::rejects::{Found, is_readable};
 
 /// How much of a line people are shown, in characters.
 const SHOWN_CHARS: usize = 200;
@@ -18,8 +24,8 @@ const SHOWN_CHARS: usize = 200;
 /// Arguments of `ingest rejects`.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
-    after_help = "An hour's rejects are those that its manifest counts. What a later version can read goes back with\n\
-                  `ingest rejects --raw --readable | ingest run --source stdin`."
+    after_help = "An hour's rejects are those that its manifest counts. --requeue needs the spool and the lake for itself: stop\n\
+                  the agent before. It takes each line once, stores it, closes the hours that have ended, and exits."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -36,12 +42,58 @@ pub(super) struct Args {
     /// Only those that this version can read as tweets or messages
     #[arg(long)]
     pub(super) readable: bool,
+    /// Store those that this version can read as tweets or messages, with the agent's configuration and spool
+    #[arg(long, conflicts_with_all = ["json", "raw", "readable"])]
+    pub(super) requeue: bool,
+    /// With --requeue: any setting but a secret, such as spool.dir=/data/spool; may be repeated
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", requires = "requeue")]
+    pub(super) set: Vec<String>,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Outcome {
+    if args.requeue {
+        return requeue(args);
+    }
     let (mut out, mut err) = (std::io::BufWriter::new(std::io::stdout()), std::io::stderr());
-    ends_quietly(super::runtime()?.block_on(rejects(args, &Outside::of_process(), &mut out, &mut err)))
+    ends_quietly(runtime()?.block_on(rejects(args, &Outside::of_process(), &mut out, &mut err)))
+}
+
+fn requeue(args: &Args) -> Outcome {
+    if args.lake.lake.len() > 1 {
+        let error = anyhow::anyhow!("--requeue takes one --lake: the lake of the spool");
+        return Err(Failure { exit: Exit::Usage, error });
+    }
+    let mut request = args.lake.request(args.lake.lake.first());
+    let set = args.set.iter().map(|text| key_and_value(text));
+    request.flags.extend(set.map(|(key, value)| Flag { key, value, flag: "--set".to_owned() }));
+    let settings = config::load_sourceless(&request, &Outside::of_process())?;
+    let found = Arc::new(Found::default());
+    let (hours, of_run) = (args.hours.clone(), Arc::clone(&found));
+    let report = runtime()?
+        .block_on(obeying(|stop, stop_now| agent::requeue_rejects(settings, hours, of_run, stop, stop_now)))?;
+    say_done(&report);
+    ends_quietly(tell(&report, &found, &mut std::io::stdout().lock()))
+}
+
+/// Says what was requeued, and what was not and why.
+fn tell(report: &Report, found: &Found, out: &mut dyn Write) -> Step {
+    let Report { tweets, late, messages, duplicates, .. } = report;
+    say(
+        out,
+        &format!(
+            "{tweets} tweets ({late} late) and {messages} messages requeued; {duplicates} tweets were stored before\n"
+        ),
+    )?;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let (before, unreadable, cut) = (count(&found.taken_before), count(&found.unreadable), count(&found.cut));
+    say(
+        out,
+        &format!(
+            "{before} lines were requeued before, {unreadable} cannot be read, {cut} were cut when they were kept\n"
+        ),
+    )?;
+    out.flush().map_err(write_failure)
 }
 
 #[derive(Default)]
@@ -92,7 +144,7 @@ fn one(args: &Args, line: &[u8], sums: &mut Sums, out: &mut dyn Write) -> Step {
     if !args.hours.is_empty() && !args.hours.iter().any(|range| range.contains(hour)) {
         return Ok(());
     }
-    if args.readable && !is_readable(&reject) {
+    if args.readable && !is_readable(&reject, true) {
         return Ok(());
     }
     if args.raw {
@@ -110,15 +162,6 @@ fn one(args: &Args, line: &[u8], sums: &mut Sums, out: &mut dyn Write) -> Step {
     let lost = if reject.lost() > 0 { format!(", the last {} of them lost", reject.lost()) } else { String::new() };
     let (at, place, reason) = (reject.received_at, shown(&reject.source), shown(&reject.reason));
     say(out, &format!("{at}  {place}\n  {reason}; {} bytes{lost}\n  {}\n", reject.length, excerpt(&reject.bytes)))
-}
-
-fn is_readable(reject: &KeptReject) -> bool {
-    reject.lost() == 0
-        && match scan(&reject.bytes) {
-            LineKind::Tweet(head) => head.created_at_ms.is_some(),
-            LineKind::Message(_) | LineKind::Control(_) => true,
-            LineKind::Blank | LineKind::Reject(_) => false,
-        }
 }
 
 /// The beginning of a line, for people: text as it is, bytes that are none as `\xff`.

@@ -57,7 +57,7 @@ pub(super) fn run_agent(request: &Request, take_over: bool) -> Outcome {
 }
 
 /// The last word of a run: what it did, and what a person may want to look at.
-fn say_done(report: &Report) {
+pub(super) fn say_done(report: &Report) {
     let Report { accepted, tweets, messages, duplicates, late, rejects, objects, hours_closed, left_in_spool, .. } =
         *report;
     let running: Vec<String> = report

@@ -4,10 +4,9 @@
 //! are stored like any other message, and are handed back to the source too.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use cauce_lake::manifest::IngestPath;
-use cauce_lake::tweet::{self, Control, LineKind, RejectReason};
+use cauce_lake::tweet::{self, Control, Limited, LineKind, RejectReason};
 
 use super::framing::{Block, Line, LineState};
 use crate::channel::{Batch, Record, RecordKind, Reject};
@@ -63,29 +62,6 @@ pub(crate) struct Sorter {
     origin: String,
     needs_time: bool,
     limited: Limited,
-}
-
-/// The counter of tweets that a connection did not deliver. It comes from several servers, each with a count of its own, so
-/// it is not monotonic: what counts is how far its highest value has risen.
-#[derive(Debug, Default)]
-struct Limited(AtomicU64);
-
-impl Limited {
-    /// How many more were not delivered than was known. A recording may hold several connections: a disconnect message, or a
-    /// value below half of the highest, is taken for the beginning of a new one, as servers' counts do not lie so far apart.
-    fn rise(&self, track: u64, may_restart: bool) -> u64 {
-        let highest = self.0.load(Ordering::Relaxed);
-        if may_restart && track < highest / 2 {
-            self.0.store(track, Ordering::Relaxed);
-            return track;
-        }
-        self.0.store(highest.max(track), Ordering::Relaxed);
-        track.saturating_sub(highest)
-    }
-
-    fn restart(&self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
 }
 
 #[derive(Debug, Default)]
@@ -255,17 +231,6 @@ mod tests {
         for kind in ["tweet", "message", "control", "heartbeat"] {
             assert_eq!(metrics.records_received.get_or_create(&Kind::new(kind)).get(), 1, "{kind}");
         }
-    }
-
-    #[test]
-    fn the_limit_counts_its_rise_on_its_connection_and_not_its_value() {
-        let rises = |tracks: &[u64], may_restart| {
-            let limited = Limited::default();
-            tracks.iter().map(|track| limited.rise(*track, may_restart)).collect::<Vec<u64>>()
-        };
-        assert_eq!(rises(&[5, 8, 3, 8, 12], false), [5, 3, 0, 0, 4]);
-        // In a recording a small value after a large one is another connection's; a slightly smaller one is another server's.
-        assert_eq!(rises(&[100, 90, 120, 7, 9], true), [100, 0, 20, 7, 2]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod oauth;
 mod recognise;
 pub mod reconnect;
 mod reframe;
+pub mod rejects;
 mod stdin;
 mod stream;
 mod unpack;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cauce_lake::store::ServerTime;
+use cauce_lake::{HourRange, Lake, Store};
 use tokio_util::sync::CancellationToken;
 
 use self::batches::Limits;
@@ -86,12 +88,7 @@ impl Source for Nothing {
 /// # Errors
 /// When the settings cannot work: a missing or unreadable file, a pattern that matches nothing.
 pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -> Result<Box<dyn Source>, SourceError> {
-    let limits = |max_line_bytes| Limits {
-        max_line_bytes,
-        batch_records: settings.channel.transaction_capacity,
-        needs_time: settings.lake.partition_by == PartitionBy::CreatedAt,
-        on_reject: settings.on_reject,
-    };
+    let limits = |max_line_bytes| limits(settings, max_line_bytes);
     Ok(match &settings.source {
         SourceSettings::XV2(x) => {
             let (limits, stall_timeout) = (limits(x.max_line_bytes), x.stall_timeout);
@@ -110,6 +107,30 @@ pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -
             Box::new(stdin::Stdin::new(std::io::stdin(), limits(*max_line_bytes), metrics))
         }
     })
+}
+
+fn limits(settings: &Settings, max_line_bytes: usize) -> Limits {
+    Limits {
+        max_line_bytes,
+        batch_records: settings.channel.transaction_capacity,
+        needs_time: settings.lake.partition_by == PartitionBy::CreatedAt,
+        on_reject: settings.on_reject,
+    }
+}
+
+/// Makes the source that gives back what this version can read of a lake's rejects: those of `hours`, or all where there are
+/// none. `found` counts the others.
+pub(crate) fn of_rejects(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    hours: Vec<HourRange>,
+    positions: Positions,
+    metrics: Arc<Metrics>,
+    found: Arc<rejects::Found>,
+) -> Box<dyn Source> {
+    let lake = Lake::new(store, settings.lake.pattern.clone());
+    let limits = limits(settings, settings.source.max_line_bytes());
+    Box::new(rejects::Rejects { lake, hours, positions, limits, metrics, found })
 }
 
 /// Asks the server of a live source for the time; `None` where there is none, or it does not say.

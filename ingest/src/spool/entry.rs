@@ -88,6 +88,14 @@ pub struct MessageCounts {
     pub undelivered: u64,
 }
 
+impl MessageCounts {
+    /// Counts one more, with the tweets that it says were left out.
+    pub fn add(&mut self, message: Message, undelivered: u64) {
+        *self.kinds.entry(message).or_default() += 1;
+        self.undelivered += undelivered;
+    }
+}
+
 /// The rules by which a lake's folders are filled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LakeRules {
@@ -242,6 +250,8 @@ pub enum Entry {
         crc64: Crc64,
         /// Ids of its tweets.
         ids: Vec<u64>,
+        /// What its messages are.
+        messages: MessageCounts,
     },
     /// The agent took the lake in this epoch, and knows what other spools had written there before.
     LakeTaken {
@@ -270,6 +280,8 @@ pub enum Entry {
         crc64: Crc64,
         /// Ids of its tweets.
         ids: Vec<u64>,
+        /// What its messages are.
+        messages: MessageCounts,
     },
     /// A manifest that is made will not be put: another one lists a part of what it speaks for.
     Withdrawn {

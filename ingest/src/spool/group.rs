@@ -46,8 +46,7 @@ impl Spool {
     /// Says what a message is that was appended to an open file, and how many tweets it says were left out.
     pub fn count_message(&mut self, id: FileId, message: Message, undelivered: u64) {
         let file = self.open.get_mut(&id).expect("messages go only into files that are open");
-        *file.messages.kinds.entry(message).or_default() += 1;
-        file.messages.undelivered += undelivered;
+        file.messages.add(message, undelivered);
     }
 
     /// Counts a reject that was appended for the manifest of an hour.

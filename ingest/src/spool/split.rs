@@ -46,12 +46,18 @@ struct Copied {
 }
 
 impl Spool {
-    /// Makes a file of a sealed file's lines from `lines` on, which begin at byte `bytes`, and returns its head. The caller
-    /// stages in the same group what becomes of the old file.
+    /// Makes a file of a sealed file's lines from `lines` on, which begin at byte `bytes` and are `messages`, and returns its
+    /// head. The caller stages in the same group what becomes of the old file, with what its other messages are.
     ///
     /// # Errors
     /// When the disk says no, or the file's bytes are not those that were accepted.
-    pub fn split(&mut self, id: FileId, lines: u64, bytes: u64) -> Result<FileHead, SpoolError> {
+    pub fn split(
+        &mut self,
+        id: FileId,
+        lines: u64,
+        bytes: u64,
+        messages: MessageCounts,
+    ) -> Result<FileHead, SpoolError> {
         let old = self.state.files.get(&id).expect("the caller has looked it up").clone();
         let new = self.state.next_id;
         let copied = self.guarded("copy the end of a data file", |spool| spool.copy_end(&old, new, bytes))?;
@@ -66,8 +72,7 @@ impl Spool {
             arrivals: arrivals.map(|(second, so_far)| (*second, so_far - lines)).collect(),
             // They are known since the lines came first.
             ids: Vec::new(),
-            // They stay with the old file, whose hour's manifest counts both.
-            messages: MessageCounts::default(),
+            messages,
         };
         self.stage(Entry::Created(head.clone()));
         self.stage(Entry::Appended {

@@ -257,22 +257,24 @@ impl State {
             Entry::Closed { name } => self.close(*name),
             Entry::Refused { name } => self.refuse(*name),
             Entry::KnownClosed { names } => names.iter().for_each(|name| self.know_closed(*name)),
-            Entry::Adopted { head, bytes, lines, sha256, crc64, ids: _ } => {
+            Entry::Adopted { head, bytes, lines, sha256, crc64, ids: _, messages } => {
                 self.create(head);
                 self.stage(head.id, Stage::Stored { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
                 if let Some(file) = self.files.get_mut(&head.id) {
                     file.lines = *lines;
+                    file.messages.clone_from(messages);
                 }
             }
             Entry::TimeReset { at_ms } => self.reset_time(*at_ms),
             Entry::LakeTaken { epoch } => self.epoch = Some(*epoch),
             Entry::Listed { ids } => ids.iter().for_each(|id| drop(self.files.remove(id))),
-            Entry::Found { id, bytes, lines, ours, sha256, crc64, ids: _ } => {
+            Entry::Found { id, bytes, lines, ours, sha256, crc64, ids: _, messages } => {
                 self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
                 if let Some(file) = self.files.get_mut(id) {
                     // When the lines arrived that are not ours is not known.
                     keep_arrivals(&mut file.arrivals, if lines > ours { 0 } else { *lines });
                     file.lines = *lines;
+                    file.messages.clone_from(messages);
                 }
                 self.stored(*id);
             }

@@ -7,11 +7,11 @@ use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{HOURS_PREFIX, IngestPath, Manifest, ManifestName, ObjectEntry};
 use cauce_lake::read::{self, Mismatch};
 use cauce_lake::store::{ErrorKind, ObjectMeta, list_all};
-use cauce_lake::tweet::{LineKind, scan};
+use cauce_lake::tweet::{Control, Limited, LineKind, Message, scan};
 use cauce_lake::{Hour, Key, Store, StoreError};
 
 use crate::spool::Lines;
-use crate::spool::entry::Role;
+use crate::spool::entry::{MessageCounts, Role};
 use crate::spool::reconcile::Listing;
 
 /// An object that an agent of this lake stored.
@@ -27,15 +27,71 @@ pub struct StoredObject {
     pub lines: u64,
     /// Ids of its tweets.
     pub ids: Vec<u64>,
+    /// What its messages are.
+    pub messages: MessageCounts,
+    /// The highest `limit.track` up to its end.
+    pub track: u64,
 }
 
 /// With how many lines two files begin alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Common {
     /// Lines.
     pub lines: u64,
     /// Their bytes, line ends included.
     pub bytes: u64,
+    /// What the messages of the spool file are.
+    pub messages: Shared,
+}
+
+/// The messages of a spool file whose first lines an object holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shared {
+    /// Those that are in the object.
+    pub there: MessageCounts,
+    /// The others.
+    pub rest: MessageCounts,
+}
+
+impl Shared {
+    /// What the messages of the object are and those of the rest, where the spool knows the `file`'s and the object's were
+    /// counted by themselves. The spool knows how far `limit.track` had risen before the file; a count of its lines alone
+    /// does not.
+    pub fn split(&self, file: &MessageCounts, object: &MessageCounts) -> (MessageCounts, MessageCounts) {
+        let mut rest = self.rest.clone();
+        if !self.there.kinds.contains_key(&Message::Limit) {
+            rest.undelivered = file.undelivered;
+        }
+        let of_others = object.undelivered.saturating_sub(self.there.undelivered);
+        let undelivered = file.undelivered.saturating_sub(rest.undelivered) + of_others;
+        (MessageCounts { kinds: object.kinds.clone(), undelivered }, rest)
+    }
+}
+
+/// Counts messages in the order in which they came.
+#[derive(Debug, Default)]
+struct Counter {
+    counts: MessageCounts,
+    limited: Limited,
+}
+
+impl Counter {
+    fn take(&mut self, line: &LineKind) {
+        match line {
+            LineKind::Message(message) => self.counts.add(*message, 0),
+            LineKind::Control(control) => {
+                let undelivered = match control {
+                    Control::Limit { track } => self.limited.rise(*track, true),
+                    _ => 0,
+                };
+                if let Control::Disconnect { .. } = control {
+                    self.limited.restart();
+                }
+                self.counts.add(control.message(), undelivered);
+            }
+            LineKind::Tweet(_) | LineKind::Blank | LineKind::Reject(_) => {}
+        }
+    }
 }
 
 /// Why nobody can tell what lies there.
@@ -52,7 +108,8 @@ pub enum LookError {
 /// Reads an object once. `None` when no agent of this lake stored it: it bears no hash, its bytes are not what the hash
 /// says, or it holds other things than tweets where tweets should be.
 ///
-/// With `ours` its lines are held against those of a spool file, and it is told with how many of them it begins.
+/// With `ours` its lines are held against those of a spool file, and it is told with how many of them it begins. `track` is the
+/// highest `limit.track` before the object, 0 where none is known.
 ///
 /// # Errors
 /// When the store or the spool's disk fails.
@@ -62,6 +119,7 @@ pub async fn read_object(
     codec: cauce_lake::manifest::Codec,
     role: Role,
     ours: Option<&Lines>,
+    track: u64,
 ) -> Result<Option<(StoredObject, Common)>, LookError> {
     let Some(sha256) = meta.sha256.clone() else { return Ok(None) };
     let entry = ObjectEntry {
@@ -76,14 +134,17 @@ pub async fn read_object(
     };
     let mut comparison = ours.map(Comparison::begin).transpose()?;
     let (mut ids, mut others, mut failed) = (Vec::new(), 0_u64, None);
+    let mut messages = Counter { limited: Limited::since(track), ..Counter::default() };
     let check = read::verify_lines(store, &entry, |block| {
         for line in block.lines() {
-            match scan(line) {
+            let kind = scan(line);
+            match &kind {
                 LineKind::Tweet(head) => ids.push(head.id),
                 _ => others += 1,
             }
+            messages.take(&kind);
             if let Some(comparison) = &mut comparison
-                && let Err(error) = comparison.take(line)
+                && let Err(error) = comparison.take(line, &kind)
             {
                 failed.get_or_insert(error);
             }
@@ -99,9 +160,13 @@ pub async fn read_object(
     if !is_whole || (role == Role::Tweets && others > 0) {
         return Ok(None);
     }
-    let common = comparison.map(|comparison| comparison.common).unwrap_or_default();
-    let object = StoredObject { bytes: meta.bytes, sha256, crc64: check.crc64nvme, lines: check.lines, ids };
-    Ok(Some((object, common)))
+    let common = match comparison {
+        Some(comparison) => comparison.end(role)?,
+        None => Common::default(),
+    };
+    let Counter { counts: messages, limited } = messages;
+    let (crc64, lines, track) = (check.crc64nvme, check.lines, limited.highest());
+    Ok(Some((StoredObject { bytes: meta.bytes, sha256, crc64, lines, ids, messages, track }, common)))
 }
 
 /// Goes through a spool file beside an object, as far as their lines are the same.
@@ -110,16 +175,23 @@ struct Comparison<R> {
     line: Vec<u8>,
     alike: bool,
     common: Common,
+    messages: Counter,
 }
 
 impl Comparison<()> {
     fn begin(ours: &Lines) -> io::Result<Comparison<impl BufRead + Send + use<>>> {
-        Ok(Comparison { ours: ours.open()?, line: Vec::new(), alike: true, common: Common::default() })
+        Ok(Comparison {
+            ours: ours.open()?,
+            line: Vec::new(),
+            alike: true,
+            common: Common::default(),
+            messages: Counter::default(),
+        })
     }
 }
 
 impl<R: BufRead> Comparison<R> {
-    fn take(&mut self, theirs: &[u8]) -> io::Result<()> {
+    fn take(&mut self, theirs: &[u8], kind: &LineKind) -> io::Result<()> {
         if self.alike {
             self.line.clear();
             self.ours.read_until(b'\n', &mut self.line)?;
@@ -127,9 +199,31 @@ impl<R: BufRead> Comparison<R> {
             if self.alike {
                 self.common.lines += 1;
                 self.common.bytes += self.line.len() as u64;
+                self.messages.take(kind);
             }
         }
         Ok(())
+    }
+
+    /// Reads the rest of the spool file, to count the messages in it.
+    fn end(mut self, role: Role) -> io::Result<Common> {
+        self.common.messages.there = std::mem::take(&mut self.messages.counts);
+        if role == Role::Messages {
+            if self.alike {
+                self.line.clear();
+            }
+            loop {
+                if let Some(line) = self.line.strip_suffix(b"\n") {
+                    self.messages.take(&scan(line));
+                }
+                self.line.clear();
+                if self.ours.read_until(b'\n', &mut self.line)? == 0 {
+                    break;
+                }
+            }
+            self.common.messages.rest = self.messages.counts;
+        }
+        Ok(self.common)
     }
 }
 

@@ -143,12 +143,13 @@ impl Uploader {
     async fn look_into(&self, upload: Upload, what: String, there: ObjectMeta) -> Inner {
         let id = upload.id;
         let Upload { codec, role, lines, .. } = &upload;
-        let read =
-            self.ask(async || match look::read_object(&*self.store, &there, *codec, *role, Some(&lines.there)).await {
+        let read = self.ask(async || {
+            match look::read_object(&*self.store, &there, *codec, *role, Some(&lines.there), 0).await {
                 Ok(found) => Ok(Ok(found)),
                 Err(LookError::Disk(error)) => Ok(Err(error)),
                 Err(LookError::Store(error)) => Err(error),
-            });
+            }
+        });
         match read.await {
             Err(error) => Inner::DiskFailed { id, action: "compare", error },
             Ok(None) => Inner::Foreign { id, what },

@@ -21,9 +21,10 @@ impl Writer {
     ) -> Result<(), SpoolError> {
         let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
         let (lines, key) = (file.lines, file.head.key.clone());
+        let (of_object, of_rest) = common.messages.split(&file.messages, &object.messages);
         let mut rest = None;
         if common.lines < lines {
-            let head = self.spool.split(id, common.lines, common.bytes)?;
+            let head = self.spool.split(id, common.lines, common.bytes, of_rest)?;
             self.after.push(After::Seal(head.id));
             rest = Some(head.key.to_string());
         }
@@ -31,11 +32,11 @@ impl Writer {
             %key, file = id, lines, stored = common.lines, listed, rest,
             "another spool has stored an object under this key: lines that it does not hold go under a key of their own"
         );
-        let StoredObject { bytes, sha256, crc64, lines, ids } = object;
+        let StoredObject { bytes, sha256, crc64, lines, ids, .. } = object;
         self.spool.stage(if listed {
             Entry::Listed { ids: vec![id] }
         } else {
-            Entry::Found { id, bytes, lines, ours: common.lines, sha256, crc64, ids }
+            Entry::Found { id, bytes, lines, ours: common.lines, sha256, crc64, ids, messages: of_object }
         });
         Ok(())
     }

@@ -41,6 +41,7 @@ mod simulator;
 mod spools;
 mod stop;
 mod strange_files;
+mod stream_lines;
 mod streams;
 mod surroundings;
 mod zombie;

@@ -7,6 +7,8 @@ use crate::corpus::{BEGIN_MS, joined, snowflake, v2};
 use crate::files;
 use crate::lake::Lake;
 use crate::program::{Ended, INGEST, Place, Program};
+use crate::simulator::Simulator;
+use crate::streams;
 
 fn lake(place: &Place) -> Lake {
     Lake::folder(&place.path("lake"))
@@ -57,11 +59,14 @@ fn a_run_says_how_many_lines_it_rejected_where_the_first_one_is_and_how_to_look_
 #[test]
 fn a_run_that_found_no_tweet_and_rejected_lines_fails() {
     let place = files::place("");
-    place.write("archive/a.json", "created_at,id,text\n2026-01-01,1,hello\n");
+    place.write("archive/a.json", "{\"hello\":1}\n{\"hello\":2}\n");
     let ended = place.ingest("run");
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     let last = ended.err.lines().last().expect("a line");
-    assert!(last.contains("2 were rejected") && last.contains("a.json line 1: not JSON at byte 0"), "{last}");
+    assert!(
+        last.contains("2 were rejected") && last.contains("a.json line 1: neither a tweet nor a known message"),
+        "{last}"
+    );
     // They are kept all the same, and the file is read.
     assert_eq!(lake(&place).rejects().len(), 2);
     assert_eq!(place.done("run").number("rejects"), 0);
@@ -119,29 +124,82 @@ fn rejects_are_shown_to_people_and_to_programs_by_the_hour_that_counts_them() {
     assert_eq!(place.done("rejects --raw 2025-11-20T07").out, "");
 }
 
+/// A stored line of the rejects.
+fn kept(line: &[u8]) -> Vec<u8> {
+    let bytes = base64::engine::general_purpose::STANDARD.encode(line);
+    json!({"received_at": "2025-11-20T05:30:00Z", "hour": "2025-11-20T05", "length": line.len(), "bytes": bytes,
+        "reason": "neither a tweet nor a known message", "source": "connection 1 line 7"})
+    .to_string()
+    .into_bytes()
+}
+
+fn sorted(mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    lines.sort();
+    lines
+}
+
 #[test]
-fn what_a_later_version_can_read_goes_back_from_the_rejects_into_its_hour() {
+fn what_a_later_version_can_read_goes_back_from_the_rejects_into_its_hour_once() {
     let place = Place::new();
     stdin(&place);
     place.write("input", joined(&[tweet(1)]));
     assert_eq!(shell(&place, "ingest run < input").code, Some(0));
-    // What an earlier version kept that did not know this form of a tweet, and a line that is none for this one either.
-    let kept = |line: &[u8]| {
-        let bytes = base64::engine::general_purpose::STANDARD.encode(line);
-        json!({"received_at": "2025-11-20T05:30:00Z", "hour": "2025-11-20T05", "length": line.len(), "bytes": bytes,
-            "reason": "neither a tweet nor a known message", "source": "connection 1 line 7"})
-        .to_string()
-    };
-    let lines = [kept(&tweet(2)).into_bytes(), kept(b"nonsense").into_bytes()];
+    // What an earlier version kept that knew neither this form of a tweet nor this message, and a line that is neither for
+    // this one.
+    let warning = b"{\"warning\":{\"code\":\"FALLING_BEHIND\",\"message\":\"m\",\"percent_full\":60}}";
+    let lines = [kept(&tweet(2)), kept(b"nonsense"), kept(warning), kept(&tweet(1))];
     place.write("lake/rejects/2025-11-20/rejects.1763616600000.jsonl", joined(&lines));
-    let ended = shell(&place, "ingest rejects --raw --readable | ingest run");
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let ended = shell(&place, "ingest rejects --raw --readable | ingest run");
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let mut stored = lake(&place).lines();
-    stored.sort();
-    assert_eq!(stored, [tweet(1), tweet(2)], "its hour is closed, so it is among the late ones, and there once");
-    assert_eq!(lake(&place).rejects().len(), 2, "what cannot be read stays where it is");
+    let first = place.done("rejects --requeue").out;
+    assert_eq!(
+        first,
+        "1 tweets (1 late) and 1 messages requeued; 1 tweets were stored before\n\
+         0 lines were requeued before, 1 cannot be read, 0 were cut when they were kept\n"
+    );
+    let manifests = lake(&place).manifests();
+    assert_eq!(manifests["2025-11-20T05.late-1"]["message_counts"], json!({"warning": 1}));
+    // Without dedupe too.
+    let second = place.done("rejects --requeue --set dedupe.window=0").out;
+    let expected = "0 tweets (0 late) and 0 messages requeued; 0 tweets were stored before\n\
+                    3 lines were requeued before, 1 cannot be read, 0 were cut when they were kept\n";
+    assert_eq!(second, expected);
+    assert_eq!(sorted(lake(&place).lines()), [tweet(1), tweet(2)], "its hour is closed, so one is late");
+    assert_eq!(lake(&place).rejects().len(), 4, "objects never change, and nothing is rejected again");
+}
+
+#[test]
+fn a_line_that_a_setting_made_a_reject_is_requeued_with_another_setting_by_its_hour() {
+    let place = files::place("");
+    // From before the ids that hold a time: by `created_at` nothing says which hour it belongs to.
+    let old = b"{\"id\":20,\"id_str\":\"20\",\"text\":\"just setting up\",\"user\":{\"id\":1}}".to_vec();
+    place.write("archive/a.json", joined(&[tweet(1), old.clone(), b"broken".to_vec()]));
+    assert_eq!(place.done("run --set lake.partition_by=created_at").number("rejects"), 2);
+    let requeued = |arguments: &str| {
+        let ended = place.done(&format!("rejects --requeue --set lake.partition_by={arguments}"));
+        (ended.number("tweets"), ended.number("rejects"))
+    };
+    assert_eq!(requeued("created_at"), (0, 0), "it still has no time");
+    assert_eq!(requeued("received_at 2025-11-20T04"), (0, 0), "it is of another hour");
+    assert_eq!(requeued("received_at 2025-11-20T05"), (1, 0));
+    assert_eq!(requeued("received_at"), (0, 0));
+    assert_eq!(lake(&place).rejects().len(), 2);
+    assert_eq!(lake(&place).lines().iter().filter(|line| **line == old).count(), 1);
+}
+
+#[test]
+fn rejects_are_not_requeued_while_an_agent_has_the_spool() {
+    let stand_in = Place::new();
+    let simulator = Simulator::start(&stand_in, "--rate 10");
+    let place = streams::place(streams::V2, &simulator, "");
+    place.write("lake/rejects/2025-11-20/rejects.1763616600000.jsonl", joined(&[kept(&tweet(2))]));
+    let agent = place.start("run");
+    agent.line("the lake is ours");
+    let refused = place.ingest("rejects --requeue");
+    assert_ne!(refused.code, Some(0));
+    let last = refused.err.lines().last().expect("a line");
+    assert!(last.contains("spool") && last.contains("another"), "{last}");
+    assert_eq!(agent.stop().code, Some(0));
+    // It needs no credentials of X, and does not connect.
+    assert_eq!(place.done("rejects --requeue").number("tweets"), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 pub(crate) mod classify;
 mod control;
+mod limit;
 pub(crate) mod nest;
 pub mod page;
 mod plain;
@@ -16,6 +17,8 @@ pub(crate) mod walk;
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+pub use limit::Limited;
 
 /// Which wire form a tweet has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
