@@ -204,8 +204,9 @@ fn killed_inside_an_archive_it_goes_on_in_the_member_where_it_was() {
             .iter()
             .map(String::as_str)
             .zip(lines.chunks(lines.len().div_ceil(6)).map(|lines| {
-                // In an array, so that what is counted are bytes of lines and not of the member.
-                bzip2(format!("[{}]", text_of(lines, ",\n")).as_bytes())
+                // In an array, so that what is counted are bytes of lines and not of the member; first a value without an
+                // id, which is there twice when it is read twice.
+                bzip2(format!("[{{\"hello\":1}},\n{}]", text_of(lines, ",\n")).as_bytes())
             }))
             .collect();
         let place = files::place("roll_count = 2000");
@@ -226,7 +227,7 @@ fn killed_inside_an_archive_it_goes_on_in_the_member_where_it_was() {
         assert!(member.is_some_and(|member: u64| member > 0), "{going_on}");
         let wanted: Vec<Vec<u8>> = expected(&lines).hours.into_values().flatten().collect();
         assert!(sorted(lake(&place).lines()) == sorted(wanted), "{name}: other lines");
-        assert_eq!(lake(&place).rejects().len(), 0);
+        assert_eq!(lake(&place).rejects().len(), members.len(), "{name}");
     }
 }
 
