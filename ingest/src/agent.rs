@@ -1,6 +1,7 @@
 //! The agent: wires source, channel, spool, upload and close, supervises them, and drains them in that order.
 
 mod adopt;
+mod damaged;
 mod hold;
 mod learn;
 mod reconcile;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::AgentError;
 use super::adopt::{self, Adopted};
+use super::damaged;
 use super::learn;
 use super::start::patiently_asked;
 use crate::config::Settings;
@@ -85,6 +86,7 @@ pub(super) async fn reconcile(
     let of_others = found.len() - own_plans(spool.state(), &read);
     entries.into_iter().for_each(|entry| spool.stage(entry));
 
+    damaged::replace(spool, &**store).await?;
     let (mut adopted, mut learnt) = (Adopted::default(), 0);
     if meanwhile != Meanwhile::Nothing {
         let range = meanwhile.range(spool.state(), live, now_ms);

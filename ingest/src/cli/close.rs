@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::config_args::ConfigArgs;
-use super::lake_args::{Step, ends_quietly, say, write_failure};
+use super::lake_args::{Step, counted, ends_quietly, say, write_failure};
 use super::run::obeying;
 use super::{Exit, Failure, Outcome, runtime};
 use crate::agent::{self, AgentError, Report};
@@ -48,22 +48,29 @@ pub(super) fn run(args: &Args) -> Outcome {
 /// Says what was closed, and what stays open and why.
 fn tell(report: &Report, out: &mut dyn Write) -> Step {
     for (hour, tweets) in &report.closed {
-        say(out, &format!("{hour}  closed  {tweets} tweets\n"))?;
+        say(out, &format!("{hour}  closed  {}\n", counted(*tweets, "tweet")))?;
     }
     for (hour, why) in &report.open {
         say(out, &format!("{hour}  open    {}\n", because(*why)))?;
     }
-    say(out, &format!("{} hours closed, {} stay open\n", report.closed.len(), report.open.len()))?;
+    say(out, &summary(report))?;
     out.flush().map_err(write_failure)?;
     let is_stuck = |(_, why): &&(cauce_lake::Hour, OpenHour)| !matches!(why, OpenHour::Running { .. });
     match report.open.iter().filter(is_stuck).count() {
         0 => Ok(()),
         count => {
-            let error =
-                anyhow::anyhow!("{count} hours have ended and could not be closed: the store did not take all of them");
+            let (hours, have) = (counted(count as u64, "hour"), if count == 1 { "has" } else { "have" });
+            let error = anyhow::anyhow!(
+                "{hours} {have} ended and could not be closed: the store did not take all that belongs to them"
+            );
             Err(Failure { exit: Exit::Store, error })
         }
     }
+}
+
+fn summary(report: &Report) -> String {
+    let stay = if report.open.len() == 1 { "stays" } else { "stay" };
+    format!("{} closed, {} {stay} open\n", counted(report.closed.len() as u64, "hour"), report.open.len())
 }
 
 fn because(why: OpenHour) -> String {
@@ -90,7 +97,7 @@ mod tests {
         let mut out = Vec::new();
         tell(&report, &mut out).expect("an hour that runs is no failure");
         let text =
-            "2026-11-22T05  closed  30 tweets\n2026-11-22T06  open    it ends in 3 min\n1 hours closed, 1 stay open\n";
+            "2026-11-22T05  closed  30 tweets\n2026-11-22T06  open    it ends in 3 min\n1 hour closed, 1 stays open\n";
         assert_eq!(String::from_utf8(out).expect("text"), text);
         report.open.push((hour("2026-11-22T04"), OpenHour::NotStored { files: 2 }));
         let failure = tell(&report, &mut Vec::new()).expect_err("a store that took nothing is one");

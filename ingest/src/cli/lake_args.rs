@@ -103,6 +103,11 @@ pub(super) fn note(err: &mut dyn Write, text: &str) -> Step {
     say(err, &format!("note: {}\n", shown(text)))
 }
 
+/// `1 hour`, `2 hours`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// Writes a part of the answer or of what stands beside it.
 pub(super) fn say(out: &mut dyn Write, text: &str) -> Step {
     out.write_all(text.as_bytes()).map_err(write_failure)

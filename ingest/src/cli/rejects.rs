@@ -11,7 +11,7 @@ use cauce_lake::rejects::{KeptReject, objects};
 use futures_util::StreamExt as _;
 
 use super::config_args::key_and_value;
-use super::lake_args::{LakeArgs, Step, ends_quietly, note, say, shown, write_failure};
+use super::lake_args::{LakeArgs, Step, counted, ends_quietly, note, say, shown, write_failure};
 use super::run::{obeying, say_done};
 use super::{Exit, Failure, Outcome, runtime};
 use crate::agent::{self, Report};
@@ -118,11 +118,11 @@ pub(super) async fn rejects(args: &Args, outside: &Outside, out: &mut dyn Write,
         }
     }
     if !args.json && !args.raw {
-        say(out, &format!("{} rejects\n", sums.shown))?;
+        say(out, &format!("{}\n", counted(sums.shown, "reject")))?;
     }
     out.flush().map_err(write_failure)?;
     if sums.cut > 0 {
-        note(err, &format!("{} lines were cut when they were kept, and are left out", sums.cut))?;
+        note(err, &format!("cut when they were kept, and left out: {}", counted(sums.cut, "line")))?;
     }
     match sums.damaged {
         0 => Ok(()),

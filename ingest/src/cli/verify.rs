@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use cauce_lake::verify::{VerifyError, VerifyReport, verify_hour};
 use cauce_lake::{Hour, HourRange, Lake};
 
-use super::lake_args::{LakeArgs, Step, ends_quietly, say, shown, write_failure};
+use super::lake_args::{LakeArgs, Step, counted, ends_quietly, say, shown, write_failure};
 use super::{Exit, Failure, Outcome};
 use crate::config::Outside;
 
@@ -58,11 +58,11 @@ pub(super) async fn verify(args: &Args, outside: &Outside, out: &mut dyn Write, 
     say(
         out,
         &format!(
-            "{} hours read, {} with problems{open}; {} objects, {} lines, {} in {seconds:.1} s ({:.0} MB/s)\n",
-            sums.hours,
+            "{} read, {} with problems{open}; {}, {}, {} in {seconds:.1} s ({:.0} MB/s)\n",
+            counted(sums.hours, "hour"),
             sums.bad,
-            sums.objects,
-            sums.lines,
+            counted(sums.objects, "object"),
+            counted(sums.lines, "line"),
             ByteSize(sums.bytes).display().iec(),
             sums.bytes as f64 / 1e6 / seconds.max(1e-3),
         ),
@@ -70,6 +70,10 @@ pub(super) async fn verify(args: &Args, outside: &Outside, out: &mut dyn Write, 
     out.flush().map_err(write_failure)?;
     match sums.bad {
         0 => Ok(()),
+        1 => {
+            let error = anyhow::anyhow!("1 hour is not what its manifest says");
+            Err(Failure { exit: Exit::Failure, error })
+        }
         bad => {
             Err(Failure { exit: Exit::Failure, error: anyhow::anyhow!("{bad} hours are not what their manifests say") })
         }

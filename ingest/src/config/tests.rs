@@ -124,6 +124,7 @@ fn impossible_values_are_refused_with_what_to_write() {
         ("lake", "url = \"s3://AKIA:plant/bucket\"", "without keys"),
         ("lake", "url = \"s3n:/AKIA:plant@bucket\"", "without keys"),
         ("lake", "url = \"s3://AKIA:plant@bucket\"", "lake.url"),
+        ("lake", "s3.region = \"wJalrXUtn/K7MDENG\"", "must be a region's name"),
         ("lake", "pattern = \"%m-%d\"", "cannot name folders"),
         ("lake", "pattern = \"%q\"", "lake.pattern"),
         ("lake", "time_zone = \"Europe/Madrid\"", "cannot name folders of hours"),

@@ -88,7 +88,8 @@ impl Files {
             return Ok(());
         }
         Err(SourceError::Input(format!(
-            "{} of {count} files could not be read to the end, all else is stored: {}",
+            "{} of {count} files could not be read to the end; all else is stored, and its hours stay open: put whole \
+             files in their place and run again, or close the hours as they are with `ingest close`: {}",
             broken.len().min(count),
             broken.join("; ")
         )))

@@ -269,6 +269,10 @@ fn content(outline: &Outline<'_>) -> Result<Content, Refusal> {
     if is_list("statuses") {
         return Ok(Content::Search1);
     }
+    // A page on which nothing was found.
+    if !has("data") && !has("id") && outline.value("meta").is_some_and(|meta| meta.starts_with(b"{")) {
+        return Ok(Content::Page2);
+    }
     const MARKS: [&str; 5] =
         ["author_id", "edit_history_tweet_ids", "public_metrics", "note_tweet", "referenced_tweets"];
     const MESSAGES: [&str; 8] =

@@ -169,6 +169,44 @@ pub async fn read_object(
     Ok(Some((StoredObject { bytes: meta.bytes, sha256, crc64, lines, ids, messages, track }, common)))
 }
 
+/// Reads an object as [`read_object`] does and returns it if it begins with `end` bytes of lines whose CRC32C is `crc`: then
+/// it holds all lines of a spool file of which nothing but these two are known. Reads it twice.
+///
+/// # Errors
+/// When the store fails.
+pub async fn read_if_it_holds(
+    store: &dyn Store,
+    meta: &ObjectMeta,
+    codec: cauce_lake::manifest::Codec,
+    role: Role,
+    (end, crc): (u64, u32),
+) -> Result<Option<StoredObject>, LookError> {
+    let Some((object, _)) = read_object(store, meta, codec, role, None, 0).await? else { return Ok(None) };
+    let entry = ObjectEntry {
+        key: meta.key.clone(),
+        bytes: object.bytes,
+        lines: object.lines,
+        sha256: object.sha256.clone(),
+        crc64nvme: None,
+        codec,
+        path: IngestPath::Stream,
+        arrivals: Vec::new(),
+    };
+    let (mut at, mut so_far, mut holds) = (0, 0, false);
+    let check = read::verify_lines(store, &entry, |block| {
+        for line in block.lines() {
+            if at < end {
+                so_far = crc32c::crc32c_append(crc32c::crc32c_append(so_far, line), b"\n");
+                at += line.len() as u64 + 1;
+                holds = at == end && so_far == crc;
+            }
+        }
+    })
+    .await
+    .map_err(|error| StoreError::new(error.kind(), format!("read {}", meta.key), crate::upload::said(&error)))?;
+    Ok(Some(object).filter(|_| holds && check.mismatches.is_empty()))
+}
+
 /// Goes through a spool file beside an object, as far as their lines are the same.
 struct Comparison<R> {
     ours: R,

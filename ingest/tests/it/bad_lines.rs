@@ -111,7 +111,12 @@ fn a_truncated_gzip_is_named_and_what_came_before_is_stored() {
     let ended = place.ingest("run");
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     let last = ended.err.lines().last().expect("a line");
-    assert!(last.contains("1 of 2 files could not be read to the end") && last.contains("a.json.gz"), "{last}");
+    assert!(
+        last.contains("1 of 2 files could not be read to the end")
+            && last.contains("a.json.gz")
+            && last.contains("ingest close"),
+        "{last}"
+    );
     let stored = lake(&place).lines().len();
     assert!(stored > 1_300 && stored < 2_000, "{stored} lines are stored");
     let rejects = lake(&place).rejects();

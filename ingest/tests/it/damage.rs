@@ -68,6 +68,30 @@ fn what_a_cut_journal_lost_is_quarantined_and_after_requeueing_in_the_lake_once(
 }
 
 #[test]
+fn objects_take_the_place_of_files_that_an_older_journal_misses() {
+    let lines = mixed(6_000, 2);
+    let mut place = killed(&lines);
+    place.write("archive/a.json", "");
+    // The older journal does not know the lease that this spool takes in between.
+    place.set("CAUCE_AGENT__LEASE_TIMEOUT", "2s");
+    let older = journal(&place);
+    let kept = fs::read(&older).expect("readable");
+    place.set("INGEST_FAILPOINT", "manifest.before-put");
+    assert_eq!(place.ingest("run").code, None, "it is killed with objects stored and listed nowhere");
+    place.set("INGEST_FAILPOINT", "");
+    fs::remove_file(journal(&place)).expect("there");
+    fs::write(&older, kept).expect("writable");
+
+    let started = place.done("run");
+    assert!(started.err.contains("the object takes its place"), "{}", started.err);
+    assert!(stored(&place) == wanted(&lines), "{} of {}", stored(&place).len(), wanted(&lines).len());
+    let verified = place.done("verify").out;
+    assert!(verified.contains(" 0 with problems"), "{verified}");
+    assert_eq!(place.ingest("spool fsck").code, Some(0));
+    assert_eq!(place.done("run").number("left_in_spool"), 0);
+}
+
+#[test]
 fn damaged_and_missing_id_files_stop_nothing_and_a_hole_is_in_the_manifests() {
     let lines = mixed(6_000, 2);
     for missing in [false, true] {

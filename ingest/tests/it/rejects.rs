@@ -219,7 +219,7 @@ fn a_line_of_millions_of_bytes_is_kept_whole_and_where_it_is_cut_the_log_says_wh
     let warned = ended.err.lines().find(|line| line.contains("line rejected")).expect("a warning");
     assert!(warned.contains("bytes=4700000") && warned.contains("lost_bytes=4634464"), "{warned}");
     let raw = place.done("rejects --raw");
-    assert!(raw.out.is_empty() && raw.err.contains("1 lines were cut"), "{}", raw.err);
+    assert!(raw.out.is_empty() && raw.err.contains("left out: 1 line"), "{}", raw.err);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn close_needs_no_source_closes_what_has_ended_and_exits() {
     assert!(lake(&place).manifests().is_empty());
     let x = "[source]\ntype = \"x-v2\"\nbearer_token = \"${env:NOT_THERE}\"\nkeywords = [\"a\"]\n";
     place.write("cauce.toml", format!("{x}[lake]\nurl = \"lake\"\npartition_by = \"created_at\"\n"));
-    assert_eq!(place.done("close").out, "2025-11-20T05  closed  2 tweets\n1 hours closed, 0 stay open\n");
+    assert_eq!(place.done("close").out, "2025-11-20T05  closed  2 tweets\n1 hour closed, 0 stay open\n");
     assert_eq!(lake(&place).manifests()["2025-11-20T05"]["rejects"], 1);
     assert_eq!(place.done("close").out, "0 hours closed, 0 stay open\n");
 }

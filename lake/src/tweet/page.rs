@@ -62,8 +62,8 @@ struct References<'a> {
 }
 
 impl Page {
-    /// Reads a whole JSON value as a page: an object whose `data` is a list (or one tweet), or a v1.1 search result, whose
-    /// `statuses` is a list. No line end may stand between its tokens, if its lines are to be lines.
+    /// Reads a whole JSON value as a page: an object whose `data` is a list (or one tweet), one without `data` whose `meta` has
+    /// a `result_count`, or a v1.1 search result, whose `statuses` is a list. No line end may stand between its tokens, if its lines are to be lines.
     ///
     /// # Errors
     /// Gives the value back where it is neither, or no valid JSON in UTF-8.
@@ -161,12 +161,13 @@ fn parts(value: &[u8]) -> Option<Parts> {
     if walker.peek_token() != b'{' {
         return None;
     }
-    let (mut data, mut statuses, mut includes) = (None, None, None);
+    let (mut data, mut statuses, mut includes, mut meta) = (None, None, None, None);
     let walk = walker.members(|walker, name| {
         let slot = match name {
             b"data" => &mut data,
             b"statuses" => &mut statuses,
             b"includes" => &mut includes,
+            b"meta" => &mut meta,
             _ => return walker.skip(1),
         };
         let at = walker.at();
@@ -178,6 +179,7 @@ fn parts(value: &[u8]) -> Option<Parts> {
         (Some((at, Value::Array(list))), _) => (elements(list, at).ok()?, true),
         (Some((at, Value::Object(tweet))), _) => (std::iter::once(at..at + tweet.len()).collect(), true),
         (None, Some((at, Value::Array(list)))) => (elements(list, at).ok()?, false),
+        (None, None) if meta.is_some_and(|(_, meta)| counts_results(meta)) => (Vec::new(), true),
         _ => return None,
     };
     let includes = match includes {
@@ -185,6 +187,17 @@ fn parts(value: &[u8]) -> Option<Parts> {
         _ => Vec::new(),
     };
     Some((is_v2, tweets, includes))
+}
+
+/// Whether this is the `meta` of a page. Where nothing was found, it is all that X sends: `{"meta":{"result_count":0}}`.
+fn counts_results(meta: Value<'_>) -> bool {
+    let Value::Object(meta) = meta else { return false };
+    let mut counts = false;
+    let walk = members(meta, |name, _| {
+        counts |= name == b"result_count";
+        Ok(())
+    });
+    walk.is_ok() && counts
 }
 
 /// The lists of the object `includes`, which stands at `offset` of the page.

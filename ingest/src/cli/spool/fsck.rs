@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::super::lake_args::{Step, say, shown, write_failure};
+use super::super::lake_args::{Step, counted, say, shown, write_failure};
 use super::{SpoolArgs, failure};
 use crate::config::Outside;
 use crate::spool::fsck::{Finding, check};
@@ -26,8 +26,16 @@ pub(super) fn fsck(args: &Args, outside: &Outside, out: &mut dyn Write) -> Step 
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
     };
-    let (frames, files, runs) = (report.frames, report.files, report.runs);
-    say(out, &format!("{frames} journal frames, {files} files, {runs} id files read: {outcome}\n"))?;
+    let (frames, files, runs) = (report.frames as u64, report.files as u64, report.runs as u64);
+    say(
+        out,
+        &format!(
+            "{}, {}, {} read: {outcome}\n",
+            counted(frames, "journal frame"),
+            counted(files, "file"),
+            counted(runs, "id file")
+        ),
+    )?;
     out.flush().map_err(write_failure)?;
     match report.problems.len() {
         0 => Ok(()),

@@ -159,7 +159,7 @@ fn fsck_ends_with_what_it_found() {
     let answer = on(folder.path(), &["fsck"]);
     assert_eq!(answer.end, Ok(()));
     assert!(answer.out.starts_with("an agent is at work: "), "{}", answer.out);
-    assert!(answer.out.ends_with("3 journal frames, 1 files, 0 id files read: clean\n"), "{}", answer.out);
+    assert!(answer.out.ends_with("3 journal frames, 1 file, 0 id files read: clean\n"), "{}", answer.out);
     add(&mut spool, 0, "three");
     drop(spool);
     std::fs::write(folder.path().join("data/000000000000.lines"), "one\ntwX\nthree\n").expect("writable");

@@ -147,12 +147,15 @@ fn s3(read: &mut Read<'_>, flume: &FromFlume, url: Option<&LakeUrl>) -> S3Option
             None
         }
     };
-    S3Options {
-        endpoint_url,
-        region: read.text("lake.s3.region"),
-        path_style: read.switch("lake.s3.path_style"),
-        credentials,
+    // It stands in the host's name and in messages: a key that was put here would, too.
+    let is_name = |name: &String| {
+        name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let region = read.text("lake.s3.region");
+    if region.as_ref().is_some_and(|region| !is_name(region)) {
+        read.problem("lake.s3.region", "must be a region's name such as us-east-1");
     }
+    S3Options { endpoint_url, region, path_style: read.switch("lake.s3.path_style"), credentials }
 }
 
 /// The one place where a pattern is compiled.

@@ -29,6 +29,7 @@ fn the_ways_in_which_json_is_written_down_are_told_apart() {
         (format!("{V2}{V2}"), is(Layout::Joined, Content::Stream2)),
         (format!("{V2},\n{V2},\n"), is(Layout::Joined, Content::Stream2)),
         (format!("{PAGE}\n{PAGE}\n"), is(Layout::Pages, Content::Page2)),
+        (format!("{{\"meta\":{{\"result_count\":0}}}}\n{PAGE}\n"), is(Layout::Pages, Content::Page2)),
         (format!("{PAGE}{PAGE}\n"), is(Layout::Pages, Content::Page2)),
         (format!("[{PAGE}]"), is(Layout::Array, Content::Page2)),
         (format!("{{\"statuses\":[{V1}]}}"), is(Layout::Pages, Content::Search1)),

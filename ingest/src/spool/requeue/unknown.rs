@@ -172,7 +172,10 @@ fn kind(line: &[u8]) -> Line {
         LineKind::Message(message) => {
             Line::Kept { role: Role::Messages, id: None, at_ms: tweet::message_ms(message, line) }
         }
-        LineKind::Blank | LineKind::Control(_) => Line::Blank,
+        LineKind::Control(control) => {
+            Line::Kept { role: Role::Messages, id: None, at_ms: tweet::message_ms(control.message(), line) }
+        }
+        LineKind::Blank => Line::Blank,
         LineKind::Reject(_) => match serde_json::from_slice::<Kept>(line) {
             Ok(kept) => Line::Kept { role: Role::Rejects, id: None, at_ms: Some(kept.received_at.as_millisecond()) },
             Err(_) => Line::Unreadable,

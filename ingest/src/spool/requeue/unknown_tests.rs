@@ -29,6 +29,7 @@ fn tweet(id: u64, hour: u64) -> String {
 
 const DELETE: &str =
     r#"{"delete":{"status":{"id":7,"id_str":"7","user_id":3,"user_id_str":"3"},"timestamp_ms":"1795323600000"}}"#;
+const LIMIT: &str = r#"{"limit":{"track":5,"timestamp_ms":"1795323601000"}}"#;
 const REJECT: &str =
     r#"{"received_at":"2026-11-22T05:00:00Z","reason":"no-id","source":"x","length":2,"bytes":"e30="}"#;
 
@@ -63,13 +64,13 @@ fn each_line_goes_to_its_hour_and_what_is_stored_stays_out() {
     spool.stage(super::super::super::entry::Entry::Dropped { id: 0 });
     spool.commit().expect("committed");
     let kept = folder.path().join("quarantine/unknown.3.lines");
-    std::fs::write(&kept, text(&[&one, &two, DELETE, REJECT, &three, &one])).expect("written");
+    std::fs::write(&kept, text(&[&one, &two, DELETE, REJECT, &three, &one, LIMIT])).expect("written");
     let taken = spool.requeue_unknown(3, &router(), NOW_MS).expect("requeued");
-    assert_eq!(taken, Taken { lines: 4, duplicates: 2, left: 0 });
+    assert_eq!(taken, Taken { lines: 5, duplicates: 2, left: 0 });
     assert!(!kept.exists());
     let wanted = [
         ("11-22-05", text(&[&one])),
-        ("11-22-05", text(&[DELETE])),
+        ("11-22-05", text(&[DELETE, LIMIT])),
         ("rejects/2026-11-22", text(&[REJECT])),
         ("11-22-06", text(&[&three])),
     ];

@@ -45,6 +45,7 @@ fn each_tweet_of_a_page_becomes_a_line_with_just_its_own_includes() {
 fn a_tweet_without_includes_and_an_empty_page_are_fine() {
     assert_eq!(lines(r#"{"data":[{"id":"1","text":"a"}],"meta":{}}"#), [r#"{"data":{"id":"1","text":"a"}}"#]);
     assert_eq!(lines(r#"{"data":[],"meta":{"result_count":0}}"#), [""; 0]);
+    assert_eq!(lines(r#"{"meta":{"next_token":"t","result_count":0},"__twarc":{}}"#), [""; 0]);
     assert_eq!(
         lines(r#"{"includes":{"users":[{"id":"7"},{"id":"8"}]},"data":{"id":"1","author_id":"8"}}"#),
         [r#"{"data":{"id":"1","author_id":"8"},"includes":{"users":[{"id":"8"}]}}"#]
@@ -59,8 +60,15 @@ fn the_statuses_of_a_search_of_v1_are_lines_as_they_are() {
 
 #[test]
 fn what_is_no_page_is_none() {
-    for value in [r#"[1]"#, r#"{"data":7}"#, r#"{"id":1,"text":"a"}"#, r#"{"data":[{]}"#, "", "{\"data\":[\"\u{1}\"]}"]
-    {
+    for value in [
+        r#"[1]"#,
+        r#"{"data":7}"#,
+        r#"{"meta":{}}"#,
+        r#"{"id":1,"text":"a"}"#,
+        r#"{"data":[{]}"#,
+        "",
+        "{\"data\":[\"\u{1}\"]}",
+    ] {
         assert!(Page::read(value.as_bytes().to_vec()).is_err(), "{value}");
     }
 }
