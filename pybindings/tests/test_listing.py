@@ -146,9 +146,7 @@ def test_a_name_without_a_time_in_a_folder_without_a_year_is_left_out_for_that_r
     folder = tmp_path / "11-22-05"
     folder.mkdir()
     (folder / "tweets.json").write_bytes(joined(tweets(4)))
-    with pytest.warns(
-        cauce.LakeWarning, match=r"1 object is left out, 11-22-05/tweets\.json: its folder names no"
-    ):
+    with pytest.warns(cauce.LakeWarning, match=r"1 object is left out, 11-22-05/tweets\.json: its folder names no"):
         assert cauce.Lake(tmp_path).hours() == []
 
 

@@ -49,6 +49,9 @@ impl Watch {
         }
         if !self.clock.has_observation() && self.source.is_live() {
             self.clock.await_observation();
+            tracing::warn!(
+                "neither the store nor the stream has told the time yet: hours stay open until one of them does (agent.max_clock_skew = \"0\" turns this off)"
+            );
         }
         while self.is_ahead().await {
             tokio::select! {

@@ -113,6 +113,23 @@ fn addresses(text: &str) -> String {
     result
 }
 
+/// Signs that may stand in a key as well as part words, those that part the largest pieces first.
+const SIGNS: [&[char]; 3] = [&['.'], &['-', '_'], &['/', '+']];
+
+/// Adds a word to `result`, without it or those of its pieces that look like a key.
+fn hide(word: &str, signs: &[&[char]], result: &mut String) {
+    if is_secret(word) || is_aws_secret(word) {
+        result.push_str(&format!("({})", hidden(word)));
+        return;
+    }
+    let Some((first, finer)) = signs.split_first() else { return result.push_str(word) };
+    for piece in word.split_inclusive(*first) {
+        let bare = piece.trim_end_matches(*first);
+        hide(bare, finer, result);
+        result.push_str(&piece[bare.len()..]);
+    }
+}
+
 /// Words that look like a key or token.
 fn tokens(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '%' | '.' | '~' | '-');
@@ -123,26 +140,7 @@ fn tokens(text: &str) -> String {
         result.push_str(before);
         let end = word.find(|c| !is_part(c)).unwrap_or(word.len());
         let (word, after) = word.split_at(end);
-        if is_secret(word) || is_aws_secret(word) {
-            result.push_str(&format!("({})", hidden(word)));
-        } else {
-            // A key of AWS may hold slashes, and stand behind a section's name.
-            for name in word.split_inclusive(['.', '-', '_']) {
-                let bare = name.trim_end_matches(['.', '-', '_']);
-                if is_aws_secret(bare) {
-                    result.push_str(&format!("({}){}", hidden(bare), &name[bare.len()..]));
-                    continue;
-                }
-                for piece in name.split_inclusive(['/', '.', '-', '+', '_']) {
-                    let bare = piece.trim_end_matches(['/', '.', '-', '+', '_']);
-                    if is_secret(bare) {
-                        result.push_str(&format!("({}){}", hidden(bare), &piece[bare.len()..]));
-                    } else {
-                        result.push_str(piece);
-                    }
-                }
-            }
-        }
+        hide(word, &SIGNS, &mut result);
         rest = after;
     }
     result.push_str(rest);
