@@ -105,7 +105,7 @@ $(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
 test-spark: module $(LUIGI) $(SPARK) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
 ifneq ($(JAVA),)
 	$(TESTED) --no-run
-	cd pybindings && $(VENV)/bin/python -m pytest -q tests_spark
+	cd pybindings && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q tests_spark
 	cd luigi_tasks && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q -m spark
 else
 	@echo 'Java is not installed: the tests with Spark are left out'

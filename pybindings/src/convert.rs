@@ -8,10 +8,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cauce_lake::parquet::{ConvertError, ConvertOptions, HourReport, Outcome, Progress, Summary, convert_hours};
+use cauce_lake::HourRange;
+use cauce_lake::parquet::{
+    ConvertError, ConvertOptions, HourReport, Outcome, Progress, Summary, Target, convert_hours,
+};
 use cauce_lake::table::TableOptions;
 use cauce_lake::work::Workers;
-use cauce_lake::{HourRange, store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -26,7 +28,7 @@ use crate::when;
 #[pyfunction]
 #[pyo3(signature = (lake, hours, url, *, progress=None, columns=None, referenced=false, raw=false, compression="zstd",
                     row_group_rows=122_880, open=false, late=false, replace=false, without_deleted=false,
-                    messages_until=None, jobs=2, threads=None, temp_dir=None))]
+                    messages_until=None, jobs=2, threads=None, temp_dir=None, rejects=None))]
 #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
 pub(crate) fn convert<'py>(
     py: Python<'py>,
@@ -47,6 +49,7 @@ pub(crate) fn convert<'py>(
     jobs: usize,
     threads: Option<usize>,
     temp_dir: Option<PathBuf>,
+    rejects: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let at_least_one = |name: &str, number: usize| {
         NonZeroUsize::new(number).ok_or_else(|| PyValueError::new_err(format!("{name} must be at least 1")))
@@ -68,7 +71,11 @@ pub(crate) fn convert<'py>(
         jobs: at_least_one("jobs", jobs)?.get(),
         temp_dir,
     };
-    let target = settings::url(&crate::lake::url_text(url)?).map_err(|message| errors::config(py, &message))?;
+    let place = |url: &Bound<'py, PyAny>| {
+        settings::url(&crate::lake::url_text(url)?).map_err(|message| errors::config(py, &message))
+    };
+    let target = place(url)?;
+    let rejects = rejects.map(place).transpose()?;
     let threads = threads.map(|threads| at_least_one("threads", threads)).transpose()?;
     let settings = Arc::clone(&lake.get().settings);
     let process = process::current(py)?;
@@ -88,8 +95,8 @@ pub(crate) fn convert<'py>(
             },
         };
         let work = async {
-            let target = store::open(&target, &settings.s3).await?;
-            convert_hours(&lakes, &ranges.unwrap_or_default(), target, &options, &workers, &mut tell).await
+            let target = Target::open(&target, rejects.as_ref(), &settings.s3).await?;
+            convert_hours(&lakes, &ranges.unwrap_or_default(), &target, &options, &workers, &mut tell).await
         };
         process.block(work, || Python::attach(|py| py.check_signals()))
     })?;

@@ -112,7 +112,11 @@ def test_it_becomes_the_row_or_reject_that_is_due_in_batches(case: Awkward, fold
 
 
 def kept_rejects(target: Path) -> list[tuple[int, str]]:
-    kept = [json.loads(line) for path in target.rglob("_rejects*") for line in path.read_text().splitlines()]
+    kept = [
+        json.loads(line)
+        for path in target.with_name("parquet-rejects").rglob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
     return [(reject["line"], reject["reason"]) for reject in kept]
 
 

@@ -56,11 +56,11 @@ class Identities(unittest.TestCase):
     def test_each_user_may_write_where_it_must_and_nowhere_else(self) -> None:
         self.make()
         actions = self.identities()
-        writes = {"agent": ["tweets"], "luigi": ["parquet", "reports"], "spark": ["parquet"]}
+        writes = {"agent": ["tweets"], "luigi": ["parquet", "parquet-rejects", "reports"], "spark": ["parquet", "parquet-rejects"]}
         self.assertEqual(set(actions), {"setup", *writes})
         for user, own in writes.items():
             self.assertNotIn("Admin", actions[user], user)
-            for prefix in ("tweets", "parquet", "reports", "tweets-parquet"):
+            for prefix in ("tweets", "parquet", "parquet-rejects", "reports", "tweets-parquet"):
                 with self.subTest(user=user, prefix=prefix):
                     self.assertEqual(allows(actions[user], "Write", "cauce", f"{prefix}/a.json"), prefix in own)
                     self.assertTrue(allows(actions[user], "Read", "cauce", f"{prefix}/a.json"))

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cauce_lake::parquet::{Compression, ConvertError, ConvertOptions, Progress, convert_hours};
-use cauce_lake::store::{self, ErrorKind};
+use cauce_lake::parquet::{Compression, ConvertError, ConvertOptions, Dialect, Progress, Target, convert_hours, ddl};
+use cauce_lake::store::ErrorKind;
 use cauce_lake::table::TableOptions;
 use cauce_lake::work::Workers;
 use cauce_lake::{Hour, HourRange, LakeUrl};
@@ -29,8 +29,14 @@ pub(super) struct Args {
     #[arg(value_name = "HOURS")]
     pub(super) ranges: Vec<HourRange>,
     /// Where the Parquet goes: s3://bucket/prefix or a folder, outside the lake
+    #[arg(long, value_name = "URL", required_unless_present = "print_ddl")]
+    pub(super) to: Option<LakeUrl>,
+    /// Where the lines go that did not read; without it, beside the Parquet: pq-rejects beside pq
     #[arg(long, value_name = "URL")]
-    pub(super) to: LakeUrl,
+    pub(super) rejects: Option<LakeUrl>,
+    /// Print the statements that make the Parquet one table, athena, spark or duckdb, and exit
+    #[arg(long, value_name = "DIALECT", conflicts_with = "ranges")]
+    pub(super) print_ddl: Option<Dialect>,
     /// Only these columns of the table, such as tweet_id,created_at,text,author.username
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) columns: Option<Vec<String>>,
@@ -73,10 +79,23 @@ pub(super) struct Args {
     pub(super) temp_dir: Option<PathBuf>,
 }
 
+/// Where the Parquet is in statements that are printed without `--to`.
+const EXAMPLE: &str = "s3://my-bucket/tweets-parquet";
+
 impl Args {
+    /// Where the Parquet goes.
+    fn target(&self) -> LakeUrl {
+        // clap lets only `--print-ddl` go without it.
+        self.to.clone().unwrap_or_else(|| EXAMPLE.parse().expect("a URL"))
+    }
+
+    fn table(&self) -> TableOptions {
+        TableOptions { columns: self.columns.clone(), referenced: self.referenced, raw: self.raw }
+    }
+
     fn options(&self) -> ConvertOptions {
         ConvertOptions {
-            table: TableOptions { columns: self.columns.clone(), referenced: self.referenced, raw: self.raw },
+            table: self.table(),
             compression: self.compression,
             row_group_rows: self.row_group_rows.get(),
             open: self.open,
@@ -93,6 +112,11 @@ impl Args {
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Outcome {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    if let Some(dialect) = args.print_ddl {
+        let usage = |error| Failure { exit: Exit::Usage, error: anyhow::Error::new(error) };
+        let statements = ddl(dialect, &args.table(), &args.target()).map_err(usage)?;
+        return ends_quietly(say(&mut out, &statements));
+    }
     let bar = err.is_terminal();
     arenas::keep_to_few();
     ends_quietly(super::runtime()?.block_on(async {
@@ -130,7 +154,7 @@ pub(super) async fn convert(
     err: &mut (dyn Write + Send),
 ) -> Step {
     let lakes = args.lake.open(outside, err).await?;
-    let target = store::open(&args.to, &args.lake.s3(outside)?).await?;
+    let target = Target::open(&args.target(), args.rejects.as_ref(), &args.lake.s3(outside)?).await?;
     let workers = Workers::new(args.threads);
     let mut shown_so_far = Shown::new(bar);
     let mut tell = |progress: &Progress| {
@@ -138,7 +162,7 @@ pub(super) async fn convert(
         let _ = shown_so_far.tell(progress, err);
         if stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let done = convert_hours(&lakes, &args.ranges, target, &args.options(), &workers, &mut tell).await;
+    let done = convert_hours(&lakes, &args.ranges, &target, &args.options(), &workers, &mut tell).await;
     shown_so_far.end();
     let done = done?;
     say(out, &summary(&done))?;
@@ -155,7 +179,7 @@ pub(super) async fn convert(
 
 fn exit_of(error: &ConvertError) -> Exit {
     match error {
-        ConvertError::SharedRoot { .. } | ConvertError::Columns(_) => Exit::Usage,
+        ConvertError::SharedRoot { .. } | ConvertError::SharedRejects { .. } | ConvertError::Columns(_) => Exit::Usage,
         ConvertError::NotClosed(_) | ConvertError::Different { .. } | ConvertError::Disk { .. } => Exit::Failure,
         ConvertError::Stopped | ConvertError::Encode { .. } => Exit::Failure,
         other => match other.kind() {

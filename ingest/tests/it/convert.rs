@@ -22,7 +22,7 @@ use crate::program::{Place, Program, until};
 
 pub(crate) const HOUR: &str = "2025-11-20T05";
 pub(crate) const TWEETS: &str = "date=2025-11-20/hour=05/tweets.parquet";
-pub(crate) const REJECTS: &str = "date=2025-11-20/hour=05/_rejects.jsonl";
+pub(crate) const REJECTS: &str = "date=2025-11-20/hour=05.jsonl";
 pub(crate) const SUCCESS: &str = "date=2025-11-20/hour=05/_SUCCESS";
 pub(crate) const KILLED: Option<i32> = Some(9);
 
@@ -160,7 +160,7 @@ fn awkward_lines_become_rows_or_rejects_and_nothing_else() {
     let texts = texts(&batches);
     assert_eq!((texts[&6].as_str(), texts[&7].as_str()), ("last", "nul \0 stays"));
 
-    let rejects: Vec<Value> = fs::read_to_string(place.path("parquet").join(REJECTS))
+    let rejects: Vec<Value> = fs::read_to_string(place.path("parquet-rejects").join(REJECTS))
         .expect("there are some")
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
@@ -225,6 +225,10 @@ fn each_failure_has_its_exit_code_and_names_what_to_do() {
     };
     told(&place, "convert 2025-11-20T06 --to parquet", 1, &["there is no hour 2025-11-20T06"]);
     told(&place, "convert --to lake/parquet", 2, &["share a root"]);
+    told(&place, "convert --to parquet --rejects parquet/rejects", 2, &["share a root", "--rejects"]);
+    told(&place, "convert", 2, &["--to <URL>"]);
+    told(&place, "convert --print-ddl hive", 2, &["athena, spark or duckdb"]);
+    told(&place, "convert --print-ddl athena --to parquet", 2, &["Athena reads S3 alone"]);
     told(&place, "convert --to parquet --columns tweet_idd", 2, &["tweet_id"]);
     told(&place, "convert --to parquet --temp-dir nowhere", 1, &["cannot write in nowhere", "--temp-dir"]);
     place.write("file", "x");
@@ -259,7 +263,6 @@ fn a_large_hour_takes_no_more_memory_than_a_small_one() {
 pub(crate) fn growing(place: &Place) -> Vec<u64> {
     let folders = ["temp", "parquet/.cauce-stage"].map(|name| fs::read_dir(place.path(name)));
     let files = folders.into_iter().flatten().flatten().flatten();
-    let files = files.filter(|file| file.file_name() != "lock");
     files.filter_map(|file| Some(file.metadata().ok()?.len())).collect()
 }
 
@@ -293,20 +296,41 @@ fn it_is_the_same_on_real_servers() {
         let mut place = place(&[(&lines, Codec::None)]);
         introduce(&mut place, server);
         let bucket = fresh_bucket(server);
-        let line = format!("convert --to s3://{bucket}");
+        let line = format!("convert --to s3://{bucket}/pq");
         kill_half_way(&place, &format!("{line} --row-group-rows 1000"));
         let target = Lake::bucket(server, &bucket);
         assert_eq!(target.keys(), [""; 0]);
         place.done(&line);
-        assert_eq!(target.keys(), [SUCCESS, REJECTS, TWEETS]);
-        assert!(target.bytes(TWEETS) == wanted, "other bytes than in a folder");
-        let again = place.done(&format!("convert {HOUR} --to s3://{bucket}"));
+        let (tweets, rejects) = (format!("pq/{TWEETS}"), format!("pq-rejects/{REJECTS}"));
+        assert_eq!(target.keys(), [rejects.as_str(), &format!("pq/{SUCCESS}"), &tweets]);
+        assert!(target.bytes(&tweets) == wanted, "other bytes than in a folder");
+        let again = place.done(&format!("convert {HOUR} --to s3://{bucket}/pq"));
         assert!(again.out.contains("0 made, 1 up to date"), "{}", again.out);
-        let other = place.ingest(&format!("convert {HOUR} --to s3://{bucket} --columns text"));
+        let other = place.ingest(&format!("convert {HOUR} --to s3://{bucket}/pq --columns text"));
         assert_eq!(other.code, Some(1), "{}", other.err);
-        place.done(&format!("convert {HOUR} --to s3://{bucket} --columns text --replace"));
-        assert_eq!(read(target.bytes(TWEETS))[0].num_columns(), 1);
-        let reject: Value = serde_json::from_slice(&target.bytes(REJECTS)).expect("one line");
+        place.done(&format!("convert {HOUR} --to s3://{bucket}/pq --columns text --replace"));
+        assert_eq!(read(target.bytes(&tweets))[0].num_columns(), 1);
+        let reject: Value = serde_json::from_slice(&target.bytes(&rejects)).expect("one line");
         assert_eq!(reject["line"], json!(40_001));
+        // Nothing lies beside the root of a bucket.
+        let root = place.ingest(&format!("convert --to s3://{bucket}"));
+        assert_eq!(root.code, Some(1), "{}", root.err);
+        assert!(root.err.contains("give a place for them with --rejects"), "{}", root.err);
+        let other = fresh_bucket(server);
+        place.done(&format!("convert --to s3://{bucket} --rejects s3://{other}"));
+        assert_eq!(Lake::bucket(server, &other).keys(), [REJECTS]);
+        assert!(target.keys().contains(&TWEETS.to_owned()), "{:?}", target.keys());
     }
+}
+
+#[test]
+fn statements_are_printed_without_a_lake_or_a_target() {
+    let place = Place::new();
+    for dialect in ["athena", "spark", "duckdb"] {
+        let done = place.done(&format!("convert --print-ddl {dialect}"));
+        assert!(done.out.contains("my-bucket/tweets-parquet") && done.out.ends_with(";\n"), "{}", done.out);
+        assert!(done.err.is_empty(), "{}", done.err);
+    }
+    let some = place.done("convert --print-ddl athena --to s3://b-b-b/pq --columns tweet_id,author.name --raw").out;
+    assert!(some.contains("(\n  `tweet_id` bigint,\n  `author` struct<`name`:string>,\n  `raw` binary\n)"), "{some}");
 }

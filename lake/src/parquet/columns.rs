@@ -41,7 +41,7 @@ fn is_rising(path: &str) -> bool {
 
 /// What the last part of a column's name says.
 fn is_unique(path: &str) -> bool {
-    let name = path.rsplit('.').find(|part| !matches!(*part, "item" | "element" | "list")).unwrap_or(path);
+    let name = path.rsplit('.').find(|part| !matches!(*part, "element" | "list")).unwrap_or(path);
     TEXTS.contains(&path) || is_rising(path) || path == "raw" || name == "edit_ids"
 }
 

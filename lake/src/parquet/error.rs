@@ -23,6 +23,26 @@ pub enum ConvertError {
         /// Where the Parquet was to go.
         target: String,
     },
+    /// The rejects would go to where the Parquet or a lake is.
+    #[error(
+        "the rejects cannot go to {rejects}: it and {other} would share a root; give them a place of their own with --rejects (rejects=)"
+    )]
+    SharedRejects {
+        /// Where the rejects were to go.
+        rejects: String,
+        /// The Parquet, or the lake.
+        other: String,
+    },
+    /// An hour has rejects, and the target is the root of a bucket or of a file system: nothing lies beside it.
+    #[error(
+        "hour {hour} has lines that did not read, and nothing lies beside {target} to keep them: give a place for them with --rejects (rejects=)"
+    )]
+    NoPlaceForRejects {
+        /// The hour.
+        hour: Hour,
+        /// Where the Parquet was to go.
+        target: String,
+    },
     /// A column that the table does not have.
     #[error(transparent)]
     Columns(#[from] ColumnError),
@@ -108,9 +128,9 @@ impl ConvertError {
     /// already, [`ErrorKind::Configuration`] for what cannot be asked for.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            ConvertError::SharedRoot { .. } | ConvertError::Columns(_) | ConvertError::NotClosed(_) => {
-                ErrorKind::Configuration
-            }
+            ConvertError::SharedRoot { .. } | ConvertError::SharedRejects { .. } => ErrorKind::Configuration,
+            ConvertError::Columns(_) | ConvertError::NotClosed(_) => ErrorKind::Configuration,
+            ConvertError::NoPlaceForRejects { .. } => ErrorKind::Configuration,
             ConvertError::TooManyHours { .. } | ConvertError::TooManyDeletes { .. } => ErrorKind::Configuration,
             ConvertError::NothingRead { .. } => ErrorKind::Corrupt,
             ConvertError::Catalogue(error) => error.kind(),
@@ -133,6 +153,7 @@ impl ConvertError {
             | ConvertError::NotClosed(_)
             | ConvertError::Encode { .. }
             | ConvertError::NothingRead { .. }
+            | ConvertError::NoPlaceForRejects { .. }
             | ConvertError::TooManyHours { .. } => true,
             ConvertError::Catalogue(_) | ConvertError::Read { .. } => {
                 matches!(self.kind(), ErrorKind::NotFound | ErrorKind::Corrupt)

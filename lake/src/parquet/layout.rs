@@ -4,42 +4,47 @@
 //! | name under the target | what |
 //! |---|---|
 //! | `date=<YYYY-MM-DD>/hour=<HH>/tweets.parquet` | the hour's tweets, put once and whole |
-//! | `date=<YYYY-MM-DD>/hour=<HH>/_rejects.jsonl` | lines that did not read, where there are any; put before the tweets |
 //! | `date=<YYYY-MM-DD>/hour=<HH>/_SUCCESS` | a closed hour is done; empty, put last |
 //!
-//! Spark, DuckDB, Polars and PyArrow take `date` and `hour` for columns, and pass by what begins with an underscore.
+//! | name under the rejects' place | what |
+//! |---|---|
+//! | `date=<YYYY-MM-DD>/hour=<HH>.jsonl` | lines of the hour that did not read, where there are any; put before the tweets |
+//!
+//! Spark, DuckDB, Polars, pandas and PyArrow take the target for one table with the columns `date` and `hour`. What is not
+//! Parquet must be empty there: of those readers only Spark passes by other names than its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::ConvertError;
+use super::target::Target;
 use crate::hour::{Hour, HourRange};
 use crate::manifest::SUCCESS_NAME;
-use crate::store::{Key, Store, StoreError, list_all};
+use crate::store::{Key, StoreError, list_all};
 use crate::url::LakeUrl;
 
 /// A range of more days than this is listed as a whole.
 const MAX_DAYS: i64 = 32;
 
-/// The objects of one hour.
+/// The objects of one hour under the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Tweets,
-    Rejects,
     Success,
 }
 
 impl Part {
-    const ALL: [Part; 3] = [Part::Tweets, Part::Rejects, Part::Success];
+    const ALL: [Part; 2] = [Part::Tweets, Part::Success];
 
     fn file_name(self) -> &'static str {
         match self {
             Part::Tweets => "tweets.parquet",
-            Part::Rejects => "_rejects.jsonl",
             Part::Success => SUCCESS_NAME,
         }
     }
 }
+
+/// What the name of an hour's rejects ends with.
+const REJECTS_EXTENSION: &str = ".jsonl";
 
 /// The folder of an hour, without a slash at its end.
 pub(super) fn folder(hour: Hour) -> String {
@@ -49,16 +54,33 @@ pub(super) fn folder(hour: Hour) -> String {
 
 /// The name of one of an hour's objects.
 pub(super) fn key(hour: Hour, part: Part) -> Key {
-    let name = format!("{}/{}", folder(hour), part.file_name());
+    named(format!("{}/{}", folder(hour), part.file_name()))
+}
+
+/// The name of an hour's rejects, in the place for them.
+pub(super) fn rejects_key(hour: Hour) -> Key {
+    named(folder(hour) + REJECTS_EXTENSION)
+}
+
+fn named(name: String) -> Key {
     Key::new(name).expect("it holds only letters, digits and a little more")
 }
 
 /// The hour and the part that a name stands for; `None` for what others put there.
 pub(super) fn parse(key: &str) -> Option<(Hour, Part)> {
-    let (date, rest) = key.strip_prefix("date=")?.split_once("/hour=")?;
-    let (hour, name) = rest.split_once('/')?;
+    let (folder, name) = key.rsplit_once('/')?;
     let part = Part::ALL.into_iter().find(|part| part.file_name() == name)?;
-    Some((format!("{date}T{hour}").parse().ok()?, part))
+    Some((parse_folder(folder)?, part))
+}
+
+/// The hour whose rejects have this name; `None` for what others put there.
+fn parse_rejects(key: &str) -> Option<Hour> {
+    parse_folder(key.strip_suffix(REJECTS_EXTENSION)?)
+}
+
+fn parse_folder(folder: &str) -> Option<Hour> {
+    let (date, hour) = folder.strip_prefix("date=")?.split_once("/hour=")?;
+    format!("{date}T{hour}").parse().ok()
 }
 
 /// What is at a target of one hour.
@@ -71,20 +93,23 @@ pub(super) struct Present {
 }
 
 /// What is at a target of the hours of a range, or of all. A long range is one listing, a short one a listing a day.
-pub(super) async fn present(
-    target: &dyn Store,
-    range: Option<HourRange>,
-) -> Result<BTreeMap<Hour, Present>, StoreError> {
+pub(super) async fn present(target: &Target, range: Option<HourRange>) -> Result<BTreeMap<Hour, Present>, StoreError> {
     let mut found = BTreeMap::<Hour, Present>::new();
     for prefix in prefixes(range) {
-        for object in list_all(target, &prefix).await? {
+        for object in list_all(target.tweets(), &prefix).await? {
             let Some((hour, part)) = parse(object.key.as_str()) else { continue };
             let hour = found.entry(hour).or_default();
             match part {
                 Part::Tweets => hour.tweets = Some(object.bytes),
-                Part::Rejects => hour.rejects = true,
                 Part::Success => hour.success = true,
             }
+        }
+        // Of one hour the folder has a slash at its end, and the rejects do not.
+        let Some(rejects) = target.rejects() else { continue };
+        let prefix = if prefix.contains("/hour=") { prefix.trim_end_matches('/') } else { &prefix };
+        for object in list_all(rejects, prefix).await? {
+            let Some(hour) = parse_rejects(object.key.as_str()) else { continue };
+            found.entry(hour).or_default().rejects = true;
         }
     }
     Ok(found)
@@ -104,13 +129,10 @@ fn prefixes(range: Option<HourRange>) -> Vec<String> {
     }
 }
 
-/// Refuses a target that holds a lake or lies in one: readers of either would meet what is not theirs, and a listing of the
+/// Whether two places are one, or one lies in the other: readers of either would meet what is not theirs, and a listing of a
 /// lake would walk through all of its Parquet.
-///
-/// # Errors
-/// [`ConvertError::SharedRoot`].
-pub(super) fn refuse_shared_root(lake: &str, target: &str) -> Result<(), ConvertError> {
-    let shared = match (lake.parse(), target.parse()) {
+pub(super) fn share_a_root(one: &str, other: &str) -> bool {
+    match (one.parse(), other.parse()) {
         (Ok(LakeUrl::S3 { bucket: a, prefix: x }), Ok(LakeUrl::S3 { bucket: b, prefix: y })) => {
             a == b && (within(&x, &y) || within(&y, &x))
         }
@@ -119,11 +141,7 @@ pub(super) fn refuse_shared_root(lake: &str, target: &str) -> Result<(), Convert
             a.starts_with(&b) || b.starts_with(&a)
         }
         _ => false,
-    };
-    if shared {
-        return Err(ConvertError::SharedRoot { lake: lake.to_owned(), target: target.to_owned() });
     }
-    Ok(())
 }
 
 /// Whether one prefix is another or lies under it.
@@ -132,7 +150,7 @@ fn within(inner: &str, outer: &str) -> bool {
 }
 
 /// A folder as the disk sees it, with its links resolved as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut missing = Vec::new();
     for ancestor in path.ancestors() {
@@ -155,6 +173,9 @@ mod tests {
         for part in Part::ALL {
             assert_eq!(parse(key(hour, part).as_str()), Some((hour, part)));
         }
+        assert_eq!(rejects_key(hour).as_str(), "date=2026-11-22/hour=05.jsonl");
+        assert_eq!(parse_rejects(rejects_key(hour).as_str()), Some(hour));
+        assert_eq!(parse_rejects("date=2026-11-22/hour=05/_rejects.jsonl"), None);
         for foreign in ["date=2026-11-22/hour=5/tweets.parquet", "date=2026-11-22/hour=05/part-0.parquet", "x"] {
             assert_eq!(parse(foreign), None, "{foreign}");
         }
@@ -172,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_lake_and_its_parquet_never_share_a_root() {
-        let shared = |lake: &str, target: &str| refuse_shared_root(lake, target).is_err();
+        let shared = share_a_root;
         assert!(shared("s3://bucket/lake", "s3://bucket/lake"));
         assert!(shared("s3://bucket/lake", "s3://bucket/lake/parquet"));
         assert!(shared("s3://bucket/lake/x", "s3://bucket/lake"));
@@ -188,8 +209,8 @@ mod tests {
         let path = |name: &str| place.path().join(name).display().to_string();
         std::fs::create_dir_all(place.path().join("lake")).expect("a folder");
         std::os::unix::fs::symlink(place.path().join("lake"), place.path().join("link")).expect("a link");
-        assert!(refuse_shared_root(&path("lake"), &path("lake/parquet")).is_err());
-        assert!(refuse_shared_root(&path("lake"), &path("link/not/yet")).is_err());
-        assert!(refuse_shared_root(&path("lake"), &path("lake-parquet")).is_ok());
+        assert!(share_a_root(&path("lake"), &path("lake/parquet")));
+        assert!(share_a_root(&path("lake"), &path("link/not/yet")));
+        assert!(!share_a_root(&path("lake"), &path("lake-parquet")));
     }
 }

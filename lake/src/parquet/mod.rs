@@ -10,6 +10,7 @@
 
 mod chunks;
 mod columns;
+mod ddl;
 mod decide;
 mod deletes;
 mod encoder;
@@ -26,17 +27,17 @@ mod source;
 mod spill;
 mod split;
 mod stamp;
+mod target;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use futures_util::{StreamExt, stream};
 
 use crate::catalogue::Lakes;
 use crate::hour::HourRange;
-use crate::store::Store;
 use crate::table::{self, Projection, TableOptions};
 use crate::work::Workers;
 use hour::{Common, Making};
@@ -44,9 +45,11 @@ use plan::{Job, What};
 use progress::Watch;
 use spill::Folder;
 
+pub use ddl::{DdlError, Dialect, DialectError, ddl};
 pub use error::ConvertError;
 pub use options::{Compression, CompressionError, ConvertOptions};
 pub use progress::{Callback, HourReport, Outcome, Progress, Summary};
+pub use target::{Target, rejects_beside};
 
 /// A copy into a folder that has not grown for so long is nobody's any more.
 const LEFT_BEHIND_MS: i64 = 24 * 3_600_000;
@@ -61,19 +64,29 @@ const LEFT_BEHIND_MS: i64 = 24 * 3_600_000;
 /// converted.
 ///
 /// # Errors
-/// [`ConvertError::SharedRoot`] and [`ConvertError::Columns`] before anything is read; a store or a disk that fails; and
+/// [`ConvertError::SharedRoot`], [`ConvertError::SharedRejects`] and [`ConvertError::Columns`] before anything is read; a store or a disk that fails; and
 /// [`ConvertError::Stopped`]. Hours that were done by then stay.
 pub async fn convert_hours(
     lakes: &Lakes,
     ranges: &[HourRange],
-    target: Arc<dyn Store>,
+    target: &Target,
     options: &ConvertOptions,
     workers: &Workers,
     progress: &mut Callback<'_>,
 ) -> Result<Summary, ConvertError> {
-    for lake in lakes.lakes() {
-        layout::refuse_shared_root(&lake.store().location(), &target.location())?;
-    }
+    target.refuse_shared_roots(lakes.lakes().iter().map(|lake| lake.store().as_ref()))?;
+    let _leaving = Leaving(target);
+    convert_into(lakes, ranges, target, options, workers, progress).await
+}
+
+async fn convert_into(
+    lakes: &Lakes,
+    ranges: &[HourRange],
+    target: &Target,
+    options: &ConvertOptions,
+    workers: &Workers,
+    progress: &mut Callback<'_>,
+) -> Result<Summary, ConvertError> {
     let schema = Projection::new(&options.table)?.schema();
     let mut common = Common {
         lakes,
@@ -84,7 +97,6 @@ pub async fn convert_hours(
         deleted: None,
         watch: Mutex::new(Watch::new(progress)),
     };
-    let target = target.as_ref();
     let plan = plan::make(&common, ranges, target).await?;
     common.watch().add_work(plan.jobs.len() as u64, plan.jobs.iter().map(|job| job.source.bytes).sum());
     common.deleted = match plan.first_hour().filter(|_| options.without_deleted) {
@@ -96,11 +108,12 @@ pub async fn convert_hours(
         // A target to which nothing is to be added need not be writable.
         return Ok(summary.told(&common));
     }
-    let folder = Folder::new(options.temp_dir.as_deref(), target)?;
-    if target.files().is_some() {
+    let tweets = target.tweets();
+    let folder = Folder::new(options.temp_dir.as_deref(), tweets)?;
+    if tweets.files().is_some() {
         // Copies that were killed half-way. That this fails is told by the first put. In a bucket unfinished uploads may be somebody
         // else's, and are left to its lifecycle rule.
-        let _ = target.clean_up(jiff::Timestamp::now().as_millisecond() - LEFT_BEHIND_MS).await;
+        let _ = tweets.clean_up(jiff::Timestamp::now().as_millisecond() - LEFT_BEHIND_MS).await;
     }
     let convert = |job| convert(&common, &folder, job, target);
     let mut done = stream::iter(&plan.jobs).map(convert).buffered(options.jobs.max(1));
@@ -137,6 +150,15 @@ fn has_time(schema: &Schema) -> bool {
     schema.column_with_name(split::TIME).is_some()
 }
 
+/// Leaves a target as it ends, however that is.
+struct Leaving<'t>(&'t Target);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// The version of the tweets table that is written.
 fn schema_version() -> String {
     table::SCHEMA_VERSION.to_owned()
@@ -147,7 +169,7 @@ async fn convert<'j>(
     common: &Common<'_>,
     folder: &Folder,
     job: &'j Job,
-    target: &dyn Store,
+    target: &Target,
 ) -> (&'j Job, Result<Vec<HourReport>, ConvertError>) {
     (job, try_convert(common, folder, job, target).await)
 }
@@ -156,7 +178,7 @@ async fn try_convert(
     common: &Common<'_>,
     folder: &Folder,
     job: &Job,
-    target: &dyn Store,
+    target: &Target,
 ) -> Result<Vec<HourReport>, ConvertError> {
     let fetched;
     let (entry, split) = match &job.what {

@@ -9,11 +9,11 @@ use super::hour::Common;
 use super::layout::{self, Part, Present};
 use super::source::{self, Source};
 use super::stamp::{self, Stamp};
+use super::target::Target;
 use super::{ConvertError, HourReport, Outcome, put, schema_version};
 use crate::catalogue::{CatalogueError, HourEntry};
 use crate::hour::{Hour, HourRange};
 use crate::pattern::Granularity;
-use crate::store::Store;
 
 /// Hours that are looked up at once: each costs a request or two.
 const CONCURRENCY: usize = 16;
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// Looks up what was asked for.
-pub(super) async fn make(common: &Common<'_>, ranges: &[HourRange], target: &dyn Store) -> Result<Plan, ConvertError> {
+pub(super) async fn make(common: &Common<'_>, ranges: &[HourRange], target: &Target) -> Result<Plan, ConvertError> {
     let whole = ranges.is_empty();
     let mut present = BTreeMap::new();
     for range in ranges.iter().copied().map(Some).chain(whole.then_some(None)) {
@@ -206,7 +206,7 @@ async fn look(
     common: &Common<'_>,
     hour: Hour,
     present: Present,
-    target: &dyn Store,
+    target: &Target,
 ) -> (Hour, Result<Looked, ConvertError>) {
     let looked = async {
         let late = common.options.late;
@@ -224,7 +224,7 @@ async fn look(
         match judge(common, &stamp, hour, present, target).await? {
             None => {
                 if source.closed && !present.success {
-                    put::mark(target, hour).await?;
+                    put::mark(target.tweets(), hour).await?;
                 }
                 Ok(Looked::Done(vec![hour]))
             }
@@ -240,11 +240,11 @@ async fn judge(
     wanted: &Stamp,
     hour: Hour,
     present: Present,
-    target: &dyn Store,
+    target: &Target,
 ) -> Result<Option<There>, ConvertError> {
     let key = layout::key(hour, Part::Tweets);
     let found = match present.tweets {
-        Some(bytes) => Some(stamp::fetch(target, &key, bytes).await?),
+        Some(bytes) => Some(stamp::fetch(target.tweets(), &key, bytes).await?),
         None => None,
     };
     match decide(found.as_ref().map(Option::as_ref), wanted, common.options.replace) {
@@ -259,7 +259,7 @@ async fn look_into_folder(
     common: &Common<'_>,
     entry: HourEntry,
     range: Option<HourRange>,
-    target: &dyn Store,
+    target: &Target,
 ) -> Result<Looked, ConvertError> {
     let span = entry.span_ms.map(|(start_ms, end_ms)| HourRange {
         start: Hour::containing(start_ms),
@@ -274,7 +274,7 @@ async fn look_into_folder(
         let mut parts = None;
         for (hour, present) in layout::present(target, cut.or(span)).await? {
             let Some(bytes) = present.tweets else { continue };
-            let found = stamp::fetch(target, &layout::key(hour, Part::Tweets), bytes).await?;
+            let found = stamp::fetch(target.tweets(), &layout::key(hour, Part::Tweets), bytes).await?;
             if let Some(found) = found.filter(|found| Stamp { parts: None, ..found.clone() } == stamp) {
                 parts = found.parts;
                 same.push(hour);
@@ -289,12 +289,7 @@ async fn look_into_folder(
 }
 
 /// What is at the target of an hour that is about to be put.
-pub(super) async fn there(
-    common: &Common<'_>,
-    job: &Job,
-    hour: Hour,
-    target: &dyn Store,
-) -> Result<There, ConvertError> {
+pub(super) async fn there(common: &Common<'_>, job: &Job, hour: Hour, target: &Target) -> Result<There, ConvertError> {
     if let What::Hour(_) = job.what {
         return Ok(job.there);
     }

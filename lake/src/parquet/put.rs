@@ -5,8 +5,9 @@ use bytes::Bytes;
 use super::ConvertError;
 use super::layout::{self, Part, Present};
 use super::spill::Spilled;
+use super::target::Target;
 use crate::hour::Hour;
-use crate::store::{Body, Condition, ErrorKind, Put, Store};
+use crate::store::{Body, Condition, ErrorKind, Key, Put, Store};
 
 /// An hour that is whole and on local disk.
 pub(super) struct Whole {
@@ -19,25 +20,27 @@ pub(super) struct Whole {
 
 /// Puts an hour. What is there of it is replaced only if so told: then its marker goes first, and at no time is there a
 /// marker beside tweets that are not the ones it was put for.
-pub(super) async fn put(
-    target: &dyn Store,
-    whole: &Whole,
-    present: Present,
-    replace: bool,
-) -> Result<(), ConvertError> {
+pub(super) async fn put(target: &Target, whole: &Whole, present: Present, replace: bool) -> Result<(), ConvertError> {
     let hour = whole.hour;
-    if present.success {
-        target.delete(&layout::key(hour, Part::Success)).await?;
+    let tweets = target.tweets();
+    if whole.rejects.is_some() && target.rejects().is_none() {
+        return Err(ConvertError::NoPlaceForRejects { hour, target: tweets.location() });
     }
-    match &whole.rejects {
-        // Without its tweets it says nothing: one of a conversion that was killed may be there.
-        Some(rejects) => one(target, hour, Part::Rejects, rejects, Condition::Always).await?,
-        None if present.rejects => target.delete(&layout::key(hour, Part::Rejects)).await?,
-        None => {}
+    if present.success {
+        tweets.delete(&layout::key(hour, Part::Success)).await?;
+    }
+    if let Some(place) = target.rejects() {
+        let key = layout::rejects_key(hour);
+        match &whole.rejects {
+            // Without its tweets it says nothing: one of a conversion that was killed may be there.
+            Some(rejects) => one(place, key, rejects, Condition::Always).await?,
+            None if present.rejects => place.delete(&key).await?,
+            None => {}
+        }
     }
     let condition = if replace { Condition::Always } else { Condition::IfAbsent };
-    one(target, hour, Part::Tweets, &whole.tweets, condition).await?;
-    if whole.closed { mark(target, hour).await } else { Ok(()) }
+    one(tweets, layout::key(hour, Part::Tweets), &whole.tweets, condition).await?;
+    if whole.closed { mark(tweets, hour).await } else { Ok(()) }
 }
 
 /// Says that an hour is done.
@@ -48,14 +51,7 @@ pub(super) async fn mark(target: &dyn Store, hour: Hour) -> Result<(), ConvertEr
     Ok(())
 }
 
-async fn one(
-    target: &dyn Store,
-    hour: Hour,
-    part: Part,
-    content: &Spilled,
-    condition: Condition,
-) -> Result<(), ConvertError> {
-    let key = layout::key(hour, part);
+async fn one(target: &dyn Store, key: Key, content: &Spilled, condition: Condition) -> Result<(), ConvertError> {
     let (body, sha256) = (content.body.clone(), Some(content.sha256.clone()));
     let error = match target.put(Put { key: key.clone(), body, condition, sha256 }).await {
         Ok(_) => return Ok(()),

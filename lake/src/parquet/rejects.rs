@@ -1,4 +1,4 @@
-//! `_rejects.jsonl`: the lines of an hour that did not read, one JSON object each, so that nothing is dropped in silence.
+//! The lines of an hour that did not read, one JSON object each, so that nothing is dropped in silence.
 //!
 //! | member | value |
 //! |---|---|

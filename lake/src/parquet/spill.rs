@@ -88,7 +88,14 @@ impl Spill {
             // As any other object; elsewhere it is nobody else's business.
             builder.permissions(Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder.path())?;
+        let file = match builder.tempfile_in(folder.path()) {
+            // Another conversion into the same target has ended and taken the workshop for left.
+            Err(error) if is_object && error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder.path())?;
+                builder.tempfile_in(folder.path())?
+            }
+            made => made?,
+        };
         file.as_file().try_lock()?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(Spill { file, hasher: Sha256::new(), bytes: 0, written_back: is_object.then_some(0) })

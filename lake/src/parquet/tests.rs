@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::file::metadata::ParquetMetaData;
@@ -18,8 +19,10 @@ use crate::catalogue::fixture::{
 use crate::hour::Hour;
 use crate::manifest::Codec;
 use crate::pattern::{Escapes, Pattern};
-use crate::store::ErrorKind;
 use crate::store::local::LocalStore;
+use crate::store::{ErrorKind, Store};
+
+mod rejects;
 
 const HOUR: &str = "2026-11-22T05";
 
@@ -47,11 +50,15 @@ impl Place {
         ConvertOptions::default()
     }
 
-    /// Files that grow, or have been left behind, wherever that is.
-    fn growing(&self) -> Vec<String> {
-        let workshop = files(&self.folder.path().join("parquet/.cauce-stage"));
-        let elsewhere = files(&self.folder.path().join("temp"));
-        workshop.into_iter().filter(|name| name != "lock").chain(elsewhere).collect()
+    /// Where the Parquet goes, and beside it the rejects.
+    fn places(&self) -> Target {
+        Target::new(Arc::new(self.store("parquet")), Some(Arc::new(self.store("parquet-rejects"))))
+    }
+
+    /// Hidden folders that were left behind, by the names of their places.
+    fn left(&self) -> Vec<&'static str> {
+        let hidden = |name: &&str| self.folder.path().join(name).join(".cauce-stage").exists();
+        ["parquet", "parquet-rejects"].into_iter().filter(hidden).collect()
     }
 
     async fn convert(&self, ranges: &[&str], options: &ConvertOptions) -> Result<Summary, ConvertError> {
@@ -67,15 +74,20 @@ impl Place {
     ) -> Result<Summary, ConvertError> {
         let ranges: Vec<HourRange> = ranges.iter().map(|range| range.parse().expect("a range")).collect();
         let workers = Workers::new(std::num::NonZeroUsize::new(threads));
-        let target = Arc::new(self.store("parquet"));
-        let done = convert_hours(&self.lakes(&["lake"]), &ranges, target, options, &workers, progress).await;
-        assert_eq!(self.growing(), [""; 0], "a temporary file is left");
+        let (lakes, target) = (self.lakes(&["lake"]), self.places());
+        let done = convert_hours(&lakes, &ranges, &target, options, &workers, progress).await;
+        assert_eq!(self.left(), [""; 0], "a lock or a temporary file is left");
         done
     }
 
     /// What is in the target, by name.
     fn target(&self) -> Vec<String> {
         files(&self.folder.path().join("parquet"))
+    }
+
+    /// The same in the place of the rejects.
+    fn rejects(&self) -> Vec<String> {
+        files(&self.folder.path().join("parquet-rejects"))
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {
@@ -180,7 +192,7 @@ async fn a_copy_into_a_folder_that_was_killed_long_ago_is_removed() {
     let yesterday = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
     file.set_modified(yesterday).expect("the disk knows times");
     place.convert(&[HOUR], &place.options()).await.expect("converted");
-    assert_eq!(place.growing(), [""; 0]);
+    assert!(!hidden.exists());
 }
 
 #[tokio::test]
@@ -224,33 +236,6 @@ async fn a_tweet_is_there_once_an_hour() {
     let done = place.convert(&[HOUR], &place.options()).await.expect("converted");
     assert_eq!((done.hours[0].rows, done.hours[0].duplicates), (499, 101));
     assert_eq!(place.ids(HOUR), (1..500).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn lines_that_do_not_read_are_kept_beside_the_tweets() {
-    let place = Place::new();
-    let store = place.store("lake");
-    let text = format!("{}{{\"data\":\n\n{}[1,2]\n", tweets([1]), tweets([2]));
-    let name = object_name(&place.pattern, hour(HOUR), 1);
-    let objects = vec![object(&store, &name, &text, Codec::None).await];
-    put_manifest(&store, &manifest(hour(HOUR), objects), None).await;
-    let done = place.convert(&[HOUR], &place.options()).await.expect("converted");
-    assert_eq!((done.hours[0].rows, done.hours[0].rejects), (2, 2));
-    let rejects = String::from_utf8(place.bytes("date=2026-11-22/hour=05/_rejects.jsonl")).expect("text");
-    let first: serde_json::Value = serde_json::from_str(rejects.lines().next().expect("a line")).expect("JSON");
-    assert_eq!((&first["object"], &first["line"], &first["length"]), (&name.as_str().into(), &2.into(), &8.into()));
-    assert_eq!(
-        (first["offset"].as_u64(), first["bytes"].as_str()),
-        (Some(tweets([1]).len() as u64), Some("eyJkYXRhIjo="))
-    );
-    assert!(first["reason"].as_str().is_some_and(|reason| reason.len() > 5), "{first}");
-    assert_eq!(rejects.lines().count(), 2);
-    // Made anew without them, they go.
-    let objects = vec![object(&store, &name, &tweets([1]), Codec::None).await];
-    put_manifest(&store, &manifest(hour(HOUR), objects), None).await;
-    let replace = ConvertOptions { replace: true, ..place.options() };
-    place.convert(&[HOUR], &replace).await.expect("replaced");
-    assert_eq!(place.target(), ["date=2026-11-22/hour=05/_SUCCESS", "date=2026-11-22/hour=05/tweets.parquet"]);
 }
 
 #[tokio::test]
@@ -310,14 +295,8 @@ async fn a_folder_of_a_day_is_split_by_the_time_of_its_tweets() {
     let even: Vec<i64> = (0..100).filter(|n| n % 2 == 0).map(|n| 1000 + n).collect();
     assert_eq!(place.ids("2026-11-22T05"), even);
     assert_eq!(place.read("2026-11-22T05").0[0].num_columns(), 2);
-    assert_eq!(
-        place.target(),
-        [
-            "date=2026-11-22/hour=05/_rejects.jsonl",
-            "date=2026-11-22/hour=05/tweets.parquet",
-            "date=2026-11-22/hour=06/tweets.parquet"
-        ]
-    );
+    assert_eq!(place.target(), ["date=2026-11-22/hour=05/tweets.parquet", "date=2026-11-22/hour=06/tweets.parquet"]);
+    assert_eq!(place.rejects(), ["date=2026-11-22/hour=05.jsonl"]);
     assert_eq!(place.convert(&[], &open).await.expect("the same").made(), 0);
     let one = place.convert(&["2026-11-22T06"], &open).await.expect("of one hour it is another cut");
     assert_eq!((one.made(), one.total(|hour| hour.rows)), (1, 50));
@@ -330,8 +309,8 @@ async fn several_lakes_give_one_file_once_all_are_closed() {
     let (lakes, options, workers) = (place.lakes(&["a", "b"]), place.options(), Workers::default());
     let ranges = [HourRange::single(hour(HOUR))];
     let convert = async || {
-        let target = Arc::new(place.store("parquet"));
-        convert_hours(&lakes, &ranges, target, &options, &workers, &mut |_| ControlFlow::Continue(()))
+        let target = place.places();
+        convert_hours(&lakes, &ranges, &target, &options, &workers, &mut |_| ControlFlow::Continue(()))
             .await
             .expect("told")
     };
@@ -416,10 +395,10 @@ async fn an_object_that_is_gone_fails_its_hour_and_no_other() {
 #[tokio::test]
 async fn what_cannot_be_asked_for_is_said_before_anything_is_read() {
     let place = Place::new();
-    let inside = Arc::new(place.store("lake/parquet"));
+    let inside = Target::new(Arc::new(place.store("lake/parquet")), None);
     let (lakes, options) = (place.lakes(&["lake"]), place.options());
     let mut progress = |_: &Progress| ControlFlow::Continue(());
-    let shared = convert_hours(&lakes, &[], inside, &options, &Workers::default(), &mut progress).await;
+    let shared = convert_hours(&lakes, &[], &inside, &options, &Workers::default(), &mut progress).await;
     assert!(matches!(shared, Err(ConvertError::SharedRoot { .. })));
     let some = TableOptions { columns: Some(vec!["tweet_ids".to_owned()]), ..TableOptions::default() };
     let unknown = place.convert(&[], &ConvertOptions { table: some, ..place.options() }).await;

@@ -148,6 +148,10 @@ impl Files for LocalStore {
     fn workshop(&self) -> Result<Workshop, StoreError> {
         Ok(Workshop { folder: self.make_workshop()?, meaning: publish::write_error })
     }
+
+    fn leave_workshop(&self) {
+        self.remove_workshop();
+    }
 }
 
 #[async_trait]

@@ -261,6 +261,9 @@ pub trait Files {
     /// # Errors
     /// When it is missing and cannot be made.
     fn workshop(&self) -> Result<Workshop, StoreError>;
+
+    /// Removes the workshop with its lock where no file grows in it and nobody holds the lock. What cannot be removed stays.
+    fn leave_workshop(&self);
 }
 
 /// An object store, rooted at a lake. See the module's text for the contracts.

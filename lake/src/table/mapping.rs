@@ -10,6 +10,9 @@ use super::schema::Reference::{Quoted, RepliedTo, Retweeted};
 use super::schema::Wire::{At, Beside, First, Inside, Nowhere};
 use super::schema::{Column, Kind, Own, Wire};
 
+/// What the Parquet format calls the element of a list. Arrow's own `item` is refused by readers that hold to the format.
+const ELEMENT: &str = "element";
+
 const fn column(name: &'static str, kind: Kind, v1: Wire, v2: Wire) -> Column {
     Column { name, kind, v1, v2 }
 }
@@ -18,14 +21,14 @@ const fn own(name: &'static str, kind: Kind, v1: Own, v2: Own) -> Column {
     Column { name, kind, v1: Wire::Own(v1), v2: Wire::Own(v2) }
 }
 
-/// The item of a list of plain values.
-const fn item(kind: Kind) -> Column {
-    column("item", kind, At(&[""]), At(&[""]))
+/// The element of a list of plain values, under the name that the Parquet format gives it.
+const fn element(kind: Kind) -> Column {
+    column(ELEMENT, kind, At(&[""]), At(&[""]))
 }
 
-/// The item of a list of structs.
-const fn items(members: &'static [Column]) -> Column {
-    column("item", Struct(members), Beside, Beside)
+/// The element of a list of structs.
+const fn elements(members: &'static [Column]) -> Column {
+    column(ELEMENT, Struct(members), Beside, Beside)
 }
 
 /// The whole table.
@@ -112,7 +115,7 @@ pub(super) static COLUMNS: &[Column] = &[
     ),
     column(
         "edit_ids",
-        List(&item(Int64)),
+        List(&element(Int64)),
         At(&["edit_history.edit_tweet_ids"]),
         At(&["edit_history_tweet_ids", "edit_history_post_ids"]),
     ),
@@ -133,33 +136,33 @@ pub(super) static COLUMNS: &[Column] = &[
     column("metrics", Struct(METRICS), Beside, Inside("public_metrics")),
     column(
         "hashtags",
-        List(&items(HASHTAG)),
+        List(&elements(HASHTAG)),
         At(&["extended_tweet.entities.hashtags", "entities.hashtags"]),
         At(&["note_tweet.entities.hashtags", "note_post.entities.hashtags", "entities.hashtags"]),
     ),
     column(
         "cashtags",
-        List(&items(HASHTAG)),
+        List(&elements(HASHTAG)),
         At(&["extended_tweet.entities.symbols", "entities.symbols"]),
         At(&["note_tweet.entities.cashtags", "note_post.entities.cashtags", "entities.cashtags"]),
     ),
     column(
         "mentions",
-        List(&items(MENTION)),
+        List(&elements(MENTION)),
         At(&["extended_tweet.entities.user_mentions", "entities.user_mentions"]),
         At(&["note_tweet.entities.mentions", "note_post.entities.mentions", "entities.mentions"]),
     ),
     column(
         "urls",
-        List(&items(URL)),
+        List(&elements(URL)),
         At(&["extended_tweet.entities.urls", "entities.urls"]),
         At(&["note_tweet.entities.urls", "note_post.entities.urls", "entities.urls"]),
     ),
-    column("annotations", List(&items(ANNOTATION)), Nowhere, At(&["entities.annotations"])),
-    column("contexts", List(&items(CONTEXT)), Nowhere, At(&["context_annotations"])),
+    column("annotations", List(&elements(ANNOTATION)), Nowhere, At(&["entities.annotations"])),
+    column("contexts", List(&elements(CONTEXT)), Nowhere, At(&["context_annotations"])),
     column(
         "media",
-        List(&items(MEDIA)),
+        List(&elements(MEDIA)),
         At(&[
             "extended_tweet.extended_entities.media",
             "extended_entities.media",
@@ -185,7 +188,7 @@ pub(super) static COLUMNS: &[Column] = &[
     column("withheld", Struct(WITHHELD), Beside, Inside("withheld")),
     column("rule_ids", List(&RULE_ID), At(&["matching_rules"]), At(&["/matching_rules"])),
     column("rule_tags", List(&RULE_TAG), At(&["matching_rules"]), At(&["/matching_rules"])),
-    column("matched_terms", List(&item(Text)), Nowhere, Nowhere),
+    column("matched_terms", List(&element(Text)), Nowhere, Nowhere),
 ];
 
 /// The line itself, behind all others where it is asked for.
@@ -270,7 +273,7 @@ static MEDIA: &[Column] = &[
     column("duration_ms", Int64, At(&["video_info.duration_millis"]), At(&["duration_ms"])),
     column("alt", Text, At(&["ext_alt_text"]), At(&["alt_text"])),
     column("views", Int64, Nowhere, At(&["public_metrics.view_count"])),
-    column("variants", List(&items(VARIANT)), At(&["video_info.variants"]), At(&["variants"])),
+    column("variants", List(&elements(VARIANT)), At(&["video_info.variants"]), At(&["variants"])),
 ];
 
 static VARIANT: &[Column] = &[
@@ -284,7 +287,7 @@ static POLL: &[Column] = &[
     column("ends_at", Time, At(&["end_datetime"]), At(&["end_datetime"])),
     column("minutes", Int32, At(&["duration_minutes"]), At(&["duration_minutes"])),
     column("status", Text, At(&["voting_status"]), At(&["voting_status"])),
-    column("options", List(&items(POLL_OPTION)), At(&["options"]), At(&["options"])),
+    column("options", List(&elements(POLL_OPTION)), At(&["options"]), At(&["options"])),
 ];
 
 static POLL_OPTION: &[Column] = &[
@@ -300,14 +303,14 @@ static PLACE: &[Column] = &[
     column("type", Text, At(&["place_type"]), At(&["place_type"])),
     column("country", Text, At(&["country"]), At(&["country"])),
     column("country_code", Text, At(&["country_code"]), At(&["country_code"])),
-    column("bbox", List(&item(Float64)), Wire::Own(Bbox1), At(&["geo.bbox"])),
+    column("bbox", List(&element(Float64)), Wire::Own(Bbox1), At(&["geo.bbox"])),
 ];
 
 static WITHHELD: &[Column] = &[
     column("copyright", Bool, At(&["withheld_copyright"]), At(&["copyright"])),
-    column("countries", List(&item(Text)), At(&["withheld_in_countries"]), At(&["country_codes"])),
+    column("countries", List(&element(Text)), At(&["withheld_in_countries"]), At(&["country_codes"])),
     column("scope", Text, At(&["withheld_scope"]), At(&["scope"])),
 ];
 
-static RULE_ID: Column = column("item", Int64, At(&["id_str", "id"]), At(&["id"]));
-static RULE_TAG: Column = column("item", Text, At(&["tag"]), At(&["tag"]));
+static RULE_ID: Column = column(ELEMENT, Int64, At(&["id_str", "id"]), At(&["id"]));
+static RULE_TAG: Column = column(ELEMENT, Text, At(&["tag"]), At(&["tag"]));

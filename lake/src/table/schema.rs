@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 /// The version of the table, in the schema's metadata under [`SCHEMA_VERSION_KEY`].
-pub const SCHEMA_VERSION: &str = "1";
+pub const SCHEMA_VERSION: &str = "2";
 /// Key of the table's version in the schema's metadata.
 pub const SCHEMA_VERSION_KEY: &str = "cauce.schema_version";
 
-/// A column, a member of a struct or the item of a list.
+/// A column, a member of a struct or the element of a list.
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: &'static str,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     /// Microseconds since the epoch, UTC.
     Time,
     Struct(&'static [Column]),
-    /// Of this item; paths in it are relative to an element, and the empty path is the element itself.
+    /// Of this element; paths in it are relative to an element, and the empty path is the element itself.
     List(&'static Column),
 }
 

@@ -23,7 +23,7 @@ class HourReport(_Record):
         name: `2026-11-22T05`.
         made: Whether its Parquet was made; otherwise it was there already, of the same source and options.
         rows: Rows in its Parquet.
-        rejects: Lines that did not read; they are beside it, in `_rejects.jsonl`.
+        rejects: Lines that did not read; they are kept beside the Parquet, in `…-rejects`.
         duplicates: Rows left out because their id had come before.
         deleted: Rows left out because a delete names them.
         bytes_in: Bytes read, as stored.

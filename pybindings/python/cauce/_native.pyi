@@ -613,6 +613,7 @@ def convert(
     jobs: int = 2,
     threads: int | None = None,
     temp_dir: str | PathLike[str] | None = None,
+    rejects: str | PathLike[str] | None = None,
 ) -> Summary:
     """Convert hours to Parquet, one object an hour: `date=YYYY-MM-DD/hour=HH/tweets.parquet` under `url`.
 
@@ -638,8 +639,11 @@ def convert(
         threads: Threads that decode and encode; as many as there are processors where it is not given.
         temp_dir: Where a file grows before it is put; without it, in the target where that is a local folder, else
             where Python's `tempfile` puts files.
+        rejects: Where the lines go that did not read, `date=YYYY-MM-DD/hour=HH.jsonl`; without it, beside `url`:
+            `pq-rejects` beside `pq`. Only an hour that has such lines, into the root of a bucket, needs it.
 
     Raises:
+        ConfigError: The Parquet, its rejects or the lake would share a root.
         ConvertFailed: Some hours failed; `summary` tells what became of each.
     """
 

@@ -194,15 +194,39 @@ impl LocalStore {
     }
 
     /// The lock that whatever replaces or removes a file holds; it goes with the returned file.
-    fn lock(&self) -> io::Result<File> {
+    pub(super) fn lock(&self) -> io::Result<File> {
         let hidden = self.root.join(HIDDEN);
-        fs::create_dir_all(&hidden)?;
+        let path = hidden.join(LOCK);
         // A FIFO in its place would wait for a reader.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).custom_flags(libc::O_NONBLOCK);
-        let file = options.open(hidden.join(LOCK))?;
-        file.lock()?;
-        Ok(file)
+        loop {
+            fs::create_dir_all(&hidden)?;
+            let file = match options.open(&path) {
+                // The folder was left, and removed, between the two steps.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            file.lock()?;
+            // A lock file that was removed while this waited for it keeps nobody out.
+            if is_at(&file, &path)? {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Removes the hidden folder where no file is in it but the lock, and nobody holds that.
+    pub(super) fn remove_workshop(&self) {
+        let hidden = self.root.join(HIDDEN);
+        let path = hidden.join(LOCK);
+        let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&path);
+        if let Ok(file) = opened
+            && file.try_lock().is_ok()
+            && is_at(&file, &path).unwrap_or(false)
+        {
+            let _ = fs::remove_file(&path);
+        }
+        let _ = fs::remove_dir(&hidden);
     }
 
     /// Makes names durable: those in `folder`, and those of the folders on the way to it from the root.
@@ -249,6 +273,16 @@ impl LocalStore {
     }
 }
 
+/// Whether an open file is the one at a path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether two paths name one folder, be one of them relative.
 fn is_same(one: &Path, other: &Path) -> bool {
     matches!((absolute(one), absolute(other)), (Ok(one), Ok(other)) if one == other)
@@ -268,6 +302,10 @@ fn new_stage_file(hidden: &Path) -> Result<(Staged, File), StoreError> {
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => return Ok((Staged { path, ours: true }, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Left and removed by somebody else, see `remove_workshop`; where the root is gone too it is made anew with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(hidden).map_err(|error| write_error(hidden, error))?;
+            }
             Err(error) => return Err(write_error(&path, error)),
         }
     }

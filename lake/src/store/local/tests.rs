@@ -113,6 +113,71 @@ async fn cleaning_up_removes_what_a_dead_process_left_and_no_younger_file() {
     assert!(!left.exists());
 }
 
+#[cfg(target_os = "linux")] // It looks into /proc.
+#[test]
+fn a_lock_that_is_removed_while_it_is_waited_for_keeps_nobody_out_and_is_taken_anew() {
+    let (_folder, store) = lake();
+    let path = store.root.join(HIDDEN).join("lock");
+    let first = store.lock().expect("it is free");
+    let second = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.lock());
+        // The other thread holds the file open before it waits for it.
+        let opened = || {
+            fs::read_dir("/proc/self/fd")
+                .expect("it lists")
+                .flatten()
+                .filter(|fd| fs::read_link(fd.path()).is_ok_and(|at| at == path))
+        };
+        while opened().count() < 2 {
+            std::thread::yield_now();
+        }
+        fs::remove_file(&path).expect("it is there");
+        drop(first);
+        waiting.join().expect("no panic").expect("it is taken")
+    });
+    assert_eq!(second.metadata().expect("open").ino(), fs::metadata(&path).expect("it is there").ino());
+}
+
+#[tokio::test]
+async fn a_workshop_is_removed_once_it_is_left_and_not_while_its_lock_is_held() {
+    let (_folder, store) = lake();
+    let hidden = store.root.join(HIDDEN);
+    let held = store.lock().expect("it is free");
+    store.leave_workshop();
+    assert!(hidden.join("lock").exists(), "the lock of another one was removed");
+    drop(held);
+    store.put(put("a")).await.expect("it is put");
+    fs::write(hidden.join("grows"), "half").expect("it is writable");
+    store.leave_workshop();
+    assert!(hidden.join("grows").exists() && !hidden.join("lock").exists());
+    fs::remove_file(hidden.join("grows")).expect("it is there");
+    store.leave_workshop();
+    assert!(!hidden.exists());
+    store.leave_workshop();
+    store.put(put("b")).await.expect("the workshop is made anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_go_on_while_others_leave_the_workshop() {
+    let (_folder, store) = lake();
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let leaving = std::thread::spawn({
+        let (store, done) = (store.clone(), Arc::clone(&done));
+        move || {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                store.leave_workshop();
+            }
+        }
+    });
+    for number in 0..300 {
+        let always = Put { condition: super::super::Condition::Always, ..put(&format!("a/{}", number % 3)) };
+        store.put(always).await.expect("it is put");
+        store.delete(&key(&format!("a/{}", number % 2))).await.expect("it goes");
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    leaving.join().expect("no panic");
+}
+
 #[tokio::test]
 async fn a_name_that_is_taken_in_the_hidden_folder_is_passed_over() {
     let (_folder, store) = lake();

@@ -177,7 +177,7 @@ fn a_projection_holds_what_is_named_in_the_table_s_order() {
     let shown: Vec<_> = schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
     let member = |name: &str| arrow::datatypes::Field::new(name, DataType::Utf8, true);
     let author = DataType::Struct(vec![member("username"), member("name")].into());
-    let tag = arrow::datatypes::Field::new("item", DataType::Struct(vec![member("tag")].into()), true);
+    let tag = arrow::datatypes::Field::new("element", DataType::Struct(vec![member("tag")].into()), true);
     let expected =
         ["tweet_id Int64".to_owned(), format!("author {author}"), format!("hashtags {}", DataType::List(tag.into()))];
     assert_eq!(shown, expected);
@@ -207,7 +207,7 @@ fn the_page_on_the_table_names_every_column() {
     let mut left: Vec<(String, DataType)> =
         super::super::schema().fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
     while let Some((name, data_type)) = left.pop() {
-        assert!(name == "item" || page.contains(&format!("`{name}`")), "{name} is not in docs/tweets-table.md");
+        assert!(name == "element" || page.contains(&format!("`{name}`")), "{name} is not in docs/tweets-table.md");
         match data_type {
             DataType::Struct(fields) => {
                 left.extend(fields.iter().map(|field| (field.name().clone(), field.data_type().clone())));

@@ -66,6 +66,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="convert.py", description="Hours of a lake to Parquet, one task an hour.")
     parser.add_argument("hours", nargs="*", metavar="HOUR", help="2026-11-22T05; without any, the closed ones from --start to --end")
     parser.add_argument("--to", required=True, metavar="URL", help="s3://bucket/prefix, or a folder that all executors share")
+    parser.add_argument("--rejects", metavar="URL", help="where the lines go that did not read; beside the Parquet where it is not given")
     parser.add_argument("--start", help="the first hour")
     parser.add_argument("--end", help="the hour after the last one")
     parser.add_argument("--lake", action="append", metavar="URL", help="CAUCE_LAKE__URL where it is not given; several are read as one")
@@ -98,6 +99,8 @@ def main(arguments: Sequence[str]) -> int:
     lake = lake_of(asked)
     hours = asked.hours or [hour.name for hour in lake.hours(asked.start, asked.end, closed=True) if hour.granularity == "hour"]
     options: dict[str, Any] = {name: True for name in ("referenced", "raw", "late", "replace") if getattr(asked, name)}
+    if asked.rejects:
+        options["rejects"] = asked.rejects
     if asked.columns:
         options["columns"] = asked.columns.split(",")
     spark = SparkSession.builder.appName("cauce convert").getOrCreate()
