@@ -6,14 +6,13 @@ import pickle
 import traceback
 from pathlib import Path
 
+import cauce
 import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 from lakes import HOUR, START, Builder, S3Server, hours_from, joined, tweets
-
-import cauce
 
 
 def test_a_range_becomes_a_table_of_each_library(lake: cauce.Lake) -> None:
@@ -37,9 +36,13 @@ def test_only_closed_hours_are_read_where_that_is_asked_for(lake: cauce.Lake) ->
     assert lake.to_arrow("2030-01-01", columns=["tweet_id"]).num_rows == 0
 
 
-def test_duckdb_answers_in_utc_whatever_the_zone_of_the_machine(lake: cauce.Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duckdb_answers_in_utc_whatever_the_zone_of_the_machine(
+    lake: cauce.Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TZ", "America/Los_Angeles")
-    days = lake.sql("select distinct created_at::date, count(*) from tweets group by 1 order by 1", closed=True).fetchall()
+    days = lake.sql(
+        "select distinct created_at::date, count(*) from tweets group by 1 order by 1", closed=True
+    ).fetchall()
     assert sum(count for _, count in days) == 60
     hours = lake.sql("select distinct hour(created_at) from tweets", HOUR, "2026-11-22T06").fetchall()
     expected = {moment.hour for moment in lake.to_polars(HOUR, "2026-11-22T06")["created_at"].to_list()}

@@ -1,4 +1,4 @@
-"""What a notebook shows of a lake and of an hour. Plain tables with inline colours: a notebook's page keeps no style sheet."""
+"""What a notebook shows of a lake and of an hour: tables with inline colours, since a notebook keeps no style sheet."""
 
 import datetime as dt
 from html import escape
@@ -38,7 +38,8 @@ def lake(shown: "Lake") -> str:
         f"<p>{title}: {_count(closed, 'closed hour')}, {_count(len(hours) - closed, 'open hour')}, "
         f"{_count(tweets, 'tweet')}{left_out}</p>"
         f'<table style="border-collapse:collapse"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f"<p>{_key(_CLOSED, 'closed')} {_key(_GAP, 'closed, with a gap')} {_key(_OPEN, 'open')} {_key(_MISSING, 'nothing')}"
+        f"<p>{_key(_CLOSED, 'closed')} {_key(_GAP, 'closed, with a gap')} {_key(_OPEN, 'open')} "
+        f"{_key(_MISSING, 'nothing')}"
         " (hours in UTC)</p>"
     )
 
@@ -46,7 +47,11 @@ def lake(shown: "Lake") -> str:
 def hour(shown: "Hour") -> str:
     """The hour's figures and objects."""
     state = "closed" if shown.closed else "open"
-    facts = [("state", state), ("tweets", "" if shown.tweets is None else f"{shown.tweets:,}"), ("late", f"{shown.late:,}")]
+    facts = [
+        ("state", state),
+        ("tweets", "" if shown.tweets is None else f"{shown.tweets:,}"),
+        ("late", f"{shown.late:,}"),
+    ]
     facts += [("gap", f"{gap['from']} to {gap['to'] or 'now'}: {gap['cause']}") for gap in shown.gaps]
     table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in facts)
     rows = "".join(

@@ -1,4 +1,4 @@
-"""A range of hours as a table of the usual libraries: what `Lake.to_arrow` and its companions do. Nothing is imported before it is used."""
+"""A range of hours as a table of another library, which is imported when it is used."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
