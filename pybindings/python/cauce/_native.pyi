@@ -358,7 +358,7 @@ class Lake:
     def storage_options(self, library: Literal["duckdb"]) -> str:
         """Say how another library reaches the lake's objects, for use with `Hour.urls`.
 
-        Polars and obstore get options of `object_store`, `fsspec` arguments of s3fs, DuckDB a `create secret` statement.
+        Polars and obstore get options of `object_store`, fsspec arguments of s3fs, DuckDB a `create secret` statement.
         **Keys that the lake was given are in it.** What was not given the library finds itself, in AWS's variables and
         profiles.
         """
