@@ -124,9 +124,13 @@ def test_an_hours_page_is_where_its_parquet_is_or_what_the_settings_say() -> Non
 def test_a_place_on_s3_is_asked_with_one_request(moto: Moto) -> None:
     bucket = moto.make_bucket("place")
     place = Place(f"s3://{bucket}/p", S3(moto.url, "us-east-1", None, "test", "test"))
-    assert not place.exists("x/_SUCCESS")
     place.write("x/_SUCCESS", b"")
+
+    def heads() -> int:
+        return len([request for request in moto.requests(bucket) if request.startswith("HEAD")])
+
+    before = heads()
+    assert not place.exists("y/_SUCCESS")
     assert place.exists("x/_SUCCESS")
+    assert heads() == before + 2
     assert place.names(["x", "y"]) == {"x/_SUCCESS"}
-    heads = [request for request in moto.requests(bucket) if request.startswith("HEAD")]
-    assert len(heads) == 2

@@ -220,6 +220,7 @@ pub(super) struct Found {
     /// Of objects that go up in one, and of those that go up in parts: a server may know the one and not the other.
     checksum: [AtomicU8; 2],
     etag_is_none: AtomicBool,
+    refuses_mode: AtomicBool,
 }
 
 /// How an object goes up.
@@ -275,6 +276,15 @@ impl Found {
     /// Whether ETags may say something: not after one contradicted content that was right.
     pub(super) fn trusts_etag(&self) -> bool {
         !self.etag_is_none.load(Ordering::Relaxed)
+    }
+
+    /// Whether a look asks for the checksum: not after the server refused `x-amz-checksum-mode`.
+    pub(super) fn asks_for_checksum(&self) -> bool {
+        !self.refuses_mode.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuses_checksum_mode(&self) {
+        self.refuses_mode.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn distrust_etag(&self) {

@@ -4,10 +4,12 @@
 //! other bytes, is found out while the caller still has the original. It costs one request an object. What the answer proves
 //! is weighed in `s3_check.rs`; where it proves nothing, the object is read back.
 //!
-//! A server that refuses the checksum's header is asked once without it, and from then on never with it.
+//! A server that refuses the checksum's header, or to be asked for the checksum, is asked once without it, and from then on
+//! never with it.
 
 use std::ops::Range;
 
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream as SdkBody, Length};
 use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use futures_util::StreamExt;
@@ -117,15 +119,17 @@ impl S3Store {
 
     /// Asks what lies under a put's key and compares it.
     pub(super) async fn look(&self, put: &Put, digests: &BodyDigests) -> Result<(), StoreError> {
-        let answer = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(self.full(&put.key))
-            .checksum_mode(ChecksumMode::Enabled)
-            .send()
-            .await
-            .map_err(|error| self.fail("look at", put.key.as_str(), &error));
+        let asks = self.found.asks_for_checksum();
+        let answer = match self.ask(put, asks).await {
+            Err(error) if asks && error.kind() == ErrorKind::Configuration => {
+                let answer = self.ask(put, false).await;
+                if answer.is_ok() {
+                    self.found.refuses_checksum_mode();
+                }
+                answer
+            }
+            answer => answer,
+        };
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -145,6 +149,13 @@ impl S3Store {
             hides_md5: hides_md5(answer.server_side_encryption(), answer.sse_customer_algorithm()),
         };
         self.settle(put, digests, weigh(digests, told)).await
+    }
+
+    /// The HEAD of a look. An old server may refuse to be asked for the checksum.
+    async fn ask(&self, put: &Put, with_checksum: bool) -> Result<HeadObjectOutput, StoreError> {
+        let request = self.client.head_object().bucket(&self.bucket).key(self.full(&put.key));
+        let request = if with_checksum { request.checksum_mode(ChecksumMode::Enabled) } else { request };
+        request.send().await.map_err(|error| self.fail("look at", put.key.as_str(), &error))
     }
 
     /// Decides by what was weighed, and where that is not enough by the object's own content.

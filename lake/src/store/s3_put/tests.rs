@@ -20,6 +20,8 @@ use crate::store::{Key, S3Options, StaticCredentials, Store};
 struct Manners {
     /// Refuses a put with a checksum it does not know.
     knows_no_checksums: bool,
+    /// Refuses a HEAD that asks for the checksum.
+    knows_no_checksum_mode: bool,
     /// The same of an upload in parts alone.
     knows_no_checksums_of_parts: bool,
     /// Says that it stored what it did not.
@@ -115,6 +117,9 @@ impl Played {
             return format!("HTTP/1.1 200 OK\r\netag: {}\r\ncontent-length: 0\r\n\r\n", self.tag(&request.body))
                 .into_bytes();
         }
+        if self.manners.knows_no_checksum_mode && request.headers.contains_key("x-amz-checksum-mode") {
+            return empty("501 Not Implemented");
+        }
         let Some(object) = object.as_ref() else { return empty("404 Not Found") };
         let head = format!("HTTP/1.1 200 OK\r\netag: {}\r\ncontent-length: {}\r\n\r\n", self.tag(object), object.len());
         let body = if request.method == "HEAD" { &[][..] } else { &object[..] };
@@ -170,6 +175,19 @@ fn put(body: Body) -> Put {
 
 fn bytes() -> Put {
     put(Body::Bytes(Bytes::from_static(CONTENT)))
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_asked_for_a_checksum_is_asked_once_and_compared_by_the_etag() {
+    let server =
+        Played { manners: Manners { knows_no_checksum_mode: true, ..Manners::default() }, ..Played::default() };
+    let store = server.clone().serve().await;
+    store.put(bytes()).await.expect("it is stored");
+    store.put(bytes()).await.expect("it is stored");
+    let asked =
+        server.requests("HEAD").iter().map(|head| head.headers.contains_key("x-amz-checksum-mode")).collect::<Vec<_>>();
+    assert_eq!(asked, [true, false, false]);
+    assert!(server.requests("GET").is_empty());
 }
 
 #[tokio::test]
