@@ -23,7 +23,6 @@ use crate::capsules::{Batch, Schema, schema_capsule, stream_capsule};
 use crate::errors;
 use crate::feed::Feed;
 use crate::fork::Owned;
-use crate::lake::python;
 use crate::process::{self, Process};
 use crate::reject::Reject;
 use crate::settings::Settings;
@@ -140,10 +139,6 @@ impl BatchStream {
 
     fn __iter__(&self, py: Python<'_>) -> PyResult<Batches> {
         Ok(Batches(self.reading(py)?))
-    }
-
-    fn __aiter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        python(py, "_async", "AsyncIterator")?.call1((self.__iter__(py)?, 1))
     }
 
     #[getter]

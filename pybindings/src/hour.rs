@@ -18,7 +18,7 @@ use pyo3::types::{PyDateTime, PyTuple};
 use crate::batches::{BatchStream, Wanted};
 use crate::errors;
 use crate::file::Blocks;
-use crate::lake::{Lake, python};
+use crate::lake::Lake;
 use crate::lines::Lines;
 use crate::part;
 use crate::process::{self, Process};
@@ -250,16 +250,6 @@ impl Hour {
     fn open<'py>(&self, py: Python<'py>, late: bool) -> PyResult<Bound<'py, PyAny>> {
         let blocks = Blocks::new(self.source(py, None, late)?);
         py.import("cauce._file")?.getattr("open_blocks")?.call1((blocks, &self.name))
-    }
-
-    /// Its objects' URLs or paths, for other libraries to read.
-    fn urls(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let entry = self.entry(py, false)?;
-        Ok(entry.objects.iter().map(|object| part::url(&self.settings, object)).collect())
-    }
-
-    fn _repr_html_<'py>(slf: &Bound<'py, Hour>) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_html", "hour")?.call1((slf,))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Parts)> {

@@ -199,68 +199,6 @@ impl Lake {
         Ok(BatchStream::new(&self.settings, entries, wanted))
     }
 
-    #[pyo3(signature = (start=None, end=None, columns=None, *, closed=None))]
-    fn to_arrow<'py>(
-        slf: &Bound<'py, Lake>,
-        start: Option<Bound<'py, PyAny>>,
-        end: Option<Bound<'py, PyAny>>,
-        columns: Option<Vec<String>>,
-        closed: Option<bool>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_tables", "to_arrow")?.call1((slf, start, end, columns, closed))
-    }
-
-    #[pyo3(signature = (start=None, end=None, columns=None, *, closed=None))]
-    fn to_pandas<'py>(
-        slf: &Bound<'py, Lake>,
-        start: Option<Bound<'py, PyAny>>,
-        end: Option<Bound<'py, PyAny>>,
-        columns: Option<Vec<String>>,
-        closed: Option<bool>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_tables", "to_pandas")?.call1((slf, start, end, columns, closed))
-    }
-
-    #[pyo3(signature = (start=None, end=None, columns=None, *, closed=None))]
-    fn to_polars<'py>(
-        slf: &Bound<'py, Lake>,
-        start: Option<Bound<'py, PyAny>>,
-        end: Option<Bound<'py, PyAny>>,
-        columns: Option<Vec<String>>,
-        closed: Option<bool>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_tables", "to_polars")?.call1((slf, start, end, columns, closed))
-    }
-
-    #[pyo3(signature = (query, start=None, end=None, columns=None, *, closed=None))]
-    fn sql<'py>(
-        slf: &Bound<'py, Lake>,
-        query: &str,
-        start: Option<Bound<'py, PyAny>>,
-        end: Option<Bound<'py, PyAny>>,
-        columns: Option<Vec<String>>,
-        closed: Option<bool>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_tables", "sql")?.call1((slf, query, start, end, columns, closed))
-    }
-
-    /// Holds the keys that the lake was given; the only place from which they come back.
-    fn storage_options<'py>(&self, py: Python<'py>, library: &str) -> PyResult<Bound<'py, PyAny>> {
-        let (s3, own) = (PyDict::new(py), &self.settings.s3);
-        s3.set_item("endpoint_url", own.endpoint_url.as_deref())?;
-        s3.set_item("region", own.region.as_deref())?;
-        s3.set_item("path_style", own.path_style)?;
-        let keys = own.credentials.as_ref();
-        s3.set_item("access_key_id", keys.map(|keys| keys.access_key_id.as_str()))?;
-        s3.set_item("secret_access_key", keys.map(|keys| keys.secret_access_key.as_str()))?;
-        s3.set_item("session_token", keys.and_then(|keys| keys.session_token.as_deref()))?;
-        python(py, "_storage", "options")?.call1((library, s3))
-    }
-
-    fn _repr_html_<'py>(slf: &Bound<'py, Lake>) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_html", "lake")?.call1((slf,))
-    }
-
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let urls = self.urls();
         let urls = match &urls[..] {
@@ -280,11 +218,6 @@ impl Lake {
         (self.urls(), self.pattern()).hash(&mut hasher);
         hasher.finish()
     }
-}
-
-/// A function of the package's own Python.
-pub(crate) fn python<'py>(py: Python<'py>, module: &str, function: &str) -> PyResult<Bound<'py, PyAny>> {
-    py.import(format!("cauce.{module}"))?.getattr(function)
 }
 
 impl Lake {

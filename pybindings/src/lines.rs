@@ -4,13 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 
 use crate::fork::Owned;
-use crate::lake::python;
 use crate::source::LineSource;
 
 /// What it is called in messages.
 const WHAT: &str = "iterator of lines";
-/// Lines that one change of threads brings to a reader with `async for`.
-const ASYNC_LINES: usize = 1000;
 
 /// An iterator over the lines of hours.
 #[pyclass(frozen, module = "cauce")]
@@ -32,10 +29,6 @@ impl Lines {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.source.get(py, WHAT)?.next(py, |line| PyBytes::new(py, line))
-    }
-
-    fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        python(slf.py(), "_async", "AsyncIterator")?.call1((slf, ASYNC_LINES))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

@@ -1,11 +1,11 @@
 """The compiled part of cauce. Import these names from `cauce`."""
 
 import io
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypedDict, final, overload
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 
 from _typeshed import WriteableBuffer
 
@@ -299,73 +299,6 @@ class Lake:
     ) -> BatchStream:
         """Read the tweets of several hours as one Arrow stream. See `Hour.batches`."""
 
-    def to_arrow(
-        self,
-        start: _Edge | None = None,
-        end: _Edge | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        closed: bool | None = None,
-    ) -> Any:
-        """Read the tweets of the hours from `start` to `end`, which is not included, as a `pyarrow.Table`.
-
-        Args:
-            start: As for `hours`.
-            end: As for `hours`.
-            columns: Only these columns, members of structs with a dot (`author.username`). It saves most of the time.
-            closed: Only closed hours, or only open ones.
-        """
-
-    def to_pandas(
-        self,
-        start: _Edge | None = None,
-        end: _Edge | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        closed: bool | None = None,
-    ) -> Any:
-        """Read them as a `pandas.DataFrame`; see `to_arrow`. It needs pyarrow too."""
-
-    def to_polars(
-        self,
-        start: _Edge | None = None,
-        end: _Edge | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        closed: bool | None = None,
-    ) -> Any:
-        """Read them as a `polars.DataFrame`; see `to_arrow`."""
-
-    def sql(
-        self,
-        query: str,
-        start: _Edge | None = None,
-        end: _Edge | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        closed: bool | None = None,
-    ) -> Any:
-        """Ask DuckDB about them: a relation over the view `tweets`, whose times are UTC.
-
-        The view is a stream: a query reads it once, and all columns that `columns` does not leave out are decoded.
-        """
-
-    @overload
-    def storage_options(self, library: Literal["polars", "obstore"] = "polars") -> dict[str, str]: ...
-    @overload
-    def storage_options(self, library: Literal["fsspec"]) -> dict[str, Any]: ...
-    @overload
-    def storage_options(self, library: Literal["duckdb"]) -> str:
-        """Say how another library reaches the lake's objects, for use with `Hour.urls`.
-
-        Polars and obstore get options of `object_store`, fsspec arguments of s3fs, DuckDB a `create secret` statement.
-        **Keys that the lake was given are in it.** What was not given the library finds itself, in AWS's variables and
-        profiles.
-        """
-
-    def _repr_html_(self) -> str:
-        """Show a calendar of the newest days in a notebook. It lists the hours."""
-
     def __getnewargs_ex__(self) -> tuple[tuple[list[str]], dict[str, Any]]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -494,12 +427,6 @@ class Hour:
     def open(self, *, late: bool = False) -> io.BufferedReader:
         """Open its objects as one binary file, decompressed. An object that lacks its last newline gets one."""
 
-    def urls(self) -> list[str]:
-        """URLs or paths of its objects, for other libraries to read; `Lake.storage_options` says how."""
-
-    def _repr_html_(self) -> str:
-        """Show its figures and objects in a notebook."""
-
     def __reduce__(self) -> tuple[Any, ...]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -533,9 +460,6 @@ class Lines:
     """An iterator over lines. Several threads may share it; leaving its `with` block ends its requests."""
 
     def __iter__(self) -> Self: ...
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """For `async for`: 1,000 lines at a time are waited for in a thread."""
-
     def __next__(self) -> bytes: ...
     def close(self) -> None:
         """End the reading; after that there are no more lines."""
@@ -612,9 +536,6 @@ class BatchStream:
         """The first 1,000 lines of that reading that gave no row though they should have."""
 
     def __iter__(self) -> Batches: ...
-    def __aiter__(self) -> AsyncIterator[Batch]:
-        """For `async for`: each batch is waited for in a thread."""
-
     def __arrow_c_schema__(self) -> object: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
