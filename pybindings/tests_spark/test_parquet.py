@@ -42,6 +42,8 @@ def test_the_printed_statements_make_a_table_of_the_root(spark: Any, root: Path)
     line = [INGEST, "convert", "--print-ddl", "spark", "--to", str(root)]
     statements = subprocess.run(line, check=True, capture_output=True, text=True).stdout.split(";\n")
     assert statements.pop() == ""
+    # The session is shared, and a view of this name hides the table.
+    spark.catalog.dropTempView("tweets")
     try:
         for statement in statements:
             spark.sql(statement)
