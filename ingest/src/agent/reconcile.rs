@@ -94,7 +94,7 @@ pub(super) async fn reconcile(
         learnt = learn::learn(spool, &**store, settings.dedupe_window, &found, now_ms).await?;
     }
     let cause = if meanwhile == Meanwhile::NewSpool { "spool-lost" } else { "other-spool" };
-    // What came for a spool that is new, or between two others' times, nobody can say: all of it may be missing.
+    // The journal of a new spool covers no time, so everything since the last stored object may be missing.
     let since_ms = if meanwhile == Meanwhile::NewSpool { adopted.last_ms } else { last_ms };
     let somebody_wrote = adopted.objects > 0 || (meanwhile == Meanwhile::AnotherEpoch && of_others > 0);
     if live && somebody_wrote && since_ms > 0 {

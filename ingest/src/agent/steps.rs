@@ -17,7 +17,7 @@ use crate::status::Metrics;
 use crate::upload::Fenced;
 use crate::writer::{Inner, Rest};
 
-/// How long the writer may take to end when it was told to leave at once: it commits once more.
+/// How long the writer may take to end after `Inner::Leave`: it commits once more.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The running steps.
