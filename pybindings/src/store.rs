@@ -273,7 +273,7 @@ fn body(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<(Body, String)> {
             let bytes = std::io::copy(&mut file, &mut hasher)?;
             Ok((bytes, hasher.0.finalize()))
         })?;
-        return Ok((Body::File { path, bytes }, hex::encode(digest)));
+        return Ok((Body::File { path, bytes, crc64: None }, hex::encode(digest)));
     }
     let bytes = Bytes::from(PyBuffer::<u8>::get(data)?.to_vec(py)?);
     let digest = hex::encode(py.detach(|| Sha256::digest(&bytes)));

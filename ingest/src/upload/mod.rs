@@ -115,8 +115,8 @@ impl Uploader {
     }
 
     async fn upload(&self, upload: Upload) -> Result<Inner, Fenced> {
-        let Upload { id, ref key, object, bytes, sha256, ref lines, .. } = upload.clone();
-        let put = self.put(key.clone(), Body::File { path: object, bytes }, sha256);
+        let Upload { id, ref key, object, bytes, sha256, crc64, ref lines, .. } = upload.clone();
+        let put = self.put(key.clone(), Body::File { path: object, bytes, crc64: Some(crc64) }, sha256);
         failpoint::hit("upload.before-put");
         let settled = self.settle(put).await?;
         failpoint::hit("upload.after-put");

@@ -309,7 +309,7 @@ impl Writer {
             After::Upload(id) => {
                 failpoint::hit("seal.journalled");
                 let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
-                let Stage::Sealed { bytes, sha256, .. } = &file.stage else { return Ok(()) };
+                let Stage::Sealed { bytes, sha256, crc64 } = &file.stage else { return Ok(()) };
                 let Some(there) = self.spool.lines(id) else { return Ok(()) };
                 let work = Work::Upload(Upload {
                     id,
@@ -317,6 +317,7 @@ impl Writer {
                     object: self.spool.object_path(&file.head),
                     bytes: *bytes,
                     sha256: sha256.clone(),
+                    crc64: *crc64,
                     codec: file.head.codec,
                     role: file.head.target.role,
                     hour: file.head.target.hour,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{Codec, ManifestName};
 use cauce_lake::{Hour, Key};
 
@@ -44,6 +45,8 @@ pub struct Upload {
     pub bytes: u64,
     /// Their SHA-256.
     pub sha256: String,
+    /// Their CRC-64/NVME.
+    pub crc64: Crc64,
     /// How they are compressed.
     pub codec: Codec,
     /// What the lines are.

@@ -114,7 +114,7 @@ impl Spill {
     /// Ends it.
     pub(super) fn finish(self) -> io::Result<Spilled> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let body = Body::File { path: file.path().to_owned(), bytes: self.bytes };
+        let body = Body::File { path: file.path().to_owned(), bytes: self.bytes, crc64: None };
         Ok(Spilled { _file: file, body, sha256: hex(&self.hasher.finalize()) })
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         let mut spill = Spill::new(&Folder::Elsewhere(folder.path().into())).expect("a file");
         spill.write_all(b"tweets").expect("the disk takes it");
         let spilled = spill.finish().expect("whole");
-        let Body::File { path, bytes } = &spilled.body else { panic!("no file") };
+        let Body::File { path, bytes, .. } = &spilled.body else { panic!("no file") };
         assert_eq!((fs::read(path).expect("there"), *bytes), (b"tweets".to_vec(), 6));
         assert_eq!(spilled.sha256, hex(&Sha256::digest(b"tweets")));
         drop(spilled);

@@ -121,7 +121,7 @@ pub(super) fn sha256(content: &[u8]) -> String {
 }
 
 fn from_file(name: &str, file: &NamedTempFile, bytes: usize, condition: Condition, sha256: Option<String>) -> Put {
-    let body = Body::File { path: file.path().to_owned(), bytes: bytes as u64 };
+    let body = Body::File { path: file.path().to_owned(), bytes: bytes as u64, crc64: None };
     Put { key: key(name), body, condition, sha256 }
 }
 

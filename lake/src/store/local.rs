@@ -30,6 +30,7 @@ use super::{
     Content, ETag, ErrorKind, FileContent, Files, Key, List, ListPage, ObjectMeta, Put, Store, StoreError, Workshop,
     refuse_long,
 };
+use crate::checksum::{Crc64, Crc64Hasher};
 
 /// The hidden folder under the root that holds files which are being written, and the lock. Its content is never
 /// listed, and no key reaches into it.
@@ -118,13 +119,24 @@ fn hex(hash: &[u8]) -> String {
     })
 }
 
-fn sha256(mut reader: impl Read) -> io::Result<String> {
+fn sha256(reader: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
+    for_each_chunk(reader, |chunk| hasher.update(chunk))?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn crc64_of(reader: impl Read) -> io::Result<Crc64> {
+    let mut hasher = Crc64Hasher::default();
+    for_each_chunk(reader, |chunk| hasher.update(chunk))?;
+    Ok(hasher.finish())
+}
+
+fn for_each_chunk(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok(hex(&hasher.finalize())),
-            n => hasher.update(&buffer[..n]),
+            0 => return Ok(()),
+            n => take(&buffer[..n]),
         }
     }
 }

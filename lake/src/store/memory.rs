@@ -286,7 +286,7 @@ fn error(kind: ErrorKind, call: Call, key: &str, detail: impl Into<String>) -> S
 async fn content(put: &Put) -> Result<Bytes, StoreError> {
     match &put.body {
         Body::Bytes(bytes) => Ok(bytes.clone()),
-        Body::File { path, bytes } => {
+        Body::File { path, bytes, .. } => {
             let io = |e: std::io::Error| {
                 StoreError::new(ErrorKind::Io, format!("read {} to put it", path.display()), e.to_string())
             };

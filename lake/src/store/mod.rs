@@ -48,6 +48,7 @@ use futures_util::stream::BoxStream;
 pub use error::{ErrorKind, StoreError};
 pub use key::{Key, KeyError};
 
+use crate::checksum::Crc64;
 use crate::manifest::AGENT_KEY;
 use crate::url::LakeUrl;
 
@@ -83,6 +84,9 @@ pub enum Body {
         path: PathBuf,
         /// Its length in bytes.
         bytes: u64,
+        /// CRC-64/NVME of these bytes, where it is known. A store that copies the file compares the copy with it, which takes a
+        /// tenth of the time that SHA-256 takes.
+        crc64: Option<Crc64>,
     },
 }
 

@@ -95,7 +95,7 @@ impl BodyDigests {
 fn read(body: &Body, parts: &[Range<u64>]) -> Result<BodyDigests, StoreError> {
     match body {
         Body::Bytes(bytes) => Ok(digest(&bytes[..], bytes.len() as u64, parts).expect("memory reads")),
-        Body::File { path, bytes } => {
+        Body::File { path, bytes, .. } => {
             let action = || format!("read {} to put it", path.display());
             let failed = |error: io::Error| StoreError::new(ErrorKind::Io, action(), error.to_string());
             let digests = digest(File::open(path).map_err(failed)?, *bytes, parts).map_err(failed)?;

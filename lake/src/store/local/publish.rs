@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{HIDDEN, LocalStore, hex, io_error, is_hidden, modified_ms, regular, sha256};
+use super::{HIDDEN, LocalStore, crc64_of, hex, io_error, is_hidden, modified_ms, regular, sha256};
 use crate::store::{Body, Condition, ETag, ErrorKind, Key, Put, StoreError};
 
 /// Staging files are named by process and this number, so that two puts never share one.
@@ -110,7 +110,7 @@ impl LocalStore {
     }
 
     /// Writes and syncs the content under a hidden name; the tag is the given hash, or else the one computed. A file that has
-    /// grown in the hidden folder is taken as it is; the copy of another one is compared with the given hash.
+    /// grown in the hidden folder is taken as it is; the copy of another one is compared with the given checksum.
     fn stage(&self, put: &Put) -> Result<(Staged, ETag), StoreError> {
         let hidden = self.make_workshop()?;
         let (staged, file) = match &put.body {
@@ -119,7 +119,7 @@ impl LocalStore {
                 file.write_all(bytes).map_err(|error| write_error(&staged.path, error))?;
                 (staged, file)
             }
-            Body::File { path: from, bytes } => {
+            Body::File { path: from, bytes, .. } => {
                 let source = File::open(from).map_err(|error| body_error(from, error))?;
                 let (staged, file, found) = if from.parent().is_some_and(|folder| is_same(folder, &hidden)) {
                     let found = source.metadata().map_err(|error| body_error(from, error))?.len();
@@ -138,13 +138,22 @@ impl LocalStore {
             }
         };
         let fail = |error: io::Error| write_error(&staged.path, error);
-        if let (Body::File { path: from, .. }, Some(wanted), true) = (&put.body, &put.sha256, staged.ours) {
-            let found = sha256(File::open(&staged.path).map_err(fail)?).map_err(fail)?;
-            if found != *wanted {
-                let detail = format!(
-                    "its copy in {} has SHA-256 {found} and not {wanted}: look after the disks and the memory",
-                    staged.path.display()
-                );
+        if let (Body::File { path: from, crc64, .. }, true) = (&put.body, staged.ours) {
+            let copy = || File::open(&staged.path).map_err(fail);
+            let difference = match (crc64, &put.sha256) {
+                (Some(wanted), _) => {
+                    let found = crc64_of(copy()?).map_err(fail)?;
+                    (found != *wanted).then(|| format!("CRC-64 {found} and not {wanted}"))
+                }
+                (None, Some(wanted)) => {
+                    let found = sha256(copy()?).map_err(fail)?;
+                    (found != *wanted).then(|| format!("SHA-256 {found} and not {wanted}"))
+                }
+                (None, None) => None,
+            };
+            if let Some(difference) = difference {
+                let detail =
+                    format!("its copy in {} has {difference}: check the disks and the memory", staged.path.display());
                 return Err(StoreError::new(ErrorKind::Corrupt, format!("copy {}", from.display()), detail));
             }
         }

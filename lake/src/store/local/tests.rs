@@ -65,7 +65,7 @@ async fn a_file_of_the_workshop_becomes_the_object_as_it_is() {
     for (name, condition) in [("linked", Condition::IfAbsent), ("renamed", Condition::Always)] {
         fs::write(&file, name).expect("it is writable");
         let inode = fs::metadata(&file).expect("it is there").ino();
-        let body = Body::File { path: file.clone(), bytes: name.len() as u64 };
+        let body = Body::File { path: file.clone(), bytes: name.len() as u64, crc64: None };
         let tag = store.put(Put { key: key(name), body, condition, sha256: None }).await.expect("it is put");
         assert_eq!(store.get(&key(name)).await.expect("it is there"), (Bytes::from(name), tag));
         assert_eq!(fs::metadata(store.root.join(name)).expect("it is there").ino(), inode, "it was copied");
@@ -75,7 +75,7 @@ async fn a_file_of_the_workshop_becomes_the_object_as_it_is() {
     fs::write(&file, "longer").expect("it is writable");
     let put = |bytes, condition| Put {
         key: key("linked"),
-        body: Body::File { path: file.clone(), bytes },
+        body: Body::File { path: file.clone(), bytes, crc64: None },
         condition,
         sha256: None,
     };
@@ -375,15 +375,19 @@ async fn a_linked_folder_elsewhere_is_listed_as_its_own() {
 }
 
 #[tokio::test]
-async fn a_file_that_changed_after_its_hash_was_made_becomes_no_object() {
+async fn a_file_that_changed_after_its_checksum_was_made_becomes_no_object() {
     use super::super::{Body, Condition};
     let (folder, store) = lake();
     let path = folder.path().join("sealed");
     fs::write(&path, "other").expect("it is writable");
-    let sha256 = Some(hex(&Sha256::digest("right")));
-    let put = Put { key: key("a"), body: Body::File { path, bytes: 5 }, condition: Condition::IfAbsent, sha256 };
-    let error = store.put(put).await.expect_err("its hash is another");
-    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-    assert!(error.to_string().contains("sealed"), "{error}");
-    assert!(super::super::list_all(&store, "").await.expect("it lists").is_empty());
+    let hash = |content: &str| Some(hex(&Sha256::digest(content)));
+    // The fast checksum decides where it is known, the hash elsewhere.
+    for (sha256, crc64) in [(hash("right"), None), (hash("other"), Some(Crc64::of(b"right")))] {
+        let body = Body::File { path: path.clone(), bytes: 5, crc64 };
+        let put = Put { key: key("a"), body, condition: Condition::IfAbsent, sha256 };
+        let error = store.put(put).await.expect_err("its checksum is another");
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("sealed"), "{error}");
+        assert!(super::super::list_all(&store, "").await.expect("it lists").is_empty());
+    }
 }

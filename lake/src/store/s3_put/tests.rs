@@ -202,7 +202,10 @@ async fn each_body_is_signed_with_its_hash_and_bears_its_checksum_and_is_sent_as
         let config = store.client.config().to_builder().request_checksum_calculation(calculation).build();
         store.client = aws_sdk_s3::Client::from_conf(config);
         store.put(bytes()).await.expect("it is stored");
-        store.put(put(Body::File { path: path.clone(), bytes: CONTENT.len() as u64 })).await.expect("it is stored");
+        store
+            .put(put(Body::File { path: path.clone(), bytes: CONTENT.len() as u64, crc64: None }))
+            .await
+            .expect("it is stored");
         let puts = server.requests("PUT");
         assert_eq!(puts.len(), 2);
         for request in puts {
@@ -294,7 +297,8 @@ async fn a_file_that_changed_after_its_hash_was_made_is_never_sent() {
     std::fs::write(&path, b"{\"id\":2}\n").expect("it is writable");
     let server = Played::default();
     let store = server.clone().serve().await;
-    let error = store.put(put(Body::File { path, bytes: CONTENT.len() as u64 })).await.expect_err("other bytes");
+    let error =
+        store.put(put(Body::File { path, bytes: CONTENT.len() as u64, crc64: None })).await.expect_err("other bytes");
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("sealed") && error.to_string().contains("look after its disk"), "{error}");
     assert!(server.requests("PUT").is_empty());
