@@ -2,6 +2,7 @@
 
 mod adopt;
 mod damaged;
+mod duplicates;
 mod hold;
 mod learn;
 mod reconcile;
@@ -80,6 +81,18 @@ pub struct Report {
     pub closed: Vec<(Hour, u64)>,
     /// Hours that hold something and are still open, and why.
     pub open: Vec<(Hour, OpenHour)>,
+    /// Why a finite input was not read to its end. What was read of it is stored.
+    pub damage: Option<String>,
+}
+
+impl Report {
+    /// What the run was, once it is told what it did.
+    ///
+    /// # Errors
+    /// [`AgentError::Failed`] where an input was not read to its end.
+    pub fn outcome(&self) -> Result<(), AgentError> {
+        self.damage.as_ref().map_or(Ok(()), |text| Err(AgentError::Failed(text.clone())))
+    }
 }
 
 /// How often the writer is told the time when nothing arrives.
@@ -216,7 +229,7 @@ async fn hold_on(
 ) -> Result<Report, AgentError> {
     let live = source.is_live();
     let lease = Arc::clone(hold.lease());
-    let guarantee = tokio::select! {
+    let (guarantee, duplicates) = tokio::select! {
         learnt = start::learn_lake(&mut spool, &store, settings, live, &lease) => learnt?,
         lost = hold.lost() => return Err(lost),
         () = stop.cancelled() => return Ok(Report::default()),
@@ -232,6 +245,7 @@ async fn hold_on(
     }
     time::refuse_future(spool.state(), settings)?;
     metrics.set_store(StoreState::Up);
+    metrics.duplicates.inc_by(duplicates);
     metrics.started_at.set(Timestamp::now().as_second());
     metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
     metrics.channel_capacity.set(i64::try_from(settings.channel.capacity).unwrap_or(i64::MAX));
@@ -272,7 +286,7 @@ async fn hold_on(
     // Nothing may be put any more when the lease is given back.
     leave.cancel();
     uploads_gone.cancelled().await;
-    let rest = outcome?;
+    let (rest, damage) = outcome?;
     Ok(Report {
         accepted: metrics.records_accepted.get(),
         tweets: metrics.tweets.get(),
@@ -286,6 +300,7 @@ async fn hold_on(
         left_in_spool: rest.files,
         closed: rest.closed,
         open: rest.open,
+        damage,
     })
 }
 

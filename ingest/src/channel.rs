@@ -36,6 +36,8 @@ pub struct Position {
     pub offset: u64,
     /// Whether the file is read to its end.
     pub done: bool,
+    /// Members of an archive before this one that could not be read to their end, with the reason.
+    pub damaged: Vec<String>,
 }
 
 /// What one record of a batch is.

@@ -1,5 +1,9 @@
 //! What others stored in hours that are still open is taken over, so that their manifests will list it and its ids are known.
 //! What those had accepted and not stored went with their spools, unless they come back; the time is a gap.
+//!
+//! Where two agents read at the same time, an object may hold tweets that are known here already. If they only wait here, the
+//! object is taken over and they are taken out of the files that wait. Otherwise its other tweets are copied into a file of this spool, and
+//! no manifest lists the object.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,13 +12,17 @@ use cauce_lake::catalogue::{HourEntry, Lake};
 use cauce_lake::hour::HourRange;
 use cauce_lake::manifest::{IngestPath, epoch_ms_in_name};
 use cauce_lake::pattern::Granularity;
+use cauce_lake::store::ObjectMeta;
 use cauce_lake::{Hour, Key, Store};
 
+use super::duplicates::{failed, fetch, leave_out, say_left};
 use super::start::{patiently, patiently_asked};
 use super::{AgentError, store_error};
 use crate::config::settings::LakeSettings;
-use crate::spool::Spool;
-use crate::spool::entry::{Entry, FileHead, Role, Target};
+use crate::spool::entry::{Entry, FileHead, MessageCounts, Role, Target};
+use crate::spool::id_set::IdSet;
+use crate::spool::state::FileState;
+use crate::spool::{Spool, route};
 use crate::upload::look::{LookError, StoredObject, read_object};
 
 /// What was taken over.
@@ -27,6 +35,8 @@ pub(super) struct Adopted {
     pub(super) foreign: u64,
     /// When the last of them was written, milliseconds since the epoch.
     pub(super) last_ms: i64,
+    /// Tweets in them that waited in files of this spool too, and were taken out of those.
+    pub(super) duplicates: u64,
 }
 
 /// Takes over what lies in the open hours of a range, or of the whole lake, and has no file in the spool.
@@ -112,11 +122,36 @@ async fn adopt_hour(
         let id = spool.state().next_id;
         let head = FileHead { id, target, key: object.key.clone(), codec: object.codec, created_ms };
         adopted.objects += 1;
-        adopted.lines += found.lines;
         adopted.last_ms = adopted.last_ms.max(meta.modified_ms);
+        let known = spool.known_among(&found.ids).map_err(failed)?;
+        if spool.waiting_among(&known).map_err(failed)?.len() < known.len() {
+            say_left(&object.key, found.ids.len(), known.len());
+            adopted.lines += take_others(spool, store, &meta, head, &known).await?;
+            continue;
+        }
+        adopted.lines += found.lines;
         let StoredObject { bytes, lines, sha256, crc64, ids, messages, track: highest } = found;
         *track = highest;
         spool.stage(Entry::Adopted { head, bytes, lines, sha256, crc64, ids, messages });
+        // At once: the next object may hold the same tweets.
+        adopted.duplicates += leave_out(spool, &known, meta.modified_ms)?;
     }
     Ok(())
+}
+
+/// Takes the tweets of an object that are not known into a file of this spool. Returns how many there were.
+async fn take_others(
+    spool: &mut Spool,
+    store: &dyn Store,
+    meta: &ObjectMeta,
+    head: FileHead,
+    known: &IdSet,
+) -> Result<u64, AgentError> {
+    let of_object = FileState::new(head);
+    let Some(copied) = fetch(spool, store, meta, &of_object, |id| !known.contains(id)).await? else { return Ok(0) };
+    let lines = copied.lines();
+    let now_ms = spool.state().last_ms.max(meta.modified_ms);
+    let head = route::again(spool.state(), spool.state().next_id, &of_object.head, now_ms);
+    spool.stage_copy(&head, copied, MessageCounts::default(), None);
+    Ok(lines)
 }

@@ -15,13 +15,14 @@ use jiff::Timestamp;
 use super::AgentError;
 use super::adopt::{self, Adopted};
 use super::damaged;
+use super::duplicates;
 use super::learn;
 use super::start::patiently_asked;
 use crate::config::Settings;
 use crate::spool::Spool;
-use crate::spool::entry::Entry;
+use crate::spool::entry::{Entry, FileId};
 use crate::spool::reconcile::{self, Unknown};
-use crate::spool::state::State;
+use crate::spool::state::{Plan, State};
 use crate::upload::look;
 
 /// What may have happened in the lake since the spool last had it.
@@ -64,7 +65,8 @@ impl Meanwhile {
 }
 
 /// Brings the spool to where the lake is. What is staged here becomes durable with the first commit of this start; a start
-/// that fails before it does the same again.
+/// that fails before it does the same again. Returns how many tweets were left out of what the spool holds, because others have
+/// stored them.
 ///
 /// `previous` is the epoch that the lake was in before this start, `epoch` the one it is in now.
 pub(super) async fn reconcile(
@@ -73,7 +75,7 @@ pub(super) async fn reconcile(
     settings: &Settings,
     live: bool,
     (previous, epoch): (Option<u64>, u64),
-) -> Result<(), AgentError> {
+) -> Result<u64, AgentError> {
     let meanwhile = Meanwhile::of(spool.state(), previous);
     let now_ms = Timestamp::now().as_millisecond();
     let (last_ms, ours) = (spool.state().last_ms, spool.state().epoch);
@@ -83,15 +85,22 @@ pub(super) async fn reconcile(
     let entries = reconcile::entries(spool.state(), &names, &read);
     let listed = |entry: &Entry| if let Entry::Listed { ids } = entry { ids.len() } else { 0 };
     let done: usize = entries.iter().map(listed).sum();
-    let of_others = found.len() - own_plans(spool.state(), &read);
+    let arrived = own_plans(spool.state(), &read);
+    let of_others = found.len() - arrived.len();
+    let arrived: Vec<FileId> = arrived.into_iter().flat_map(|plan| plan.files.clone()).collect();
+    let objects = learn::objects(spool.state());
     entries.into_iter().for_each(|entry| spool.stage(entry));
 
     damaged::replace(spool, &**store).await?;
-    let (mut adopted, mut learnt) = (Adopted::default(), 0);
+    // What manifests list is known before objects are taken over: those may hold the same tweets.
+    let learnt = learn::learn(spool, &**store, settings.dedupe_window, &found, &objects, now_ms).await?;
+    let mut duplicates = duplicates::leave_out_of_stored(spool, &**store, &learnt, &arrived, now_ms).await?;
+    duplicates += duplicates::leave_out(spool, &learnt, now_ms)?;
+    let mut adopted = Adopted::default();
     if meanwhile != Meanwhile::Nothing {
         let range = meanwhile.range(spool.state(), live, now_ms);
         adopted = adopt::adopt(spool, store, &settings.lake, live, range).await?;
-        learnt = learn::learn(spool, &**store, settings.dedupe_window, &found, now_ms).await?;
+        duplicates += adopted.duplicates;
     }
     let cause = if meanwhile == Meanwhile::NewSpool { "spool-lost" } else { "other-spool" };
     // The journal of a new spool covers no time, so everything since the last stored object may be missing.
@@ -111,13 +120,19 @@ pub(super) async fn reconcile(
             hours = adopted.hours,
             lines = adopted.lines,
             foreign = adopted.foreign,
-            ids = learnt,
-            "another spool, or a copy of this one, has written the lake: what it listed of ours is done, and what it stored in open hours is taken over; what it had accepted and not stored is in that spool, and lost if it never comes back"
+            duplicates,
+            ids = learnt.len(),
+            "another spool, or a copy of this one, has written the lake: what it listed of ours is done, what it stored in open hours is taken over, and tweets that both accepted are left out here; what it had accepted and not stored is in that spool, and lost if it never comes back"
         );
     } else {
-        tracing::info!(lake_epoch = previous, spool_epoch = ours, ids = learnt, "the lake is as this spool knows it");
+        tracing::info!(
+            lake_epoch = previous,
+            spool_epoch = ours,
+            ids = learnt.len(),
+            "the lake is as this spool knows it"
+        );
     }
-    Ok(())
+    Ok(duplicates)
 }
 
 /// The manifests that the journal does not speak of, each with when it was put (0 where the store does not say).
@@ -147,8 +162,8 @@ async fn read_concerned(
     Ok(read)
 }
 
-/// How many of the manifests are plans of this spool whose put was not confirmed any more.
-fn own_plans(state: &State, read: &[Unknown]) -> usize {
-    let ours = |there: &&Unknown| state.plans.get(&there.name).is_some_and(|plan| plan.bytes == there.bytes);
-    read.iter().filter(ours).count()
+/// The plans of this spool whose manifests are in the lake: their put was not confirmed any more.
+fn own_plans<'a>(state: &'a State, read: &[Unknown]) -> Vec<&'a Plan> {
+    let plans = read.iter().filter_map(|there| Some((there, state.plans.get(&there.name)?)));
+    plans.filter(|(there, plan)| plan.bytes == there.bytes).map(|(_, plan)| plan).collect()
 }

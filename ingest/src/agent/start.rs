@@ -17,8 +17,8 @@ use crate::upload::lease::Lease;
 use crate::upload::said;
 
 /// How long a store that does not answer is waited for at start, by each question put to it, and how often it is asked.
-const STORE_PATIENCE: Duration = Duration::from_secs(30);
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Multipart uploads and staging files older than this were left by a process that is gone.
 const ORPHAN_AGE_MS: i64 = 24 * 3_600_000;
 
@@ -152,23 +152,24 @@ pub(super) fn say_checks(store: &dyn Store) {
     }
 }
 
-/// Learns from the lake, which is ours now, what the spool does not know.
+/// Learns from the lake, which is ours now, what the spool does not know. Returns what the manifests will promise, and how many tweets
+/// were left out of the spool.
 pub(super) async fn learn_lake(
     spool: &mut Spool,
     store: &Arc<dyn Store>,
     settings: &Settings,
     live: bool,
     lease: &Lease,
-) -> Result<Guarantee, AgentError> {
+) -> Result<(Guarantee, u64), AgentError> {
     let guarantee = guarantee(settings, lease)?;
     say_checks(&**store);
     // The same epoch of another spool is another epoch: a record that was deleted is begun anew.
     let (ours, known) = (spool.state().spool_id.clone(), spool.state().epoch);
     let previous = lease.previous().filter(|record| record.spool == ours || Some(record.epoch) != known);
     let epochs = (previous.map(|record| record.epoch), lease.epoch());
-    super::reconcile::reconcile(spool, store, settings, live, epochs).await?;
+    let duplicates = super::reconcile::reconcile(spool, store, settings, live, epochs).await?;
     clean_up(&**store).await;
-    Ok(guarantee)
+    Ok((guarantee, duplicates))
 }
 
 /// Takes the lake as a start does, for tests that do the rest themselves.
@@ -180,7 +181,7 @@ pub(crate) async fn take_lake(
     live: bool,
 ) -> Result<(Arc<Lease>, Guarantee), AgentError> {
     let lease = Arc::new(super::hold::take_lease(spool, store, settings, &crate::status::Metrics::default()).await?);
-    let guarantee = learn_lake(spool, store, settings, live, &lease).await?;
+    let (guarantee, _) = learn_lake(spool, store, settings, live, &lease).await?;
     Ok((lease, guarantee))
 }
 

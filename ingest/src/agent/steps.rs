@@ -34,20 +34,20 @@ pub(super) struct Steps<'a> {
 
 impl Steps<'_> {
     /// Waits until something ends, then ends the rest in order: source, channel, spool, uploads. Returns what is left in
-    /// the spool.
+    /// the spool, and why a finite input was not read to its end: all else went on as usual then.
     pub(super) async fn supervise(
         mut self,
         live: bool,
         drain_timeout: Duration,
         stop: CancellationToken,
         stop_now: CancellationToken,
-    ) -> Result<Rest, AgentError> {
+    ) -> Result<(Rest, Option<String>), AgentError> {
         let source_done = tokio::select! {
             done = &mut self.source => Some(done),
             () = stop.cancelled() => None,
             done = &mut self.writer => return Err(self.writer_ended(done)),
-            done = &mut self.uploads => return self.uploads_ended(done).await,
-            lost = self.hold.lost() => return self.leave_for(lost).await,
+            done = &mut self.uploads => return Ok((self.uploads_ended(done).await?, None)),
+            lost = self.hold.lost() => return Err(self.leave_for(lost).await),
         };
         self.reading.cancel();
         self.metrics.health.set_stopping();
@@ -65,20 +65,22 @@ impl Steps<'_> {
                 }
             }
         };
-        let failure = match source_outcome {
-            Ok(outcome) => outcome.err().map(AgentError::from),
-            Err(panic) => Some(AgentError::Failed(format!("the source failed: {panic}"))),
-        };
-        if let Some(failure) = &failure {
-            self.metrics.health.set_fatal(failure.to_string());
+        let (mut damage, mut failure) = (None, None);
+        match source_outcome {
+            Ok(Err(SourceError::Input(text))) if !live => damage = Some(text),
+            Ok(outcome) => failure = outcome.err().map(AgentError::from),
+            Err(panic) => failure = Some(AgentError::Failed(format!("the source failed: {panic}"))),
         }
-        let complete = !live && failure.is_none() && !stop.is_cancelled();
+        if let Some(text) = failure.as_ref().map(ToString::to_string).or_else(|| damage.clone()) {
+            self.metrics.health.set_fatal(text);
+        }
+        let complete = !live && failure.is_none() && damage.is_none() && !stop.is_cancelled();
         // A closed channel means that the writer is gone already; its outcome says why.
         let _ = if complete { self.channel.ended() } else { self.channel.inner(Inner::Drain) };
         let left = self.drain(complete, deadline, &stop, &stop_now, drain_timeout).await?;
         match failure {
             Some(failure) => Err(failure),
-            None => Ok(left),
+            None => Ok((left, damage)),
         }
     }
 
@@ -103,7 +105,7 @@ impl Steps<'_> {
         tokio::select! {
             done = &mut self.writer => return flatten(done),
             done = &mut self.uploads => return self.uploads_ended(done).await,
-            lost = self.hold.lost() => return self.leave_for(lost).await,
+            lost = self.hold.lost() => return Err(self.leave_for(lost).await),
             () = limit => tracing::warn!("the time to drain is over; what is not stored stays in the spool, durable"),
             () = stop_now.cancelled() => tracing::warn!("leaving at once; what is not stored stays in the spool"),
         }
@@ -140,15 +142,14 @@ impl Steps<'_> {
             Ok(Err(Fenced(lost))) => hold::fenced(&self.metrics, &lost),
             Err(panic) => AgentError::Failed(format!("the uploads failed: {panic}")),
         };
-        self.leave_for(failure).await
+        Err(self.leave_for(failure).await)
     }
 
     /// Ends all steps because of a failure. What was accepted is committed before the agent goes.
-    async fn leave_for(&mut self, failure: AgentError) -> Result<Rest, AgentError> {
+    async fn leave_for(&mut self, failure: AgentError) -> AgentError {
         self.leave.cancel();
         self.source.abort();
-        self.leave_writer().await?;
-        Err(failure)
+        self.leave_writer().await.err().unwrap_or(failure)
     }
 }
 

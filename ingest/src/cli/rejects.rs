@@ -73,7 +73,9 @@ fn requeue(args: &Args) -> Outcome {
     let report = runtime()?
         .block_on(obeying(|stop, stop_now| agent::requeue_rejects(settings, hours, of_run, stop, stop_now)))?;
     say_done(&report);
-    ends_quietly(tell(&report, &found, &mut std::io::stdout().lock()))
+    let told = ends_quietly(tell(&report, &found, &mut std::io::stdout().lock()));
+    report.outcome()?;
+    told
 }
 
 /// Says what was requeued, and what was not and why.

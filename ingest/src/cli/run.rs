@@ -44,6 +44,7 @@ pub(super) fn run_agent(request: &Request, take_over: bool) -> Outcome {
     // Whatever still reads standard input cannot be interrupted and must not hold up the exit.
     runtime.shutdown_background();
     say_done(&report);
+    report.outcome()?;
     // Duplicates show that the input is understood: it was stored before.
     if !is_live && report.tweets == 0 && report.duplicates == 0 && report.rejects > 0 {
         let first = report.first_reject.unwrap_or_default();

@@ -118,6 +118,7 @@ pub(crate) fn each_of_zip(file: File, from: u64, mut each: impl FnMut(Member<'_>
     if archive.file_names().any(is_personal) {
         return Err(Unreadable::Refused(Refusal::PersonalArchive));
     }
+    refuse_methods(&mut archive)?;
     for index in 0..archive.len() {
         if (index as u64) < from {
             continue;
@@ -133,6 +134,34 @@ pub(crate) fn each_of_zip(file: File, from: u64, mut each: impl FnMut(Member<'_>
         if each(Member { number: index as u64, name, bytes }) == Next::Stop {
             break;
         }
+    }
+    Ok(())
+}
+
+/// Makes sure that all members can be decompressed, before any is read.
+fn refuse_methods(archive: &mut zip::ZipArchive<io::BufReader<File>>) -> Result<(), Unreadable> {
+    for index in 0..archive.len() {
+        // One whose own header is damaged is named when it is read.
+        let Ok(member) = archive.by_index_raw(index) else { continue };
+        let name = member.name().to_owned();
+        #[expect(deprecated, reason = "there is no other way to a method that the crate does not know")]
+        let number = member.compression().to_u16();
+        if name.ends_with('/') || is_hidden(&name) || (matches!(number, 0 | 8 | 12) && !member.encrypted()) {
+            continue;
+        }
+        let known = [
+            (1, "Shrink"),
+            (6, "Implode"),
+            (9, "Deflate64"),
+            (14, "LZMA"),
+            (93, "Zstandard"),
+            (95, "xz"),
+            (98, "PPMd"),
+        ];
+        let known = known.into_iter().find(|(of, _)| *of == number).map(|(_, method)| method);
+        let method = known.map_or(format!("method {number}"), |method| format!("{method} (method {number})"));
+        let method = (!member.encrypted()).then_some(method);
+        return Err(Unreadable::Refused(Refusal::ZipMember { name, method }));
     }
     Ok(())
 }

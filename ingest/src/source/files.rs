@@ -115,17 +115,21 @@ impl Files {
                     "file has grown; reading what is new"
                 );
                 (position.member, position.offset) = (known.member, known.offset);
+                position.damaged.clone_from(&known.damaged);
             }
             Some(known) if known.sha256 != position.sha256 || known.bytes != position.bytes => {
                 tracing::warn!(file = file.name, "file has changed since it was read; reading it anew");
             }
             Some(known) if known.done => {
                 tracing::info!(file = file.name, "file already read");
+                let again = known.damaged.iter().map(|member| format!("{}: {member}", file.path.display()));
+                broken.extend(again);
                 return Ok(true);
             }
             Some(known) => {
                 tracing::info!(file = file.name, member = known.member, offset = known.offset, "going on inside file");
                 (position.member, position.offset) = (known.member, known.offset);
+                position.damaged.clone_from(&known.damaged);
             }
             None => {}
         }
@@ -154,8 +158,11 @@ impl Files {
         };
         let from = position.member;
         let mut next = position.clone();
-        let (mut is_stopped, mut rejected) = (false, None);
+        let (mut is_stopped, mut rejected, mut is_empty) = (false, None, from == 0);
+        broken.extend(next.damaged.iter().map(|member| format!("{}: {member}", file.path.display())));
         let read = |member: Member<'_>| {
+            is_empty = false;
+            let in_archive = member.name.clone();
             // A member that was read a part of goes on there.
             let offset = if member.number == from { position.offset } else { 0 };
             next = Position { member: member.number, offset, ..next.clone() };
@@ -172,7 +179,13 @@ impl Files {
             next = Position { member: next.member + 1, offset: 0, ..next.clone() };
             match end {
                 End::Done => {}
-                End::Broken(error) => broken.push(format!("{name}: {error}")),
+                End::Broken(error) => {
+                    broken.push(format!("{name}: {error}"));
+                    // The next run does not read it again, and names it again. Many of them are named by the first.
+                    if next.damaged.len() < SHOWN {
+                        next.damaged.push(format!("{in_archive}: {error}"));
+                    }
+                }
                 End::Rejected(line) => {
                     rejected = Some(line);
                     return Next::Stop;
@@ -193,6 +206,9 @@ impl Files {
         }
         if is_stopped {
             return Ok(false);
+        }
+        if is_empty {
+            tracing::warn!(file = file.name, "{NO_MEMBERS}");
         }
         let position = Position { done: true, ..next };
         let last =
@@ -228,6 +244,9 @@ impl Files {
 /// What is said of the first input whose lines are made of its values.
 pub(super) const REFRAMED: &str =
     "each value is stored as one line of UTF-8; nothing but white space between its tokens changes";
+
+/// What is said of an archive in which no file is.
+pub(super) const NO_MEMBERS: &str = "the archive holds no files, so no lines are read from it";
 
 /// What a file is, as people say it.
 ///
@@ -404,7 +423,8 @@ fn measure(file: &Found, known: Option<&Position>, stop: &CancellationToken) -> 
     }
     let has_grown = begins_as_known && known.is_some_and(|known| known.bytes > 0);
     let sha256 = hex(hash);
-    let position = Position { file: file.name.clone(), bytes, sha256, member: 0, offset: 0, done: false };
+    let position =
+        Position { file: file.name.clone(), bytes, sha256, member: 0, offset: 0, done: false, damaged: Vec::new() };
     Ok(Some((position, has_grown)))
 }
 

@@ -13,6 +13,9 @@ use super::reframe::outline::{Ending, Outline};
 /// How many first bytes are looked at, at most. A first value that is longer is judged by its beginning.
 pub(super) const HEAD_BYTES: usize = 256 << 10;
 
+/// How many zeros are looked at, at most, for what follows them: a line, or nothing, as in a tar without members.
+pub(super) const ZEROS_BYTES: usize = 256 << 10;
+
 /// What the bytes are before they are text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
@@ -20,6 +23,8 @@ pub(super) enum Container {
     Zstd,
     Bzip2,
     Xz,
+    /// What came before xz.
+    Lzma,
     Tar,
     Zip,
     Text,
@@ -81,9 +86,9 @@ pub(super) enum Verdict<T> {
     Refused(Refusal),
 }
 
-/// Tells compression and archives apart. `is_whole` says that nothing follows.
-pub(super) fn container(head: &[u8], is_whole: bool) -> Verdict<Container> {
-    use Container::{Bzip2, Gzip, Tar, Text, Xz, Zip, Zstd};
+/// Tells compression and archives apart. `is_whole` says that nothing follows, `is_full` that no more than this will be looked at.
+pub(super) fn container(head: &[u8], is_whole: bool, is_full: bool) -> Verdict<Container> {
+    use Container::{Bzip2, Gzip, Lzma, Tar, Text, Xz, Zip, Zstd};
     const MAGIC: [(&[u8], Result<Container, Refusal>); 20] = [
         (b"\x1f\x8b", Ok(Gzip)),
         (b"\x28\xb5\x2f\xfd", Ok(Zstd)),
@@ -120,7 +125,23 @@ pub(super) fn container(head: &[u8], is_whole: bool) -> Verdict<Container> {
     if head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18] {
         return Verdict::Is(Zstd);
     }
-    if is_whole {
+    if head.first() == Some(&0x5d) && (head.len() >= LZMA_HEADER_BYTES || !is_whole) {
+        return match head.len() {
+            ..LZMA_HEADER_BYTES => Verdict::More,
+            _ => Verdict::Is(if is_lzma(head) { Lzma } else { Text }),
+        };
+    }
+    // Two blocks of zeros end a tar, and are all that one without members has.
+    if head.len() >= 512 && head.iter().all(|byte| *byte == 0) {
+        return match () {
+            () if is_whole => {
+                Verdict::Is(if head.len() >= 1024 && head.len().is_multiple_of(512) { Tar } else { Text })
+            }
+            () if is_full => Verdict::Is(Text),
+            () => Verdict::More,
+        };
+    }
+    if is_whole || is_full {
         return Verdict::Is(if is_tar(head) { Tar } else { Text });
     }
     // JSON tells itself by its first byte; what else may be a tar begins with a member's name.
@@ -134,6 +155,20 @@ pub(super) fn container(head: &[u8], is_whole: bool) -> Verdict<Container> {
         _ if head.contains(&b'\n') => Verdict::Is(Text),
         _ => Verdict::More,
     }
+}
+
+/// Bytes of the header of the `.lzma` format: properties, size of the dictionary, length of the content.
+const LZMA_HEADER_BYTES: usize = 13;
+
+/// Whether the header of the `.lzma` format stands first, which has no signature: the usual properties, a dictionary of 2ⁿ or
+/// 2ⁿ + 2ⁿ⁻¹ bytes, and a length that is below 256 GiB or not told. xz asks the same of such a file.
+fn is_lzma(head: &[u8]) -> bool {
+    let (dictionary, length) = (&head[1..5], &head[5..LZMA_HEADER_BYTES]);
+    let dictionary = u32::from_le_bytes(dictionary.try_into().expect("four bytes"));
+    let length = u64::from_le_bytes(length.try_into().expect("eight bytes"));
+    let is_even = dictionary.count_ones() == 1;
+    let is_three_halves = dictionary.count_ones() == 2 && (dictionary & (dictionary >> 1)) != 0;
+    (is_even || is_three_halves || dictionary == u32::MAX) && (length == u64::MAX || length < 256 << 30)
 }
 
 /// Whether a tar's header stands first: its checksum is the sum of its bytes, with blanks in place of itself.
@@ -372,6 +407,7 @@ impl fmt::Display for Container {
             Container::Zstd => "zstd",
             Container::Bzip2 => "bzip2",
             Container::Xz => "xz",
+            Container::Lzma => "lzma",
             Container::Tar => "tar",
             Container::Zip => "zip",
             Container::Text => "text",

@@ -207,8 +207,15 @@ impl<'a> Run<'a> {
             }
         }
         let file = format!("{}#{first}-{last}", self.key);
-        batch.position =
-            Some(Position { file, bytes: self.bytes, sha256: String::new(), member: 0, offset: 0, done: true });
+        batch.position = Some(Position {
+            file,
+            bytes: self.bytes,
+            sha256: String::new(),
+            member: 0,
+            offset: 0,
+            done: true,
+            damaged: Vec::new(),
+        });
         Some(batch)
     }
 }

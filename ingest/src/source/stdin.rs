@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::{self, Next};
 use super::batches::Limits;
-use super::files::REFRAMED;
+use super::files::{NO_MEMBERS, REFRAMED};
 use super::input::{CalledOff, End, Input};
 use super::recognise::Refusal;
 use super::unpack::{self, Kind, Opened, Unreadable};
@@ -106,8 +106,9 @@ impl Reading {
             }
             Opened::Zip => Err(Unreadable::Refused(Refusal::UnseekableZip)),
             Opened::Tar(tar, _) => {
-                let (mut broken, mut is_told) = (None::<Unreadable>, false);
+                let (mut broken, mut is_told, mut is_empty) = (None::<Unreadable>, false, true);
                 let outcome = archive::each_of_tar(tar, 0, |member| {
+                    is_empty = false;
                     let name = format!("standard input: {}", member.name);
                     let end = match member.open() {
                         Ok((lines, kind)) => {
@@ -132,6 +133,9 @@ impl Reading {
                         }
                     }
                 });
+                if is_empty && outcome.is_ok() {
+                    tracing::warn!("{NO_MEMBERS}");
+                }
                 match outcome {
                     Err(error) if !is_called_off(&error) => Err(error.into()),
                     _ => broken.map_or(Ok(()), Err),

@@ -6,6 +6,7 @@
 
 mod gzip;
 mod head;
+mod lzma;
 mod utf16;
 mod values;
 
@@ -90,7 +91,7 @@ pub(crate) fn open<'r>(reader: impl Read + 'r) -> Result<Opened<'r>, Unreadable>
     let mut reader: Box<dyn Read + 'r> = Box::new(reader);
     loop {
         let mut head = Head::new(reader);
-        let container = head.decide(512, recognise::container)?;
+        let container = head.decide_at(recognise::ZEROS_BYTES, recognise::container)?;
         if layers.len() == MAX_LAYERS && !matches!(container, Container::Text | Container::Tar) {
             return Err(Unreadable::Refused(Refusal::Layers));
         }
@@ -110,6 +111,7 @@ pub(crate) fn open<'r>(reader: impl Read + 'r) -> Result<Opened<'r>, Unreadable>
                 let stream = stream.map_err(io::Error::from)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(raw(head), stream))
             }
+            Container::Lzma => Box::new(lzma::Lzma::new(raw(head))?),
             Container::Zip if layers.is_empty() => return Ok(Opened::Zip),
             Container::Zip => return Err(Unreadable::Refused(Refusal::UnseekableZip)),
             Container::Tar => {
@@ -122,6 +124,7 @@ pub(crate) fn open<'r>(reader: impl Read + 'r) -> Result<Opened<'r>, Unreadable>
             Container::Gzip => "gzip",
             Container::Zstd => "zstd",
             Container::Bzip2 => "bzip2",
+            Container::Lzma => "lzma",
             _ => "xz",
         });
     }

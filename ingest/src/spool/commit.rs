@@ -7,7 +7,7 @@ use std::io;
 
 use super::disk::{Disk, DiskFile};
 use super::entry::{Append, Entry, FileId};
-use super::folder::lines_name;
+use super::folder::{lines_at, lines_name};
 use super::ids::{CHECKPOINT_IDS, IdIndex};
 use super::journal::{self, Journal};
 use super::state::{Stage, State};
@@ -28,6 +28,9 @@ impl Spool {
         self.note_lost_ids();
         if !self.has_staged() && !self.broken {
             return Ok(());
+        }
+        if !self.broken {
+            std::mem::take(&mut self.cleared).into_iter().for_each(|id| self.stage(Entry::Dropped { id }));
         }
         let appends = self.guarded("write the data files", Spool::write_data)?;
         failpoint::hit("append.data-written");
@@ -65,8 +68,10 @@ impl Spool {
         if self.durable || critical {
             self.raise_watermark();
         }
+        self.name_copies()?;
         for head in std::mem::take(&mut self.leftover) {
             self.discard(&head)?;
+            self.cleared.extend(self.state.done.contains(&head.id).then_some(head.id));
         }
         if self.journal.bytes() > CHECKPOINT_BYTES || self.ids.hot_len() > CHECKPOINT_IDS {
             self.checkpoint()?;
@@ -162,7 +167,7 @@ impl Spool {
 pub(super) fn settle_open_files(disk: &dyn Disk, state: &State, trusted: &State) -> io::Result<()> {
     for file in state.files.values().filter(|file| file.stage == Stage::Open) {
         let from = trusted.files.get(&file.head.id).map_or(0, |before| before.end.min(file.end));
-        match disk.settle(&lines_name(file.head.id), from, file.end) {
+        match disk.settle(&lines_at(disk, file.head.id)?, from, file.end) {
             // Its name was lost with the machine's power before a line of it was accepted.
             Err(error) if error.kind() == io::ErrorKind::NotFound && file.end == 0 => {}
             other => other?,

@@ -8,8 +8,9 @@ use std::path::Path;
 use cauce_lake::checksum::Crc64;
 use proptest::prelude::*;
 
+use super::crash_acts::{Act, Do, acts};
 use super::crash_model::Step;
-use super::crash_tests::{Act, Do, Run, acts, cases, head, open as open_on, options as sim_options};
+use super::crash_tests::{Run, cases, head, open as open_on, options as sim_options};
 use super::disk::{Disk, RealDisk};
 use super::sim_disk::{Fault, SimDisk};
 use super::{Entry, Options, Recovery, Spool, SpoolError, fsck, group_limit, journal, watermark};

@@ -155,8 +155,8 @@ pub enum Entry {
         /// CRC32C of its bytes now.
         crc: u32,
     },
-    /// A file without an accepted line is gone, or one that is stored and that no manifest speaks for. Its bytes are
-    /// durably gone before a journal says so.
+    /// A file without an accepted line is gone, or one that is stored and that no manifest speaks for, or one that was done
+    /// with before ([`State::done`]). Its bytes are durably gone before a journal says so.
     Dropped {
         /// The file.
         id: FileId,
@@ -282,6 +282,12 @@ pub enum Entry {
         ids: Vec<u64>,
         /// What its messages are.
         messages: MessageCounts,
+    },
+    /// The lines of these files are elsewhere: those that are still needed in files made by the same frame, the others in objects
+    /// of the lake that hold the same tweets.
+    Superseded {
+        /// The files.
+        ids: Vec<FileId>,
     },
     /// A manifest that is made will not be put: another one lists a part of what it speaks for.
     Withdrawn {

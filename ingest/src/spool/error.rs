@@ -2,6 +2,8 @@
 
 use std::io;
 
+use cauce_lake::Hour;
+
 use super::journal::JournalError;
 
 /// Why the spool cannot be used, or not any more.
@@ -50,6 +52,14 @@ pub enum SpoolError {
         /// What the disk said.
         #[source]
         source: io::Error,
+    },
+    /// Another agent has listed tweets that are in files of this spool, which only a start can compare.
+    #[error(
+        "another agent has put the manifest of hour {hour} while this one ran, and both have accepted some of the same tweets: start this agent again, and it lists each of them once"
+    )]
+    Contested {
+        /// The hour.
+        hour: Hour,
     },
     /// Its folder belongs to all users.
     #[error(

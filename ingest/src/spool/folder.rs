@@ -9,6 +9,7 @@ use std::time::Duration;
 use cauce_lake::manifest::Codec;
 
 use super::SpoolError;
+use super::disk::Disk;
 use super::entry::{FileHead, FileId};
 use super::{reserve, watermark};
 
@@ -23,6 +24,21 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The name of a file's lines.
 pub(super) fn lines_name(id: FileId) -> String {
     format!("data/{id:012}.lines")
+}
+
+/// The name of a file's lines as long as the journal does not speak for them durably, where they are a copy.
+pub(super) fn copy_name(id: FileId) -> String {
+    format!("data/{id:012}.copy")
+}
+
+/// Where a file's lines are: under their name, or under that of a copy that a crash left there.
+pub(super) fn lines_at(disk: &dyn Disk, id: FileId) -> io::Result<String> {
+    let is_there = |name: &str| match disk.open_reader(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        opened => opened.map(|_| true),
+    };
+    let (lines, copy) = (lines_name(id), copy_name(id));
+    Ok(if !is_there(&lines)? && is_there(&copy)? { copy } else { lines })
 }
 
 /// The name of a file's object.

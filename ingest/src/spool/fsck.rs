@@ -8,7 +8,7 @@ use std::path::Path;
 use super::SpoolError;
 use super::disk::{Disk, RealDisk};
 use super::entry::FileId;
-use super::folder::{aside, lines_name, object_name};
+use super::folder::{aside, lines_at, lines_name, object_name};
 use super::ids;
 use super::inspect::View;
 use super::journal::{self, JournalError, RESTORE};
@@ -144,7 +144,8 @@ impl Check {
     fn file(&mut self, file: &FileState) -> io::Result<()> {
         let name = lines_name(file.head.id);
         let points = self.view.points.remove(&file.head.id).unwrap_or_default();
-        let reader = match self.disk.read(&name) {
+        let place = lines_at(&self.disk, file.head.id)?;
+        let reader = match self.disk.read(&place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if !self.has_moved_on(file.head.id) {
                     self.problem(&name, None, format!("it is not there; {} lines were accepted", file.lines), DAMAGED);
@@ -157,7 +158,7 @@ impl Check {
             self.bad_bytes(file, &name, bad, good);
             return Ok(());
         }
-        let length = self.disk.open_reader(&name).and_then(|reader| reader.length()).unwrap_or(file.end);
+        let length = self.disk.open_reader(&place).and_then(|reader| reader.length()).unwrap_or(file.end);
         let kept = self.leftovers.ends.iter().any(|end| end.name == name);
         if file.stage == Stage::Open && length > file.end && !self.view.running && !kept {
             let what = format!("{} bytes behind the accepted end", length - file.end);

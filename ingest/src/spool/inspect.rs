@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::SpoolError;
 use super::disk::{Disk, RealDisk};
 use super::entry::FileId;
-use super::folder::{aside, is_locked, lines_name};
+use super::folder::{aside, copy_name, is_locked, lines_name};
 use super::journal::{self, JournalError, Scanned};
 use super::leftovers::{self, Piece};
 use super::recovery::{self, Point};
@@ -109,7 +109,9 @@ impl View {
         let disk = RealDisk::new(&self.dir);
         let name = lines_name(file.head.id);
         // A file may be put aside between the look at the journal and this one.
-        let places = if file.aside().is_some() { [aside(&name), name] } else { [name.clone(), aside(&name)] };
+        let copy = copy_name(file.head.id);
+        let places =
+            if file.aside().is_some() { [aside(&name), name, copy] } else { [name.clone(), copy, aside(&name)] };
         for place in places {
             match disk.read(&place) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -17,7 +17,7 @@ use super::disk::{Disk, DiskFile};
 use super::entry::Entry;
 
 /// Version of the format, in the header.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const MAGIC: &[u8; 8] = b"CAUCEJNL";
 const HEADER_BYTES: usize = 28;

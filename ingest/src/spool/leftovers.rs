@@ -2,8 +2,8 @@
 //! hold accepted lines, which never goes. Recovery does what is found here, `fsck` says it.
 //!
 //! A crash leaves empty files, the bytes of the one group that was being written (behind the accepted ends of open files,
-//! and in files that are newer than all that the journal knows), an object whose seal was not journalled, and what is stored
-//! already. A file is forgotten by the journal only after its bytes are durably gone. So anything else is damage: the
+//! and in files that are newer than all that the journal knows), copies that no entry names yet, an object whose seal was not
+//! journalled, and what is stored already. A file is forgotten by the journal only after its bytes are durably gone. So anything else is damage: the
 //! journal lost what it said. Then, and when the watermark says so, nothing that could be a torn group is taken for one.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use cauce_lake::manifest::Codec;
 
 use super::disk::Disk;
 use super::entry::FileId;
-use super::folder::{aside, lines_name};
+use super::folder::lines_at;
 use super::state::{FileState, Stage, State};
 
 /// Bytes that no entry of the journal speaks for.
@@ -50,7 +50,7 @@ pub(super) struct Leftovers {
 pub(super) fn data_file(name: &str) -> Option<(FileId, &str)> {
     let (stem, ending) = name.split_once('.')?;
     let ours = stem.len() == 12 && stem.bytes().all(|byte| byte.is_ascii_digit());
-    (ours && ["lines", "object"].contains(&ending)).then(|| Some((stem.parse().ok()?, ending)))?
+    (ours && ["lines", "copy", "object"].contains(&ending)).then(|| Some((stem.parse().ok()?, ending)))?
 }
 
 fn is_run(name: &str) -> bool {
@@ -72,7 +72,7 @@ pub(super) fn find(
 ) -> io::Result<Leftovers> {
     let mut found = Leftovers { doubt, ..Leftovers::default() };
     // What the group that was being written may have left: whether it did is known when all of it is.
-    let mut torn = Vec::new();
+    let (mut torn, mut copies) = (Vec::new(), Vec::new());
     let mut names = disk.list("data")?;
     names.sort();
     for name in names {
@@ -82,10 +82,13 @@ pub(super) fn find(
             continue;
         };
         match state.files.get(&id) {
+            // A copy that the journal speaks for is given its name at this start.
+            Some(file) if ending == "copy" && file.waits() && lines_at(disk, id)? == full => {}
+            _ if ending == "copy" => copies.push(piece(disk, &full, 0)?),
             Some(file) => known(disk, file, full, ending, &mut found, &mut torn)?,
             None => {
                 let piece = piece(disk, &full, 0)?;
-                if piece.bytes == 0 || (ending == "lines" && is_copy(disk, state, &piece)?) {
+                if piece.bytes == 0 || state.done.contains(&id) {
                     found.spent.push(full);
                 } else if (ending == "lines" || !synced) && id >= state.next_id {
                     torn.push((piece, false));
@@ -103,6 +106,11 @@ pub(super) fn find(
         let text = format!("{bytes} bytes lie behind the journal's last word, and one group holds at most {limit}");
         found.doubt = Some(text);
     }
+    // The lines of a copy that no entry names are in the file that it was made of; unless the journal lost that entry.
+    let is_needed = |piece: &Piece| found.doubt.is_some() && piece.bytes > 0;
+    let (needed, spent): (Vec<Piece>, Vec<Piece>) = copies.into_iter().partition(is_needed);
+    found.unknown.extend(needed);
+    found.spent.extend(spent.into_iter().map(|piece| piece.name));
     for (piece, is_end) in torn {
         match (is_end, &found.doubt) {
             (true, Some(_)) => found.ends.push(piece),
@@ -187,21 +195,6 @@ pub(super) fn piece(disk: &dyn Disk, name: &str, from: u64) -> io::Result<Piece>
     }
 }
 
-/// Whether a file is the copy of a quarantined one that a requeueing was cut short in: then its bytes are all there.
-fn is_copy(disk: &dyn Disk, state: &State, piece: &Piece) -> io::Result<bool> {
-    for file in state.files.values().filter(|file| file.aside().is_some() && file.end >= piece.bytes) {
-        match disk.read(&aside(&lines_name(file.head.id))) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => {
-                if begins_with(opened?, disk.read(&piece.name)?)? {
-                    return Ok(true);
-                }
-            }
-        }
-    }
-    Ok(false)
-}
-
 /// Whether the bytes of `part` are the first of `whole`.
 pub(super) fn begins_with(mut whole: impl Read, mut part: impl Read) -> io::Result<bool> {
     let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -282,7 +275,7 @@ impl Leftovers {
             let lines = moved.iter().find(|(lines, _): &&(Piece, String)| lines.name == format!("{stem}.lines"));
             let name = match lines {
                 Some((_, to)) if ending == "object" => to.replace(".lines", ".object"),
-                _ => free_name(disk, ending)?,
+                _ => free_name(disk, if ending == "copy" { "lines" } else { ending })?,
             };
             disk.rename(&piece.name, &name)?;
             moved.push((piece.clone(), name));

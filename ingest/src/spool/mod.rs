@@ -5,6 +5,7 @@
 //!   lock                    held exclusively by the running agent
 //!   journal.<generation>    what is accepted: the only truth (format: journal.rs, meaning: state.rs)
 //!   data/<file>.lines       lines; an uncompressed object's very bytes
+//!   data/<file>.copy        lines copied from another file, until the journal speaks for them (copy.rs)
 //!   data/<file>.object      the compressed object, made once at the seal
 //!   ids/<run>.ids           ids of stored tweets (format: id_run.rs, use: ids.rs)
 //!   quarantine/<file>.*     damaged files, and files whose key another object holds
@@ -37,6 +38,7 @@
 
 mod closing;
 mod commit;
+pub mod copy;
 pub mod disk;
 pub mod entry;
 mod error;
@@ -44,6 +46,7 @@ mod folder;
 pub mod fsck;
 mod group;
 mod id_run;
+pub mod id_set;
 pub mod ids;
 pub mod inspect;
 pub mod journal;
@@ -74,7 +77,7 @@ use group::Group;
 use ids::IdIndex;
 use journal::Journal;
 use roll::Filling;
-use state::{Stage, State};
+use state::State;
 use watermark::Watermark;
 
 pub use error::SpoolError;
@@ -110,6 +113,10 @@ pub struct Spool {
     folder_changed: bool,
     /// Files whose data goes when what is staged is durable: others have stored and listed it.
     leftover: Vec<FileHead>,
+    /// Files whose data is gone, to be forgotten with the next commit.
+    cleared: Vec<FileId>,
+    /// Copies that the staged entries speak for.
+    copies: Vec<FileId>,
     /// The disk has failed: nothing may be written any more.
     broken: bool,
     // Held for the life of the spool: the lock goes with it.
@@ -183,6 +190,7 @@ impl Spool {
         recovery::tidy(&*disk, &mut recovered, &ids).map_err(fail)?;
         let mut state = recovered.state;
         state.runs = Vec::new();
+        let cleared: Vec<FileId> = state.done.iter().copied().collect();
         let mut spool = Spool {
             dir: options.dir.clone(),
             disk,
@@ -196,8 +204,11 @@ impl Spool {
             staged: Vec::new(),
             group: Group::default(),
             buffered: 0,
-            folder_changed: false,
+            // That the data of files that are done with is gone need not be durable yet.
+            folder_changed: !cleared.is_empty(),
             leftover: Vec::new(),
+            cleared,
+            copies: Vec::new(),
             broken: false,
             _lock: lock,
         };
@@ -279,7 +290,7 @@ impl Spool {
             ids.iter().for_each(|id| self.ids.insert(*id));
         }
         match &entry {
-            Entry::Listed { ids } => self.done_with(ids),
+            Entry::Listed { ids } | Entry::Superseded { ids } => self.done_with(ids),
             Entry::Found { id, .. } => self.done_with(&[*id]),
             _ => {}
         }
@@ -290,8 +301,7 @@ impl Spool {
     /// Notes that the data of these files goes with the next commit.
     fn done_with(&mut self, ids: &[FileId]) {
         let files = ids.iter().filter_map(|id| self.state.files.get(id));
-        let on_disk = files.filter(|file| matches!(file.stage, Stage::Open | Stage::Sealed { .. }));
-        self.leftover.extend(on_disk.map(|file| file.head.clone()));
+        self.leftover.extend(files.filter(|file| file.waits()).map(|file| file.head.clone()));
     }
 
     /// Makes a file that takes lines.
@@ -392,6 +402,8 @@ impl Spool {
     }
 }
 
+#[cfg(test)]
+mod crash_acts;
 #[cfg(test)]
 mod crash_model;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::SpoolError;
 use super::commit::settle_open_files;
 use super::disk::Disk;
 use super::entry::{Append, Entry, FileHead, FileId};
-use super::folder::{aside, lines_name, object_name};
+use super::folder::{aside, copy_name, lines_at, lines_name, object_name};
 use super::ids::{DedupeHole, IdIndex};
 use super::journal::{self, Scanned};
 use super::leftovers::{self, Leftovers, Piece};
@@ -218,7 +218,7 @@ fn check_file(disk: &dyn Disk, file: &FileState, points: &[Point]) -> io::Result
     if !matches!(file.stage, Stage::Open | Stage::Sealed { .. }) {
         return Ok(None);
     }
-    let mut reader = match disk.read(&lines_name(file.head.id)) {
+    let mut reader = match disk.read(&lines_at(disk, file.head.id)?) {
         Ok(reader) => reader,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(points.iter().find(|point| point.end > 0).map(|first| (*first, Point::default())));
@@ -277,8 +277,10 @@ pub(super) fn object_is_whole(disk: &dyn Disk, head: &FileHead, bytes: u64, sha2
 
 /// Moves what there is of a file into the quarantine folder.
 pub(super) fn move_aside(disk: &dyn Disk, head: &FileHead) -> io::Result<()> {
-    for name in [lines_name(head.id), object_name(head)] {
-        match disk.rename(&name, &aside(&name)) {
+    let (lines, object) = (lines_name(head.id), object_name(head));
+    let moves = [(lines_at(disk, head.id)?, aside(&lines)), (object.clone(), aside(&object))];
+    for (name, to) in moves {
+        match disk.rename(&name, &to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
@@ -291,10 +293,24 @@ pub(super) fn move_aside(disk: &dyn Disk, head: &FileHead) -> io::Result<()> {
 /// frame may be readable and not durable, and what it says was then not yet done.
 pub(super) fn tidy(disk: &dyn Disk, recovered: &mut Recovered, ids: &IdIndex) -> io::Result<()> {
     finish_moves(disk, &recovered.state)?;
+    name_copies(disk, &recovered.state)?;
     let moved = recovered.leftovers.move_unknown(disk)?;
     recovered.report.unknown.extend(moved);
     recovered.leftovers.remove_spent(disk, |name| ids.names_run(name))?;
     disk.remove("journal.new")
+}
+
+/// Gives copies that the state knows the names of files.
+fn name_copies(disk: &dyn Disk, state: &State) -> io::Result<()> {
+    let mut named = false;
+    for file in state.files.values().filter(|file| file.waits()) {
+        let copy = copy_name(file.head.id);
+        if lines_at(disk, file.head.id)? == copy {
+            disk.rename(&copy, &lines_name(file.head.id))?;
+            named = true;
+        }
+    }
+    if named { disk.sync_folder("data") } else { Ok(()) }
 }
 
 /// Moves aside what the state calls put aside and still lies in its old place.
@@ -302,7 +318,8 @@ fn finish_moves(disk: &dyn Disk, state: &State) -> io::Result<()> {
     let there = disk.list("data")?;
     let left = |name: String| there.iter().any(|there| name.ends_with(there.as_str()));
     for file in state.files.values().filter(|file| file.aside().is_some()) {
-        if left(lines_name(file.head.id)) || left(object_name(&file.head)) {
+        let id = file.head.id;
+        if left(lines_name(id)) || left(copy_name(id)) || left(object_name(&file.head)) {
             move_aside(disk, &file.head)?;
         }
     }

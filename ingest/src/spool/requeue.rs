@@ -1,15 +1,17 @@
 //! Quarantined files back into the queue, under a new key.
 //!
-//! The lines that check out are copied into a new file and synced; then one journal frame says that the new file is there,
-//! with all its lines, and that the old one is not. A crash before that frame leaves the old file as it was and a copy
-//! that recovery removes; a crash after it leaves a second copy in `quarantine/` that no entry speaks of. There is no
-//! moment at which the journal speaks of lines that are in no file, or of a line in two.
+//! The lines that check out are copied into a new file ([`super::copy`]); the frame that says so also says that the old one is
+//! gone. A crash before that frame leaves the old file as it was; a crash after it leaves a second copy in `quarantine/` that no
+//! entry speaks of.
 
 mod unknown;
 
-use std::io::{self, Read};
+use std::io;
 
-use super::entry::{Append, Entry, FileHead, FileId, MessageCounts};
+use cauce_lake::tweet::{self, LineKind};
+
+use super::copy::each_line;
+use super::entry::{Entry, FileHead, FileId, MessageCounts, Role};
 use super::folder::{aside, lines_name, object_name};
 use super::recovery::{self, Point};
 use super::state::FileState;
@@ -100,39 +102,22 @@ impl Spool {
         if lost > 0 && !salvage {
             return Err(RequeueError::Damaged { id, good: good.lines, lines: file.lines });
         }
-        let mut entries = vec![Entry::Dropped { id }];
         let mut requeued = Requeued::Forgotten { lost };
         if good.lines > 0 {
-            let head = route::again(&self.state, self.state.next_id, &file.head, now_ms.max(self.state.last_ms));
-            self.copy(&lines_aside, &lines_name(head.id), good)
-                .map_err(|source| self.failed(&format!("copy {lines_aside}"), source))?;
-            let append = Append {
-                id: head.id,
-                end: good.end,
-                lines: good.lines,
-                crc: good.crc,
-                arrivals: arrivals_until(&file.arrivals, good.lines),
-                // They are known since the lines came first.
-                ids: Vec::new(),
-                messages: if lost == 0 { file.messages.clone() } else { MessageCounts::default() },
+            let copied = self.copy_lines(&file, &lines_aside, good, |_, _| true)?;
+            let head = route::again(&self.state, copied.append.id, &file.head, now_ms.max(self.state.last_ms));
+            let messages = match lost {
+                0 => file.messages.clone(),
+                _ => self.messages_of(&file, &lines_aside, good)?,
             };
-            let appended = Entry::Appended {
-                // Nothing arrived: a later time here would shorten the gap that the stop is.
-                at_ms: self.state.last_ms,
-                max_event_ms: None,
-                files: vec![append],
-                duplicates: Vec::new(),
-                rejects: Vec::new(),
-                positions: Vec::new(),
-            };
-            entries.splice(0..0, [Entry::Created(head.clone()), appended]);
+            self.stage_copy(&head, copied, messages, None);
             let lines = good.lines;
             requeued = match lost {
                 0 => Requeued::Whole { head, lines },
                 lost => Requeued::Salvaged { head, lines, lost },
             };
         }
-        entries.into_iter().for_each(|entry| self.stage(entry));
+        self.stage(Entry::Dropped { id });
         self.commit()?;
         // A last frame whose data does not check out counts as torn; in a snapshot this one cannot be taken for such.
         self.checkpoint()?;
@@ -146,6 +131,23 @@ impl Spool {
         Ok(requeued)
     }
 
+    /// What the messages in a file's good lines are. How many tweets they say were left out is not known any more.
+    fn messages_of(&self, file: &FileState, name: &str, good: Point) -> Result<MessageCounts, SpoolError> {
+        let mut counts = MessageCounts::default();
+        if file.head.target.role == Role::Messages {
+            let read = each_line(&*self.disk, name, good.end, |_, line| {
+                match tweet::scan(line) {
+                    LineKind::Message(message) => counts.add(message, 0),
+                    LineKind::Control(control) => counts.add(control.message(), 0),
+                    LineKind::Tweet(_) | LineKind::Blank | LineKind::Reject(_) => {}
+                }
+                Ok(())
+            });
+            read.map_err(|source| self.failed(&format!("read {name}"), source))?;
+        }
+        Ok(counts)
+    }
+
     /// The end of what checks out now of a file that was put aside.
     fn proved(&self, file: &FileState, name: &str) -> io::Result<Point> {
         let reader = match self.disk.read(name) {
@@ -157,45 +159,6 @@ impl Spool {
         let points = [Point { frame: 0, end, lines, crc }, whole];
         Ok(recovery::hold_against(reader, &points)?.map_or(whole, |(_, good)| good))
     }
-
-    /// Makes a durable copy of a file's beginning.
-    fn copy(&self, from: &str, to: &str, good: Point) -> io::Result<()> {
-        let copied = self.copy_bytes(from, to, good);
-        if copied.is_err() {
-            // Best effort: the next start removes it too, because no entry speaks of it.
-            let _ = self.disk.remove(to);
-        }
-        copied
-    }
-
-    fn copy_bytes(&self, from: &str, to: &str, good: Point) -> io::Result<()> {
-        let mut reader = self.disk.read(from)?.take(good.end);
-        let mut file = self.disk.create(to)?;
-        let mut buffer = vec![0; 1 << 18];
-        let mut crc = 0;
-        loop {
-            let read = reader.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            crc = crc32c::crc32c_append(crc, &buffer[..read]);
-            file.append(&buffer[..read])?;
-        }
-        if crc != good.crc {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes changed while they were read"));
-        }
-        file.sync()?;
-        self.disk.sync_folder("data")
-    }
-}
-
-/// The arrivals of a file's first lines.
-fn arrivals_until(arrivals: &[(i64, u64)], lines: u64) -> Vec<(i64, u64)> {
-    let whole = arrivals.iter().position(|(_, so_far)| *so_far >= lines);
-    let Some(last) = whole else { return arrivals.to_vec() };
-    let mut until = arrivals[..=last].to_vec();
-    until[last].1 = lines;
-    until
 }
 
 #[cfg(test)]

@@ -111,8 +111,14 @@ impl Router {
 /// The head of a new file for the lines of one that was put aside: a new number in its folder, or in that of late tweets
 /// when its hour takes nothing more.
 pub fn again(state: &State, id: FileId, old: &FileHead, now_ms: i64) -> FileHead {
+    let mut old = old.clone();
+    old.target.late |= old.target.hour.is_some_and(|hour| state.is_final(hour));
+    in_place_of(state, id, &old, now_ms)
+}
+
+/// The head of a new file that takes the place of another, also in an hour that takes nothing more: a new number in its folder.
+pub fn in_place_of(state: &State, id: FileId, old: &FileHead, now_ms: i64) -> FileHead {
     let mut target = old.target.clone();
-    target.late |= target.hour.is_some_and(|hour| state.is_final(hour));
     if target.late && !target.folder.starts_with(LATE_PREFIX) {
         target.folder = format!("{LATE_PREFIX}{}", target.folder);
     }

@@ -3,7 +3,7 @@
 //!
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cauce_lake::Hour;
 use cauce_lake::checksum::Crc64;
@@ -70,6 +70,8 @@ pub struct FileState {
     pub arrivals: Vec<(i64, u64)>,
     /// What its messages are.
     pub messages: MessageCounts,
+    /// The lowest and the highest id of its tweets.
+    pub id_span: Option<(u64, u64)>,
     /// How far it has come.
     pub stage: Stage,
     /// Whether a manifest that speaks for it is made.
@@ -77,6 +79,33 @@ pub struct FileState {
 }
 
 impl FileState {
+    /// A file without a line.
+    pub fn new(head: FileHead) -> FileState {
+        FileState {
+            head,
+            end: 0,
+            lines: 0,
+            crc: 0,
+            arrivals: Vec::new(),
+            messages: MessageCounts::default(),
+            id_span: None,
+            stage: Stage::Open,
+            planned: false,
+        }
+    }
+
+    fn see_ids(&mut self, ids: &[u64]) {
+        for id in ids {
+            let (first, last) = self.id_span.unwrap_or((*id, *id));
+            self.id_span = Some((first.min(*id), last.max(*id)));
+        }
+    }
+
+    /// Whether its lines wait on this disk to be stored.
+    pub fn waits(&self) -> bool {
+        matches!(self.stage, Stage::Open | Stage::Sealed { .. })
+    }
+
     /// Bytes it takes on the disk until it is stored.
     pub fn spooled_bytes(&self) -> u64 {
         match self.stage {
@@ -150,6 +179,8 @@ pub struct State {
     pub next_id: FileId,
     /// Files that are not stored, or whose manifest is not confirmed.
     pub files: BTreeMap<FileId, FileState>,
+    /// Files that are not known any more and whose bytes may still be on the disk.
+    pub done: BTreeSet<FileId>,
     /// Hours that hold something or are frozen, and are not closed.
     pub hours: BTreeMap<Hour, HourState>,
     /// Closed hours.
@@ -230,7 +261,10 @@ impl State {
                     file.messages = MessageCounts::default();
                 }
             }
-            Entry::Dropped { id } => drop(self.files.remove(id)),
+            Entry::Dropped { id } => {
+                self.files.remove(id);
+                self.done.remove(id);
+            }
             Entry::Sealed { id, bytes, sha256, crc64 } => {
                 self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
             }
@@ -257,24 +291,26 @@ impl State {
             Entry::Closed { name } => self.close(*name),
             Entry::Refused { name } => self.refuse(*name),
             Entry::KnownClosed { names } => names.iter().for_each(|name| self.know_closed(*name)),
-            Entry::Adopted { head, bytes, lines, sha256, crc64, ids: _, messages } => {
+            Entry::Adopted { head, bytes, lines, sha256, crc64, ids, messages } => {
                 self.create(head);
                 self.stage(head.id, Stage::Stored { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
                 if let Some(file) = self.files.get_mut(&head.id) {
                     file.lines = *lines;
                     file.messages.clone_from(messages);
+                    file.see_ids(ids);
                 }
             }
             Entry::TimeReset { at_ms } => self.reset_time(*at_ms),
             Entry::LakeTaken { epoch } => self.epoch = Some(*epoch),
-            Entry::Listed { ids } => ids.iter().for_each(|id| drop(self.files.remove(id))),
-            Entry::Found { id, bytes, lines, ours, sha256, crc64, ids: _, messages } => {
+            Entry::Listed { ids } | Entry::Superseded { ids } => ids.iter().for_each(|id| self.done_with(*id)),
+            Entry::Found { id, bytes, lines, ours, sha256, crc64, ids, messages } => {
                 self.stage(*id, Stage::Sealed { bytes: *bytes, sha256: sha256.clone(), crc64: *crc64 });
                 if let Some(file) = self.files.get_mut(id) {
                     // When the lines arrived that are not ours is not known.
                     keep_arrivals(&mut file.arrivals, if lines > ours { 0 } else { *lines });
                     file.lines = *lines;
                     file.messages.clone_from(messages);
+                    file.see_ids(ids);
                 }
                 self.stored(*id);
             }
@@ -351,17 +387,7 @@ impl State {
         if let (Some(hour), false) = (head.target.hour, head.target.late) {
             self.open_hour(hour, head.created_ms);
         }
-        let file = FileState {
-            head: head.clone(),
-            end: 0,
-            lines: 0,
-            crc: 0,
-            arrivals: Vec::new(),
-            messages: MessageCounts::default(),
-            stage: Stage::Open,
-            planned: false,
-        };
-        self.files.insert(head.id, file);
+        self.files.insert(head.id, FileState::new(head.clone()));
     }
 
     pub(super) fn open_hour(&mut self, hour: Hour, at_ms: i64) -> &mut HourState {
@@ -379,6 +405,7 @@ impl State {
         file.lines = append.lines;
         file.crc = append.crc;
         file.messages.clone_from(&append.messages);
+        file.see_ids(&append.ids);
         for (second, lines) in &append.arrivals {
             match file.arrivals.last_mut() {
                 Some(last) if last.0 == *second => last.1 = *lines,
@@ -393,6 +420,12 @@ impl State {
     fn stage(&mut self, id: FileId, stage: Stage) {
         if let Some(file) = self.files.get_mut(&id) {
             file.stage = stage;
+        }
+    }
+
+    fn done_with(&mut self, id: FileId) {
+        if self.files.remove(&id).is_some_and(|file| file.waits()) {
+            self.done.insert(id);
         }
     }
 

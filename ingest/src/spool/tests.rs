@@ -286,3 +286,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_copy_that_no_entry_names_is_removed_however_large_it_is_and_one_that_is_named_gets_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Anything that is longer than a group could not be what a crash leaves of one.
+    let options = Options { group_limit: 20, ..options(folder.path(), true) };
+    let open = || Spool::open(&options).expect("the spool opens");
+    let names = || disk::RealDisk::new(folder.path()).list("data").expect("a folder");
+    let mut spool = open().0;
+    spool.create(head(0)).expect("created");
+    for line in 0..5 {
+        spool.append(0, format!("line number {line}").as_bytes(), 1_000, None);
+    }
+    spool.commit().expect("committed");
+    spool.finish(0);
+    spool.stage(Entry::Sealed { id: 0, bytes: 70, sha256: "x".into(), crc64: Crc64::of(b"x") });
+    spool.commit().expect("committed");
+    let split = |spool: &mut Spool| {
+        let rest = spool.split(0, 2, &id_set::IdSet::default(), MessageCounts::default()).expect("copied");
+        rest.0.expect("there are others").id
+    };
+    split(&mut spool);
+    assert_eq!(names().len(), 2);
+    // It was killed before the frame.
+    drop(spool);
+    let (mut spool, recovery) = open();
+    assert_eq!((&recovery.unknown, &recovery.doubt), (&vec![], &None));
+    assert_eq!(names(), ["000000000000.lines"]);
+
+    let id = split(&mut spool);
+    spool.stage(Entry::Listed { ids: vec![0] });
+    spool.commit().expect("committed");
+    drop(spool);
+    // It was killed between the frame and what follows it: the copy has no name yet, and the old file is still there.
+    fs::rename(folder.path().join(folder::lines_name(id)), folder.path().join(folder::copy_name(id))).expect("renamed");
+    fs::write(folder.path().join("data/000000000000.lines"), "the lines that were listed\n").expect("written");
+    assert_eq!(fsck::check(folder.path()).expect("checked").problems, []);
+    let (spool, recovery) = open();
+    assert_eq!((&recovery.unknown, &recovery.doubt, &recovery.damaged), (&vec![], &None, &vec![]));
+    assert_eq!(names(), [folder::lines_name(id).trim_start_matches("data/")]);
+    let text = fs::read_to_string(spool.lines_path(id)).expect("readable");
+    assert_eq!(text, "line number 2\nline number 3\nline number 4\n");
+}

@@ -4,9 +4,9 @@
 use std::io::{self, BufRead};
 
 use cauce_lake::checksum::Crc64;
-use cauce_lake::manifest::{HOURS_PREFIX, IngestPath, Manifest, ManifestName, ObjectEntry};
+use cauce_lake::manifest::{Codec, HOURS_PREFIX, IngestPath, Manifest, ManifestName, ObjectEntry};
 use cauce_lake::read::{self, Mismatch};
-use cauce_lake::store::{ErrorKind, ObjectMeta, list_all};
+use cauce_lake::store::{ETag, ErrorKind, ObjectMeta, list_all};
 use cauce_lake::tweet::{Control, Limited, LineKind, Message, scan};
 use cauce_lake::{Hour, Key, Store, StoreError};
 
@@ -38,8 +38,6 @@ pub struct StoredObject {
 pub struct Common {
     /// Lines.
     pub lines: u64,
-    /// Their bytes, line ends included.
-    pub bytes: u64,
     /// What the messages of the spool file are.
     pub messages: Shared,
 }
@@ -105,22 +103,20 @@ pub enum LookError {
     Disk(#[from] io::Error),
 }
 
-/// Reads an object once. `None` when no agent of this lake stored it: it bears no hash, its bytes are not what the hash
-/// says, or it holds other things than tweets where tweets should be.
-///
-/// With `ours` its lines are held against those of a spool file, and it is told with how many of them it begins. `track` is the
+/// Reads an object once, and gives its lines to whoever wants to look into them. `None` when no agent of this lake stored it: it
+/// bears no hash, its bytes are not what the hash says, or it holds other things than tweets where tweets should be. `track` is the
 /// highest `limit.track` before the object, 0 where none is known.
 ///
 /// # Errors
-/// When the store or the spool's disk fails.
-pub async fn read_object(
+/// When the store fails, or `look` does.
+pub async fn read_lines(
     store: &dyn Store,
     meta: &ObjectMeta,
-    codec: cauce_lake::manifest::Codec,
+    codec: Codec,
     role: Role,
-    ours: Option<&Lines>,
     track: u64,
-) -> Result<Option<(StoredObject, Common)>, LookError> {
+    mut look: impl FnMut(&[u8], &LineKind) -> io::Result<()> + Send,
+) -> Result<Option<StoredObject>, LookError> {
     let Some(sha256) = meta.sha256.clone() else { return Ok(None) };
     let entry = ObjectEntry {
         key: meta.key.clone(),
@@ -132,7 +128,6 @@ pub async fn read_object(
         path: IngestPath::Stream,
         arrivals: Vec::new(),
     };
-    let mut comparison = ours.map(Comparison::begin).transpose()?;
     let (mut ids, mut others, mut failed) = (Vec::new(), 0_u64, None);
     let mut messages = Counter { limited: Limited::since(track), ..Counter::default() };
     let check = read::verify_lines(store, &entry, |block| {
@@ -143,10 +138,8 @@ pub async fn read_object(
                 _ => others += 1,
             }
             messages.take(&kind);
-            if let Some(comparison) = &mut comparison
-                && let Err(error) = comparison.take(line, &kind)
-            {
-                failed.get_or_insert(error);
+            if failed.is_none() {
+                failed = look(line, &kind).err();
             }
         }
     })
@@ -160,51 +153,79 @@ pub async fn read_object(
     if !is_whole || (role == Role::Tweets && others > 0) {
         return Ok(None);
     }
+    let Counter { counts: messages, limited } = messages;
+    let (crc64, lines, track) = (check.crc64nvme, check.lines, limited.highest());
+    Ok(Some(StoredObject { bytes: meta.bytes, sha256, crc64, lines, ids, messages, track }))
+}
+
+/// Reads an object as [`read_lines`] does. With `ours` its lines are held against those of a spool file, and it is told with
+/// how many of them it begins.
+///
+/// # Errors
+/// When the store or the spool's disk fails.
+pub async fn read_object(
+    store: &dyn Store,
+    meta: &ObjectMeta,
+    codec: Codec,
+    role: Role,
+    ours: Option<&Lines>,
+    track: u64,
+) -> Result<Option<(StoredObject, Common)>, LookError> {
+    let mut comparison = ours.map(Comparison::begin).transpose()?;
+    let look = |line: &[u8], kind: &LineKind| match &mut comparison {
+        Some(comparison) => comparison.take(line, kind),
+        None => Ok(()),
+    };
+    let Some(object) = read_lines(store, meta, codec, role, track, look).await? else { return Ok(None) };
     let common = match comparison {
         Some(comparison) => comparison.end(role)?,
         None => Common::default(),
     };
-    let Counter { counts: messages, limited } = messages;
-    let (crc64, lines, track) = (check.crc64nvme, check.lines, limited.highest());
-    Ok(Some((StoredObject { bytes: meta.bytes, sha256, crc64, lines, ids, messages, track }, common)))
+    Ok(Some((object, common)))
 }
 
-/// Reads an object as [`read_object`] does and returns it if it begins with `end` bytes of lines whose CRC32C is `crc`: then
-/// it holds all lines of a spool file of which nothing but these two are known. Reads it twice.
+/// Reads an object as [`read_lines`] does and returns it if it begins with `end` bytes of lines whose CRC32C is `crc`: then it
+/// holds all lines of a spool file of which nothing but these two are known.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn read_if_it_holds(
     store: &dyn Store,
     meta: &ObjectMeta,
-    codec: cauce_lake::manifest::Codec,
+    codec: Codec,
     role: Role,
     (end, crc): (u64, u32),
 ) -> Result<Option<StoredObject>, LookError> {
-    let Some((object, _)) = read_object(store, meta, codec, role, None, 0).await? else { return Ok(None) };
-    let entry = ObjectEntry {
-        key: meta.key.clone(),
-        bytes: object.bytes,
-        lines: object.lines,
-        sha256: object.sha256.clone(),
-        crc64nvme: None,
-        codec,
-        path: IngestPath::Stream,
-        arrivals: Vec::new(),
-    };
     let (mut at, mut so_far, mut holds) = (0, 0, false);
-    let check = read::verify_lines(store, &entry, |block| {
-        for line in block.lines() {
-            if at < end {
-                so_far = crc32c::crc32c_append(crc32c::crc32c_append(so_far, line), b"\n");
-                at += line.len() as u64 + 1;
-                holds = at == end && so_far == crc;
-            }
+    let look = |line: &[u8], _: &LineKind| {
+        if at < end {
+            so_far = crc32c::crc32c_append(crc32c::crc32c_append(so_far, line), b"\n");
+            at += line.len() as u64 + 1;
+            holds = at == end && so_far == crc;
         }
-    })
-    .await
-    .map_err(|error| StoreError::new(error.kind(), format!("read {}", meta.key), crate::upload::said(&error)))?;
-    Ok(Some(object).filter(|_| holds && check.mismatches.is_empty()))
+        Ok(())
+    };
+    let object = read_lines(store, meta, codec, role, 0, look).await?;
+    Ok(object.filter(|_| holds))
+}
+
+/// The ids of the tweets in an object that a manifest lists; none where it is not what the manifest says.
+///
+/// # Errors
+/// When the store fails.
+pub async fn ids_of(store: &dyn Store, object: &ObjectEntry) -> Result<Vec<u64>, StoreError> {
+    let meta = ObjectMeta {
+        key: object.key.clone(),
+        bytes: object.bytes,
+        etag: ETag(String::new()),
+        sha256: Some(object.sha256.clone()),
+        modified_ms: 0,
+    };
+    match read_lines(store, &meta, object.codec, Role::Tweets, 0, |_, _| Ok(())).await {
+        Ok(found) => Ok(found.map(|object| object.ids).unwrap_or_default()),
+        Err(LookError::Store(error)) => Err(error),
+        Err(LookError::Disk(error)) => unreachable!("nothing looks into the lines: {error}"),
+    }
 }
 
 /// Goes through a spool file beside an object, as far as their lines are the same.
@@ -236,7 +257,6 @@ impl<R: BufRead> Comparison<R> {
             self.alike = self.line.strip_suffix(b"\n") == Some(theirs);
             if self.alike {
                 self.common.lines += 1;
-                self.common.bytes += self.line.len() as u64;
                 self.messages.take(kind);
             }
         }

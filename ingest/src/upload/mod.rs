@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use cauce_lake::manifest::ManifestName;
+use cauce_lake::manifest::{Manifest, ManifestName};
 use cauce_lake::store::{Body, Condition, ETag, ErrorKind, ObjectMeta, Put};
 use cauce_lake::{Key, Store, StoreError};
 use sha2::{Digest, Sha256};
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::Sender;
 use crate::failpoint;
+use crate::spool::reconcile::Listing;
 use crate::spool::seal;
 use crate::status::Metrics;
 use crate::writer::{Inner, Upload, Work};
@@ -186,13 +187,15 @@ impl Uploader {
 
     async fn close(&self, name: ManifestName, bytes: Vec<u8>, success: Option<Key>) -> Result<Inner, Fenced> {
         let sha256 = seal::hex(&Sha256::digest(&bytes));
-        let put = self.put(name.key(), Body::Bytes(Bytes::from(bytes)), sha256);
+        let planned = Bytes::from(bytes);
+        let put = self.put(name.key(), Body::Bytes(planned.clone()), sha256);
         failpoint::hit("manifest.before-put");
         if let Settled::Foreign(..) = self.settle(put).await? {
             let there = self.ask(|| look::read_manifest(&*self.store, name)).await;
             // One that was taken away since lists nothing; the name counts as used all the same.
-            let listing = there.map(|(_, listing)| listing).unwrap_or_default();
-            return Ok(Inner::ManifestForeign { name, listing });
+            let (theirs, listing) = there.unwrap_or_default();
+            let ids = self.tweets_of_others(name, &planned, &theirs).await;
+            return Ok(Inner::ManifestForeign { name, listing, ids });
         }
         failpoint::hit("manifest.after-put");
         if let Some(key) = success {
@@ -202,6 +205,18 @@ impl Uploader {
             failpoint::hit("success.after-put");
         }
         Ok(Inner::ManifestStored { name })
+    }
+
+    /// The tweets that a manifest lists in objects which the manifest that was planned under its name does not list.
+    async fn tweets_of_others(&self, name: ManifestName, planned: &[u8], theirs: &[u8]) -> Vec<u64> {
+        let read = |bytes: &[u8]| Manifest::from_bytes(&name.key(), bytes).ok();
+        let ours = read(planned).map(|manifest| Listing::of(&manifest)).unwrap_or_default();
+        let objects = read(theirs).map(|manifest| manifest.objects).unwrap_or_default();
+        let mut ids = Vec::new();
+        for object in objects.iter().filter(|object| !ours.holds(&object.key, &object.sha256)) {
+            ids.extend(self.ask(|| look::ids_of(&*self.store, object)).await);
+        }
+        ids
     }
 
     fn put(&self, key: Key, body: Body, sha256: String) -> Put {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use cauce_lake::manifest::Codec;
 
 use super::{Phase, Writer};
+use crate::channel::Event;
+use crate::spool::entry::Entry;
 use crate::spool::state::{Stage, State};
 use crate::spool::{GROUP_BYTES, SpoolError, reserve};
 
@@ -121,6 +123,48 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// The run is stopped: takes in what was read while the spool was full, before its files are rolled and before the last
+    /// commit counts. Where the disk has no room for it, it is dropped. None of it was accepted: a file is read again from
+    /// there, and for a stream it is the beginning of a gap.
+    pub(super) fn take_what_waits(&mut self) -> Result<(), SpoolError> {
+        if self.over_budget {
+            self.budget.looked_at = None;
+        }
+        let (mut dropped, mut since_ms) = (0, None);
+        while let Some(event) = self.held.pop_front() {
+            match event {
+                Event::Batch(accepting) if since_ms.is_some() || self.has_no_room() => {
+                    since_ms.get_or_insert(accepting.received_at_ms);
+                    dropped += accepting.batch.records.len();
+                }
+                // An input of which something was dropped has not come to its end.
+                Event::Ended if since_ms.is_some() => {}
+                event => self.take_in_order(event)?,
+            }
+        }
+        if self.over_budget && self.has_no_room() {
+            dropped += self.undated.take().iter().map(|accepting| accepting.batch.records.len()).sum::<usize>();
+        }
+        self.leave_undated()?;
+        if let Some(from_ms) = since_ms.filter(|_| self.live && self.router.closes())
+            && self.spool.state().open_gap().is_none()
+        {
+            self.spool.stage(Entry::GapOpened { from_ms, cause: "spool-full".into() });
+        }
+        if dropped > 0 {
+            tracing::warn!(
+                records = dropped,
+                "the spool's disk has no room for what was read last: it was not accepted and is dropped"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the disk has no room for another line.
+    fn has_no_room(&mut self) -> bool {
+        self.over_budget && self.budget.limit(self.spool.state()).1 && self.budget.is_disk_full
     }
 
     /// Room may come without a commit: another program makes it, or an object that could not be made has another try.

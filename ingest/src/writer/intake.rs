@@ -25,7 +25,7 @@ impl Writer {
             self.release_undated(None)?;
             self.undated.begin_input(&accepting.batch);
         }
-        if !self.live && self.undated.must_wait(&accepting.batch) {
+        if self.undated.must_wait(&accepting.batch) {
             self.undated.wait(accepting);
             return Ok(());
         }
@@ -58,10 +58,12 @@ impl Writer {
         let received_at_ms = accepting.received_at_ms;
         let batch = &accepting.batch;
         self.metrics.health.rejects.count_lines(batch.records.len() as u64, received_at_ms);
+        // A stream may be a replay of the past: what it brings before its first tweet goes with the last one of the run before.
+        let known_ms = self.spool.state().max_event_ms.filter(|_| self.live);
         for record in &batch.records {
             let line = &batch.block[record.start as usize..record.end as usize];
             let time_of = |own_ms: Option<i64>| {
-                self.router.time_of(own_ms.or(self.undated.last_ms()).or(next_ms), received_at_ms)
+                self.router.time_of(own_ms.or(self.undated.last_ms()).or(next_ms).or(known_ms), received_at_ms)
             };
             match &record.kind {
                 RecordKind::Tweet(head) => self.take_tweet(line, *head, batch.path, received_at_ms)?,

@@ -258,31 +258,21 @@ impl Writer {
                     Some(number) => tracing::info!(hour = %name.hour, number, tweets, "late tweets listed"),
                 }
             }
-            Inner::ManifestForeign { name, listing } => {
+            Inner::ManifestForeign { name, listing, ids } => {
                 self.putting.remove(&name);
-                self.take_refusal(name, &listing);
+                self.take_refusal(name, &listing, &ids)?;
                 self.may_close = true;
             }
             Inner::Drain => {
-                self.take_held()?;
-                self.leave_undated()?;
+                self.take_what_waits()?;
                 self.drain();
             }
             Inner::Leave => {
-                self.take_held()?;
-                self.leave_undated()?;
+                self.take_what_waits()?;
                 self.phase = Phase::Leaving;
             }
         }
         self.open_group();
-        Ok(())
-    }
-
-    /// Takes in what was read while the spool was full: before its files are rolled, and before the last commit counts.
-    fn take_held(&mut self) -> Result<(), SpoolError> {
-        while let Some(event) = self.held.pop_front() {
-            self.take_in_order(event)?;
-        }
         Ok(())
     }
 

@@ -102,6 +102,8 @@ pub enum Inner {
         name: ManifestName,
         /// What that one lists.
         listing: Listing,
+        /// The tweets in its objects that the manifest of this spool does not list.
+        ids: Vec<u64>,
     },
     /// The source is stopped: seal and upload what there is, then end.
     Drain,
@@ -206,6 +208,8 @@ pub struct Writer {
     unsealed: Vec<FileId>,
     uploading: HashSet<FileId>,
     putting: HashSet<ManifestName>,
+    /// The hour of which another agent has listed tweets that are in files of this spool.
+    contested: Option<Hour>,
     /// Whether something happened that may let an hour close.
     may_close: bool,
     looked_at_ms: i64,
@@ -250,6 +254,7 @@ impl Writer {
             unsealed: Vec::new(),
             uploading: HashSet::new(),
             putting: HashSet::new(),
+            contested: None,
             may_close: true,
             looked_at_ms: i64::MIN,
         }
@@ -283,6 +288,10 @@ impl Writer {
             self.look_around()?;
         }
         self.commit()?;
+        if let Some(hour) = self.contested {
+            // No stop in order: the next start has to look what others have stored.
+            return Err(SpoolError::Contested { hour });
+        }
         self.spool.stage(Entry::Stopped { at_ms: self.now_ms });
         self.spool.commit()?;
         Ok(Rest::of(self.spool.state(), self.now_ms, self.closed))
@@ -410,6 +419,8 @@ impl Writer {
     }
 }
 
+#[cfg(test)]
+mod sea;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

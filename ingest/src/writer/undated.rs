@@ -1,8 +1,9 @@
 //! Messages that bear no time of their own, in a lake whose hours are those of creation: they go with the tweets around them.
 //!
 //! The time of the last tweet before them in the same input counts. Where an input begins with such messages, their batches wait
-//! for its first tweet: up to a bound, to the input's end, or, where the input is a pipe that may pause, for a second. Their
-//! places in the channel are given back meanwhile, so that the source can bring that tweet.
+//! for its first tweet: up to a bound, to the input's end, or, where the input is a pipe or a stream that may pause, for a second.
+//! Their places in the channel are given back meanwhile, so that the source can bring that tweet. Without one, a stream's go with the last
+//! tweet of the run before.
 
 use crate::channel::{Accepting, Batch, RecordKind};
 
@@ -70,7 +71,7 @@ impl Undated {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether what waits has waited long enough: a pipe may pause for ever, a file comes to its end.
+    /// Whether what waits has waited long enough: a pipe or a stream may pause for ever, a file comes to its end.
     pub(super) fn is_overdue(&self, now_ms: i64) -> bool {
         !self.can_be_read_again()
             && self.waiting.first().is_some_and(|first| now_ms.saturating_sub(first.received_at_ms) >= PATIENCE_MS)

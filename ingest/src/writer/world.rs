@@ -3,18 +3,17 @@
 //! writer, uploads, lease and the start of an agent. What the world knows beside it is which lines were accepted where.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
+use cauce_lake::Store;
 use cauce_lake::manifest::{Codec, Manifest, ManifestName};
-use cauce_lake::store::memory::MemoryStore;
-use cauce_lake::store::{Body, Content, ETag, ErrorKind, List, ListPage, ObjectMeta, Put};
+use cauce_lake::store::{Body, Put};
 use cauce_lake::tweet::{LineKind, scan};
-use cauce_lake::{Key, Store, StoreError};
 
+pub(super) use super::sea::Fault;
+use super::sea::{Sea, SimDiskOf};
 use super::*;
 use crate::agent::take_lake;
 use crate::channel::channel;
@@ -26,97 +25,6 @@ use crate::upload::Uploader;
 /// 2026-01-05T10, the first of the hours that lines are of.
 pub(super) const FIRST: i64 = 491_002;
 pub(super) const SPOOLS: usize = 3;
-
-/// What happens to the next put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// It is done, and its answer is lost.
-    AnswerLost,
-    /// It is on its way for long, and taken for lost meanwhile.
-    OnItsWay,
-}
-
-/// The store: one in memory, on which some puts arrive late.
-#[derive(Debug, Default)]
-struct Sea {
-    memory: MemoryStore,
-    disks: Mutex<BTreeMap<PathBuf, SimDiskOf>>,
-    on_their_way: Mutex<Vec<Put>>,
-    fault: Mutex<Option<Fault>>,
-}
-
-#[derive(Clone)]
-struct SimDiskOf(SimDisk);
-
-impl std::fmt::Debug for SimDiskOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("disk")
-    }
-}
-
-impl Sea {
-    /// The put with its bytes: a file may be gone when it lands.
-    fn loaded(&self, mut put: Put) -> Put {
-        if let Body::File { path, .. } = &put.body {
-            let dir = path.components().next().expect("a path has a part");
-            let disks = self.disks.lock().expect("no panic");
-            let disk = &disks[&PathBuf::from(dir.as_os_str())];
-            let name = path.strip_prefix(dir.as_os_str()).expect("it begins so").to_str().expect("text");
-            put.body = Body::Bytes(Bytes::from(disk.0.bytes(name).unwrap_or_else(|| panic!("{name} is gone"))));
-        }
-        put
-    }
-}
-
-#[async_trait]
-impl Store for Sea {
-    fn location(&self) -> String {
-        self.memory.location()
-    }
-
-    async fn put(&self, put: Put) -> Result<ETag, StoreError> {
-        let put = self.loaded(put);
-        let lost = StoreError::new(ErrorKind::Timeout, "put", "no answer");
-        let fault = self.fault.lock().expect("no panic").take();
-        match fault {
-            None => {}
-            Some(Fault::OnItsWay) => {
-                self.on_their_way.lock().expect("no panic").push(put);
-                return Err(lost);
-            }
-            Some(Fault::AnswerLost) => {
-                // An answer that says no is lost as well as any other.
-                let _ = self.memory.put(put).await;
-                return Err(lost);
-            }
-        }
-        self.memory.put(put).await
-    }
-
-    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
-        self.memory.head(key).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<(Bytes, ETag), StoreError> {
-        self.memory.get(key).await
-    }
-
-    async fn read(&self, key: &Key, range: Option<Range<u64>>) -> Result<Content, StoreError> {
-        self.memory.read(key, range).await
-    }
-
-    async fn list(&self, list: &List) -> Result<ListPage, StoreError> {
-        self.memory.list(list).await
-    }
-
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.memory.delete(key).await
-    }
-
-    async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError> {
-        self.memory.clean_up(older_than_ms).await
-    }
-}
 
 /// An agent at work.
 struct Running {
@@ -142,7 +50,8 @@ pub(super) struct World {
     spools: Vec<Kept>,
     running: Vec<Option<Running>>,
     copies: Vec<Kept>,
-    last_line: u64,
+    /// The hour and the minute of each line that came in; they are numbered from 1.
+    lines: Vec<(i64, i64)>,
 }
 
 impl World {
@@ -160,7 +69,7 @@ impl World {
             spools: (0..SPOOLS).map(|_| Kept::default()).collect(),
             running: (0..SPOOLS).map(|_| None).collect(),
             copies: Vec::new(),
-            last_line: 0,
+            lines: Vec::new(),
         }
     }
 
@@ -173,7 +82,7 @@ impl World {
         disk.restart();
         let options = Options { dir: World::dir(n), durable: true, dedupe_window_ms: 86_400_000, group_limit: 8 << 20 };
         let (mut spool, recovery) = Spool::open_on(&options, disk).expect("the spool opens");
-        assert_eq!(recovery.damaged, [], "spool {n}");
+        assert!(recovery.damaged.is_empty() && recovery.unknown.is_empty(), "spool {n}: {recovery:?}");
         self.sea.disks.lock().expect("no panic").insert(World::dir(n), SimDiskOf(disk.clone()));
         let store: Arc<dyn Store> = Arc::clone(&self.sea) as Arc<dyn Store>;
         let taken = self.runtime.block_on(take_lake(&mut spool, &store, &self.settings, false));
@@ -217,15 +126,35 @@ impl World {
 
     /// A new line of an hour comes in; `minute` names the file where it makes one.
     pub(super) fn line(&mut self, n: usize, hour: i64, minute: i64) {
+        if self.running[n].is_some() {
+            self.lines.push((hour, minute));
+            self.take(n, self.lines());
+        }
+    }
+
+    /// A new line comes in on all spools whose agents run: each of them is connected.
+    pub(super) fn line_for_all(&mut self, hour: i64, minute: i64) {
+        self.lines.push((hour, minute));
+        (0..SPOOLS).for_each(|n| self.take(n, self.lines()));
+    }
+
+    /// A line that came in before, here or on another spool, comes again.
+    pub(super) fn line_again(&mut self, n: usize, nth: usize) {
+        if let Some(at) = nth.checked_rem(self.lines.len()) {
+            self.take(n, at as u64 + 1);
+        }
+    }
+
+    fn take(&mut self, n: usize, number: u64) {
         let Some(running) = &mut self.running[n] else { return };
-        self.last_line += 1;
+        let (hour, minute) = self.lines[usize::try_from(number).expect("small") - 1];
         let at_ms = Hour::from_index(FIRST + hour).start_ms() + minute * 60_000;
-        let line = format!(r#"{{"data":{{"id":"{}","text":"a line"}}}}"#, self.last_line);
+        let line = format!(r#"{{"data":{{"id":"{number}","text":"a line"}}}}"#);
         let LineKind::Tweet(mut head) = scan(line.as_bytes()) else { panic!("{line} is a tweet") };
         head.created_at_ms = Some(at_ms);
         let now_ms = running.writer.now_ms;
         running.writer.take_tweet(line.as_bytes(), head, IngestPath::Replay, now_ms).expect("the disk works");
-        running.fresh.push(self.last_line);
+        running.fresh.push(number);
     }
 
     pub(super) fn roll(&mut self, n: usize) {
@@ -273,6 +202,11 @@ impl World {
         }
         while let Ok(event) = running.writer.events.try_recv() {
             running.writer.take(event).expect("the disk works");
+        }
+        if running.writer.phase == Phase::Leaving {
+            // Another agent has listed what is here too: this one ends, to be started again.
+            self.commit(n);
+            self.kill(n, None);
         }
     }
 
@@ -372,7 +306,11 @@ impl World {
         self.running[n].as_mut().expect("it runs").writer.end_input().expect("the disk works");
         for _ in 0..200 {
             self.work(n, 1);
-            let running = self.running[n].as_ref().expect("nobody else starts");
+            let Some(running) = &self.running[n] else {
+                self.start(n);
+                self.running[n].as_mut().expect("it runs").writer.end_input().expect("the disk works");
+                continue;
+            };
             if running.writer.is_finished() && running.pending.is_empty() && running.todo.is_empty() {
                 let state = running.writer.spool.state();
                 let left: Vec<_> = state.files.values().map(|file| (file.head.key.to_string(), &file.stage)).collect();
@@ -438,6 +376,6 @@ impl World {
 
     /// How many lines came in so far; they are numbered from 1.
     pub(super) fn lines(&self) -> u64 {
-        self.last_line
+        self.lines.len() as u64
     }
 }

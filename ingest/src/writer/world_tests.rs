@@ -1,4 +1,5 @@
-//! Several spools of one lake, that come and go in any order: each accepted line is listed once, whichever comes back.
+//! Several spools of one lake, that come and go in any order and accept the same tweets while more than one of them reads: each accepted
+//! line is listed once, whichever comes back.
 
 use cauce_lake::manifest::Codec;
 use proptest::prelude::*;
@@ -10,6 +11,8 @@ enum Act {
     Start(usize),
     HalfStart(usize),
     Line { n: usize, hour: i64, minute: i64 },
+    LineForAll { hour: i64, minute: i64 },
+    LineAgain { n: usize, nth: usize },
     Roll(usize),
     Commit(usize),
     Freeze { n: usize, hour: i64 },
@@ -35,6 +38,8 @@ fn act() -> impl Strategy<Value = Act> {
         6 => n().prop_map(Act::Start),
         1 => n().prop_map(Act::HalfStart),
         12 => (n(), 0..2i64, 0..3i64).prop_map(|(n, hour, minute)| Act::Line { n, hour, minute }),
+        8 => (0..2i64, 0..3i64).prop_map(|(hour, minute)| Act::LineForAll { hour, minute }),
+        3 => (n(), any::<usize>()).prop_map(|(n, nth)| Act::LineAgain { n, nth }),
         2 => n().prop_map(Act::Roll),
         4 => n().prop_map(Act::Commit),
         2 => (n(), 0..2i64).prop_map(|(n, hour)| Act::Freeze { n, hour }),
@@ -55,6 +60,8 @@ fn run(world: &mut World, act: &Act) {
         Act::Start(n) => world.start(n),
         Act::HalfStart(n) => world.half_start(n),
         Act::Line { n, hour, minute } => world.line(n, hour, minute),
+        Act::LineForAll { hour, minute } => world.line_for_all(hour, minute),
+        Act::LineAgain { n, nth } => world.line_again(n, nth),
         Act::Roll(n) => world.roll(n),
         Act::Commit(n) => world.commit(n),
         Act::Freeze { n, hour } => world.freeze(n, hour),
@@ -225,4 +232,75 @@ fn a_spool_finds_its_file_stored_by_a_copy_with_fewer_lines_and_stores_the_other
         world.finish(1).expect("it ends");
         assert_all_listed(&world);
     }
+}
+
+/// Two agents read at the same time, and each accepts the same lines among others.
+fn both_read(world: &mut World) {
+    world.start(0);
+    world.line(0, 0, 1);
+    world.start(1);
+    for _ in 0..3 {
+        world.line_for_all(0, 1);
+        world.line(0, 0, 2);
+        world.line(1, 0, 2);
+    }
+    world.commit(0);
+    world.commit(1);
+}
+
+#[test]
+fn lines_that_two_spools_accepted_at_the_same_time_are_listed_once_when_the_first_comes_back() {
+    for closed in [false, true] {
+        for codec in [Codec::None, Codec::Gzip] {
+            let mut world = World::new(codec);
+            both_read(&mut world);
+            world.kill(0, None);
+            if closed {
+                world.end(1).expect("it ends");
+            } else {
+                world.roll(1);
+                world.work(1, 3);
+                world.kill(1, None);
+            }
+            world.finish(0).expect("it ends");
+            world.finish(1).expect("it ends");
+            assert_all_listed(&world);
+        }
+    }
+}
+
+#[test]
+fn lines_that_two_spools_accepted_and_stored_before_either_knew_are_listed_once() {
+    for first in [0, 1] {
+        let mut world = World::new(Codec::Gzip);
+        both_read(&mut world);
+        // The first one does not know yet that it has lost the lake.
+        for n in [0, 1] {
+            world.roll(n);
+            world.work(n, 3);
+            world.kill(n, None);
+        }
+        for n in [first, 1 - first, first] {
+            world.finish(n).expect("it ends");
+        }
+        assert_all_listed(&world);
+    }
+}
+
+#[test]
+fn a_manifest_that_arrives_with_lines_that_the_agent_which_runs_accepted_too_lists_them_alone() {
+    let mut world = World::new(Codec::None);
+    both_read(&mut world);
+    world.roll(0);
+    world.work(0, 3);
+    world.freeze(0, 0);
+    world.commit(0);
+    world.commit(0);
+    world.send(0);
+    world.lose(0);
+    world.roll(1);
+    world.work(1, 3);
+    world.land_all();
+    world.end(1).expect("it ends");
+    assert_all_listed(&world);
 }

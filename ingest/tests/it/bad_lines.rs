@@ -118,6 +118,7 @@ fn a_truncated_gzip_is_named_and_what_came_before_is_stored() {
         "{last}"
     );
     let stored = lake(&place).lines().len();
+    assert_eq!(ended.number("tweets"), stored as u64, "what was stored is told as always: {}", ended.err);
     assert!(stored > 1_300 && stored < 2_000, "{stored} lines are stored");
     let rejects = lake(&place).rejects();
     assert!(rejects.iter().all(|reject| reject["reason"] == "the input ended inside the line"), "{rejects:?}");

@@ -59,6 +59,30 @@ fn on_a_full_disk_the_source_is_held_back_and_with_room_it_goes_on() {
 }
 
 #[test]
+fn a_stop_with_a_full_disk_and_a_store_that_takes_nothing_is_in_order_and_the_next_start_goes_on() {
+    let lines = mixed(80_000, 2);
+    let mut place = files::place("roll_count = 2000\n[channel]\ncapacity = 20000\n[agent]\ndrain_timeout = \"1s\"");
+    if !can_mount(&place, "spool") || !can_mount(&place, "lake") {
+        return;
+    }
+    place.write("archive/a.json", joined(&lines));
+    // Once the source is held back, another program takes all that is left of the spool's disk.
+    let script = format!(
+        "mount -t tmpfs -o size=48m tmpfs spool; mount -t tmpfs -o size=64k tmpfs lake; \
+         {INGEST} run --spool-dir spool/own 2>said & pid=$!; \
+         until grep -q 'held back' said; do kill -0 $pid || exit 9; done; \
+         cat /dev/zero > spool/ballast; kill $pid; wait $pid; echo code $?; cat said >&2; \
+         rm spool/ballast; umount lake; \
+         {INGEST} run --spool-dir spool/own --take-over 2>said; echo code $?; cat said >&2"
+    );
+    let ended = with_disk(&mut place, &script);
+    assert_eq!(ended.out, "code 0\ncode 0\n", "{}", ended.err);
+    assert!(ended.err.contains("it was not accepted and is dropped"), "{}", ended.err);
+    assert!(sorted(lake(&place).lines()) == wanted(&lines));
+    assert!(place.done("verify").out.contains(" 0 with problems"));
+}
+
+#[test]
 fn a_read_only_disk_is_said() {
     let mut place = files::place("");
     if !can_mount(&place, "spool") {

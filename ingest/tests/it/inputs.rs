@@ -56,7 +56,7 @@ fn utf16(text: &str) -> Vec<u8> {
     std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-fn tweet(n: u64) -> Vec<u8> {
+pub(crate) fn tweet(n: u64) -> Vec<u8> {
     let at_ms = BEGIN_MS + 1000 * n.cast_signed();
     let (id, text) = (snowflake(at_ms, n), format!("tweet {n} é😀 \"}},{{\""));
     if n.is_multiple_of(2) { v1(at_ms, id, &text) } else { v2(at_ms, id, &text) }.into_bytes()
@@ -77,7 +77,7 @@ fn sorted(mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 }
 
 /// Runs over one file and asks for exactly these lines and no reject; gives what the program said.
-fn stores(name: &str, bytes: &[u8], lines: &[Vec<u8>]) -> String {
+pub(crate) fn stores(name: &str, bytes: &[u8], lines: &[Vec<u8>]) -> String {
     let place = files::place("");
     place.write(&format!("archive/{name}"), bytes);
     let ended = place.done("run");

@@ -3,6 +3,7 @@
 //! One binary, so that it is linked once. S3 servers that are not installed are skipped with a word
 //! (`cauce_lake::store::servers` says how to name one), and so is what a machine does not allow (mounting a disk).
 
+mod archives;
 mod bad_config;
 mod bad_lines;
 mod bad_machine;

@@ -7,8 +7,12 @@ use std::path::Path;
 use cauce_lake::store::servers::S3Server;
 
 use crate::corpus::{expected, joined, mixed};
-use crate::lake::{self, Lake, lines};
-use crate::program::Place;
+use crate::http::metric;
+use crate::lake::{self, Lake, each_once, lines};
+use crate::oracle;
+use crate::program::{Place, Program, until};
+use crate::simulator::Simulator;
+use crate::streams::{self, V2};
 
 /// SIGKILL.
 const KILLED: Option<i32> = Some(9);
@@ -124,5 +128,61 @@ fn a_spool_put_back_to_an_earlier_state_lists_every_tweet_once() {
             assert_eq!(ended.number("left_in_spool"), 0, "{}", ended.err);
             assert_listed_once(&Lake::bucket(server, &bucket), &place, lines);
         });
+    }
+}
+
+/// Waits until an agent has accepted so many more tweets.
+fn accepts_more(agent: &Program, tweets: f64) {
+    let accepted = || metric(&agent.status(), "cauce_records_accepted_total");
+    let before = accepted();
+    until("tweets are accepted", || (accepted() >= before + tweets).then_some(()));
+}
+
+#[test]
+fn tweets_that_two_agents_accepted_while_both_were_reading_are_listed_once() {
+    // The first one comes back while the hour is open, and after the other has closed it.
+    for closed in [false, true] {
+        let stand_in = Place::new();
+        let simulator = Simulator::start(&stand_in, "--rate 200 --plan enterprise --start 2025-11-20T05:00:00Z");
+        let mut place = streams::place(V2, &simulator, "");
+        let first = place.set("CAUCE_SPOOL__DIR", "spool-1").start("run");
+        accepts_more(&first, 20.0);
+        let second = place.set("CAUCE_SPOOL__DIR", "spool-2").start("run --take-over");
+        second.line("the lake is ours");
+        // Its next heartbeat, by which it learns that the lake is another's, is up to 15 seconds away.
+        accepts_more(&second, 20.0);
+        accepts_more(&first, 100.0);
+        accepts_more(&second, 100.0);
+        let of_first = metric(&first.status(), "cauce_records_accepted_total") as usize;
+        let first = first.stop();
+        assert_eq!(first.code, Some(5), "{}", first.err);
+        let second = second.stop();
+        assert_eq!(second.code, Some(0), "{}", second.err);
+        let of_second = usize::try_from(second.number("tweets")).expect("small");
+
+        if closed {
+            place.done("close");
+        }
+        let back = place.set("CAUCE_SPOOL__DIR", "spool-1").done("close");
+        place.set("CAUCE_SPOOL__DIR", "spool-2").done("close");
+
+        let lake = Lake::folder(&place.path("lake"));
+        // The manifest of an hour that is open counts them; an hour that is closed does not change.
+        let counted: u64 = match closed {
+            false => lake.manifests().values().filter_map(|manifest| manifest["duplicates"].as_u64()).sum(),
+            true => {
+                let count = |line: &str| line.split_once(" duplicates=")?.1.split(' ').next()?.parse().ok();
+                back.err.lines().find_map(count).unwrap_or(0)
+            }
+        };
+        assert!(counted >= 100, "{counted} duplicates are counted: {}", back.err);
+        let listed = each_once(oracle::listed(&lake).into_values().flatten().collect());
+        let sent = simulator.by_connection();
+        for (connection, accepted) in [(1, of_first), (2, of_second)] {
+            let lost = sent[&connection][..accepted].iter().filter(|id| listed.binary_search(id).is_err()).count();
+            assert_eq!(lost, 0, "of {accepted} tweets that connection {connection} brought");
+        }
+        let verified = place.done("verify").out;
+        assert!(verified.contains(" 0 with problems"), "{verified}");
     }
 }

@@ -132,7 +132,15 @@ async fn a_run_that_is_stopped_before_the_first_tweet_of_a_file_leaves_its_messa
     let store = Arc::new(MemoryStore::new());
     let settings = standing(folder.path());
     let of_file = |lines: &[String], offset, done| {
-        let position = Position { file: "/a".to_owned(), bytes: 100, sha256: "ab".to_owned(), member: 0, offset, done };
+        let position = Position {
+            file: "/a".to_owned(),
+            bytes: 100,
+            sha256: "ab".to_owned(),
+            member: 0,
+            offset,
+            done,
+            damaged: Vec::new(),
+        };
         Step::Batch(Batch { position: Some(position), ..batch(lines) })
     };
     let stop = CancellationToken::new();
@@ -237,4 +245,17 @@ async fn the_journal_remembers_the_rules_by_which_the_lake_was_filled() {
         let expected = if partition_by == PartitionBy::CreatedAt { "created_at" } else { "received_at" };
         assert_eq!((rules.pattern.as_str(), rules.partition_by.as_str()), ("%m-%d-%h", expected));
     }
+}
+
+#[tokio::test]
+async fn a_control_message_before_a_streams_first_tweet_goes_with_the_last_tweet_of_the_run_before() {
+    let (store, spool) = (Arc::new(MemoryStore::new()), tempfile::tempdir().expect("a folder"));
+    for line in [tweet(1, 1), r#"{"disconnect":{"code":4,"stream_name":"s","reason":""}}"#.to_owned()] {
+        let stop = CancellationToken::new();
+        let steps = vec![Step::Connection(ConnectionEvent::Up), Step::Lines(vec![line]), Step::Stop(stop.clone())];
+        run_until(&settings(spool.path()), &store, true, steps, stop).await.expect("it stops in order");
+    }
+    let keys = store.keys();
+    let messages: Vec<&String> = keys.iter().filter(|key| key.contains("_messages")).collect();
+    assert!(messages.len() == 1 && messages[0].starts_with("01-05-10/"), "{keys:?}");
 }

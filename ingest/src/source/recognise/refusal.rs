@@ -31,6 +31,12 @@ pub(crate) enum Refusal {
     UnseekableZip,
     /// An archive in an archive.
     Nested,
+    /// A member of a zip that is compressed in a way that is not read, or encrypted.
+    ZipMember {
+        name: String,
+        /// How it is compressed; `None` where it is encrypted.
+        method: Option<String>,
+    },
     /// More layers of compression than anything sensible has.
     Layers,
     /// A zstd frame whose window has so many bytes.
@@ -45,6 +51,15 @@ impl fmt::Display for Refusal {
                 "its zstd window is {} MiB, larger than the 128 MiB that are held; decompress it first with `zstd -d --long=31`, \
                  or pipe `zstd -dc --long=31 FILE` into a source of type stdin",
                 bytes >> 20
+            );
+        }
+        if let Refusal::ZipMember { name, method } = self {
+            let how = method
+                .as_ref()
+                .map_or("encrypted".to_owned(), |method| format!("compressed by {method}, which is not read"));
+            return write!(
+                f,
+                "its member {name} is {how}; unpack the zip first, for example with `7z x`, and name its files in source.paths"
             );
         }
         f.write_str(match self {
@@ -86,7 +101,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::Nested => "this is an archive in an archive; unpack the outer one first",
             Refusal::Layers => "it is compressed again and again; decompress it first",
-            Refusal::Window(_) => unreachable!("it is written above"),
+            Refusal::Window(_) | Refusal::ZipMember { .. } => unreachable!("it is written above"),
         })
     }
 }

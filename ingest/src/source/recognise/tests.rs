@@ -88,7 +88,7 @@ fn what_cannot_be_read_is_named() {
         (b"PAR1\x15\x04", Refusal::Parquet),
         (b"SEQ\x06!org.apache.hadoop.io.LongWritable", Refusal::SequenceFile),
     ] {
-        assert_eq!(container(bytes, true), Verdict::Refused(expected));
+        assert_eq!(container(bytes, true, false), Verdict::Refused(expected));
     }
 }
 
@@ -107,17 +107,18 @@ fn compression_and_encoding_tell_themselves_as_soon_as_they_can() {
         (b"\x5e\x2a\x4d\x18", Container::Zstd),
         (b"BZh9", Container::Bzip2),
         (b"\xfd7zXZ\0", Container::Xz),
+        (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff", Container::Lzma),
         (b"PK\x03\x04", Container::Zip),
         (b"{", Container::Text),
         (b"no json\n", Container::Text),
     ] {
-        assert_eq!(container(bytes, false), Verdict::Is(expected), "{bytes:?}");
+        assert_eq!(container(bytes, false, false), Verdict::Is(expected), "{bytes:?}");
         for length in 0..bytes.len() - 1 {
-            assert_eq!(container(&bytes[..length], false), Verdict::More, "{bytes:?} {length}");
+            assert_eq!(container(&bytes[..length], false, false), Verdict::More, "{bytes:?} {length}");
         }
     }
-    assert_eq!(container(&[b'x'; 511], false), Verdict::More);
-    assert_eq!(container(&[b'x'; 512], false), Verdict::Is(Container::Text));
+    assert_eq!(container(&[b'x'; 511], false, false), Verdict::More);
+    assert_eq!(container(&[b'x'; 512], false, false), Verdict::Is(Container::Text));
     let wide = |is_big_endian, has_bom| Verdict::Is(Encoding::Utf16 { is_big_endian, has_bom });
     for (bytes, expected) in [
         (&b"\xef\xbb\xbf{"[..], Verdict::Is(Encoding::Utf8Bom)),
@@ -130,5 +131,28 @@ fn compression_and_encoding_tell_themselves_as_soon_as_they_can() {
         (b"\xef\xbb", Verdict::More),
     ] {
         assert_eq!(encoding(bytes, false), expected, "{bytes:?}");
+    }
+}
+
+#[test]
+fn zeros_are_a_tar_without_members_or_come_before_a_line() {
+    for (zeros, is_whole, is_full, expected) in [
+        (1024, false, false, Verdict::More),
+        (1024, true, false, Verdict::Is(Container::Tar)),
+        (10_240, true, false, Verdict::Is(Container::Tar)),
+        (512, true, false, Verdict::Is(Container::Text)),
+        (1025, true, false, Verdict::Is(Container::Text)),
+        (ZEROS_BYTES, false, true, Verdict::Is(Container::Text)),
+    ] {
+        assert_eq!(container(&vec![0; zeros], is_whole, is_full), expected, "{zeros} zeros");
+    }
+    let line = [vec![0; 1024], V1.as_bytes().to_vec()].concat();
+    assert_eq!(container(&line, false, false), Verdict::Is(Container::Text));
+}
+
+#[test]
+fn a_bracket_is_no_lzma_unless_the_header_of_one_follows() {
+    for text in ["]", "],\n{\"id\":1}\n and more", "] some text that goes on"] {
+        assert_eq!(container(text.as_bytes(), true, false), Verdict::Is(Container::Text), "{text}");
     }
 }

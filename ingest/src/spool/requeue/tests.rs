@@ -1,5 +1,6 @@
 //! Requeueing: where the lines are afterwards, whatever failed on the way.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

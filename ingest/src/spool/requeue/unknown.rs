@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 
 use cauce_lake::manifest::IngestPath;
-use cauce_lake::tweet::{self, LineKind};
+use cauce_lake::tweet::{self, LineKind, Message};
 use jiff::Timestamp;
 
 use super::super::entry::{FileId, Role, Target};
@@ -30,7 +30,7 @@ pub struct Taken {
 
 /// What a line is to be.
 enum Line {
-    Kept { role: Role, id: Option<u64>, at_ms: Option<i64> },
+    Kept { role: Role, id: Option<u64>, message: Option<Message>, at_ms: Option<i64> },
     Blank,
     Unreadable,
 }
@@ -72,7 +72,8 @@ impl Spool {
         let read = |source: io::Error| (format!("read {name}"), source);
         let whole = self.disk.read(name).and_then(seal::sums).map_err(read);
         let (bytes, sha256, _) = whole.map_err(|(action, source)| self.failed(&action, source))?;
-        let mut position = Position { file: name.to_owned(), bytes, sha256, member: 0, offset: 0, done: false };
+        let mut position =
+            Position { file: name.to_owned(), bytes, sha256, member: 0, offset: 0, done: false, damaged: Vec::new() };
         let known = self.state.positions.get(name);
         if let Some(known) = known.filter(|known| (known.bytes, &known.sha256) == (position.bytes, &position.sha256)) {
             position.offset = known.offset;
@@ -120,8 +121,8 @@ impl Spool {
         arrived_ms: &mut i64,
         taken: &mut Taken,
     ) -> Result<(), SpoolError> {
-        let (role, id, at_ms) = match kind(line) {
-            Line::Kept { role, id, at_ms } => (role, id, at_ms),
+        let (role, id, message, at_ms) = match kind(line) {
+            Line::Kept { role, id, message, at_ms } => (role, id, message, at_ms),
             Line::Blank => return Ok(()),
             Line::Unreadable => {
                 taken.left += 1;
@@ -161,6 +162,10 @@ impl Spool {
             }
         };
         self.append(file, line, *arrived_ms, id);
+        if let Some(message) = message {
+            // How many tweets a limit message speaks of is not told by itself: what the ones before it said is not known.
+            self.count_message(file, message, 0);
+        }
         taken.lines += 1;
         Ok(())
     }
@@ -168,19 +173,25 @@ impl Spool {
 
 fn kind(line: &[u8]) -> Line {
     match tweet::scan(line) {
-        LineKind::Tweet(head) => Line::Kept { role: Role::Tweets, id: Some(head.id), at_ms: head.created_at_ms },
-        LineKind::Message(message) => {
-            Line::Kept { role: Role::Messages, id: None, at_ms: tweet::message_ms(message, line) }
+        LineKind::Tweet(head) => {
+            Line::Kept { role: Role::Tweets, id: Some(head.id), message: None, at_ms: head.created_at_ms }
         }
-        LineKind::Control(control) => {
-            Line::Kept { role: Role::Messages, id: None, at_ms: tweet::message_ms(control.message(), line) }
-        }
+        LineKind::Message(message) => of_message(message, line),
+        LineKind::Control(control) => of_message(control.message(), line),
         LineKind::Blank => Line::Blank,
         LineKind::Reject(_) => match serde_json::from_slice::<Kept>(line) {
-            Ok(kept) => Line::Kept { role: Role::Rejects, id: None, at_ms: Some(kept.received_at.as_millisecond()) },
+            Ok(kept) => {
+                let at_ms = Some(kept.received_at.as_millisecond());
+                Line::Kept { role: Role::Rejects, id: None, message: None, at_ms }
+            }
             Err(_) => Line::Unreadable,
         },
     }
+}
+
+fn of_message(message: Message, line: &[u8]) -> Line {
+    let at_ms = tweet::message_ms(message, line);
+    Line::Kept { role: Role::Messages, id: None, message: Some(message), at_ms }
 }
 
 /// A line of a file of rejects.

@@ -76,6 +76,10 @@ fn each_line_goes_to_its_hour_and_what_is_stored_stays_out() {
     ];
     assert_eq!(waiting(&spool), wanted.map(|(folder, text)| (folder.to_owned(), text)));
     assert!(matches!(spool.requeue_unknown(3, &router(), NOW_MS), Err(RequeueError::NoUnknown { number: 3 })));
+    // The manifest of the hour counts the messages again.
+    let of_messages = spool.state().files.values().find(|file| file.head.target.role == Role::Messages);
+    let counts = &of_messages.expect("a file of messages").messages.kinds;
+    assert_eq!(counts.iter().collect::<Vec<_>>(), [(&Message::Delete, &1), (&Message::Limit, &1)]);
 }
 
 #[test]
