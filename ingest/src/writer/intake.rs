@@ -7,7 +7,7 @@ use cauce_lake::tweet::{Message, RejectReason, TweetHead};
 
 use super::{Slot, SlotFolder, Writer};
 use crate::channel::Accepting;
-use crate::close::instant;
+use crate::clock::instant;
 use crate::record::{RecordKind, Reject};
 use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileId, Role};
