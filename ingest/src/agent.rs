@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::{Sender, dated_channel};
+use crate::channel::{self, Sender};
 use crate::close::Author;
 use crate::config::Settings;
 use crate::source::rejects::Found;
@@ -27,6 +27,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::status::metrics::sum;
 use crate::status::{self, Metrics, StoreState};
 use crate::upload::Uploader;
+use crate::writer::inbox::inbox;
 use crate::writer::{OpenHour, Parts, Rest, Writer};
 use hold::Hold;
 #[cfg(test)]
@@ -250,13 +251,18 @@ async fn hold_on(
     metrics.spool_max_bytes.set(i64::try_from(settings.spool.max_bytes).unwrap_or(i64::MAX));
     metrics.channel_capacity.set(i64::try_from(settings.channel.capacity).unwrap_or(i64::MAX));
 
-    let (channel, events) = dated_channel(settings.channel.capacity, spool.state().last_ms, Arc::clone(&metrics.clock));
-    let (work, todo) = mpsc::unbounded_channel();
+    let (inbox, messages) = inbox();
+    let deliver = {
+        let inbox = inbox.clone();
+        move |event| inbox.event(event)
+    };
+    let channel = channel::open(settings.channel.capacity, spool.state().last_ms, Arc::clone(&metrics.clock), deliver);
+    let (jobs, todo) = mpsc::unbounded_channel();
     let author = Author { agent: settings.agent.id.clone(), epoch: lease.epoch(), guarantee };
     tracing::info!(lake = %store.location(), agent = author.agent, epoch = author.epoch, %guarantee, "the lake is ours");
 
     let leave = CancellationToken::new();
-    let uploader = Uploader::new(store, lease, channel.clone(), Arc::clone(&metrics));
+    let uploader = Uploader::new(store, lease, inbox.reports(), Arc::clone(&metrics));
     let (leave_uploads, uploads_gone) = (leave.clone(), CancellationToken::new());
     let gone = uploads_gone.clone().drop_guard();
     let uploads = tokio::spawn(async move {
@@ -265,8 +271,8 @@ async fn hold_on(
     });
     let writer = Writer::new(Parts {
         spool,
-        events,
-        work,
+        messages,
+        jobs,
         lake: settings.lake.clone(),
         live,
         fsync_interval: settings.spool.fsync_interval,
@@ -279,8 +285,17 @@ async fn hold_on(
     let source = tokio::spawn(source.run(channel.clone(), reading.clone()));
     let ticks = tokio::spawn(tick(channel.clone(), Arc::clone(&metrics), watch));
 
-    let steps =
-        Steps { channel, source, uploads, writer, hold, reading, leave: leave.clone(), metrics: Arc::clone(&metrics) };
+    let steps = Steps {
+        channel,
+        inbox,
+        source,
+        uploads,
+        writer,
+        hold,
+        reading,
+        leave: leave.clone(),
+        metrics: Arc::clone(&metrics),
+    };
     let outcome = steps.supervise(live, settings.agent.drain_timeout, stop, stop_now).await;
     ticks.abort();
     // Nothing may be put any more when the lease is given back.
@@ -314,7 +329,7 @@ fn start_writer(
         .spawn(move || {
             let outcome = writer.run();
             metrics.health.writer_ended();
-            // Nobody listens any more when the agent failed elsewhere.
+            // The receiver is gone when the agent failed elsewhere.
             let _ = done.send(outcome);
         })
         .map_err(|error| AgentError::Failed(format!("no thread for the writer: {error}")))?;

@@ -1,128 +1,26 @@
-//! [2] The channel: the bounded hand-over between a source and the spool.
+//! [2] The channel: the bounded queue between a source and the writer.
 //!
-//! A source sends batches of whole lines; the spool's writer takes them in order. `capacity` counts records that were
-//! read and are not yet accepted: a batch holds its places until the writer accepts (or drops) it, so a full channel
-//! stops the source, which is back-pressure and never loss.
+//! A source sends batches of whole lines; the receiver takes them in order. `capacity` counts records that were read and
+//! are not yet accepted: a batch holds its permits until the writer accepts or drops it, so a full channel applies
+//! backpressure to the source and never loses a record.
 //!
-//! Every batch gets its `received_at` here, under one lock, so that times never run backwards along the channel even
-//! when the clock does: it is the clock or the last time given, whichever is later. Ticks carry the time when nothing
-//! arrives, in the same order, so that a tick that says 06:00:00 proves that nothing received before it is still to come.
+//! Every batch gets its `received_at` here, under one lock, so that times are monotonic along the channel even when the
+//! clock is not: `received_at` is the later of the clock and the last time given out. Ticks carry the time when no record
+//! arrives, in the same order: after a tick of 06:00:00 no record with an earlier `received_at` follows.
+//!
+//! The channel delivers into a queue that its receiver chooses, and knows nothing of the receiver.
 
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use cauce_lake::manifest::IngestPath;
-use cauce_lake::tweet::{Message, RejectReason, TweetHead};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
+use crate::record::{Batch, ConnectionEvent};
 
-/// Places that are added at the end: more than a source ever has in its hands.
-const LAST_PLACES: usize = u32::MAX as usize;
+/// Permits that are added at the end: more than a source ever waits for.
+const LAST_PERMITS: usize = u32::MAX as usize;
 
-/// Where a finite source stands: everything before `offset` of this file is in this batch or in earlier ones.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Position {
-    /// The file, as the source names it: an absolute path, or `<key>#<first line>-<last line>` for requeued rejects.
-    pub file: String,
-    /// Its length in bytes on disk when it was opened.
-    pub bytes: u64,
-    /// SHA-256 of its bytes on disk, 64 hexadecimal digits; empty for an object, which never changes.
-    pub sha256: String,
-    /// In an archive the number of the entry that is being read, from 0; else 0.
-    pub member: u64,
-    /// Bytes of lines read so far of the file or member, decoded and re-framed, up to and with the last line end.
-    pub offset: u64,
-    /// Whether the file is read to its end.
-    pub done: bool,
-    /// Members of an archive before this one that could not be read to their end, with the reason.
-    pub damaged: Vec<String>,
-}
-
-/// What one record of a batch is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordKind {
-    /// A tweet.
-    Tweet(TweetHead),
-    /// A message, with its own time in milliseconds since the epoch where it has one.
-    Message(Message, Option<i64>),
-    /// A v1.1 limit message, with its own time where it has one.
-    Limit {
-        /// Tweets that it says were left out since the limit message before it on its connection.
-        undelivered: u64,
-        /// Milliseconds since the epoch.
-        at_ms: Option<i64>,
-    },
-    /// A line that is neither; it is kept apart with its reason.
-    Reject(Box<Reject>),
-}
-
-/// Why a line is kept apart, and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reject {
-    /// Why.
-    pub reason: RejectReason,
-    /// Where it stood, for people: `archive/a.json.gz line 17`, `connection 3 line 1204`.
-    pub origin: String,
-    /// Length of the whole line in bytes; more than the kept bytes where the line was too long.
-    pub bytes: u64,
-}
-
-impl Reject {
-    /// Why, in words.
-    pub fn text(&self) -> String {
-        match &self.reason {
-            RejectReason::InvalidUtf8 { offset } => format!("not UTF-8 at byte {offset}"),
-            RejectReason::InvalidJson { offset, expected } => format!("not JSON at byte {offset}: expected {expected}"),
-            RejectReason::UnknownObject => "neither a tweet nor a known message".into(),
-            RejectReason::NoId => "a tweet without a usable id".into(),
-            RejectReason::NoTime => "a tweet whose time cannot be read".into(),
-            RejectReason::TooLong => "longer than source.max_line_bytes; only its first bytes are kept".into(),
-            RejectReason::Truncated => "the input ended inside the line".into(),
-        }
-    }
-}
-
-/// One line of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// First byte in the batch's block.
-    pub start: u32,
-    /// First byte after the line, without its line end.
-    pub end: u32,
-    /// What it is.
-    pub kind: RecordKind,
-}
-
-/// Whole lines, as a source hands them over.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// The bytes; records point into it.
-    pub block: Bytes,
-    /// The lines, in the order in which they came.
-    pub records: Vec<Record>,
-    /// How they came in.
-    pub path: IngestPath,
-    /// Where a finite source stands after this batch.
-    pub position: Option<Position>,
-}
-
-/// What happened to a live source's connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectionEvent {
-    /// It is up: tweets written from now on will come. Closes the open gap.
-    Up,
-    /// It is down. Opens a gap, which begins when the last byte came.
-    Down {
-        /// When the last byte came, milliseconds since the epoch.
-        last_byte_ms: i64,
-        /// Why, in one word with hyphens: `disconnect`, `stall`, `refused`, `credits`, …
-        cause: String,
-    },
-}
-
-/// What the writer takes out of the channel.
+/// What comes out of the channel, in the order in which it was sent.
 #[derive(Debug)]
 pub enum Event {
     /// Lines.
@@ -141,129 +39,141 @@ pub enum Event {
     },
     /// The source has come to its end; nothing follows.
     Ended,
-    /// Something for the writer that is no part of the stream: an upload's outcome, the word to drain.
-    Inner(crate::writer::Inner),
 }
 
-/// A batch with its arrival time and its places in the channel, which are given back when this is dropped.
+/// A batch with its arrival time and its permits, which are released when this is dropped.
 #[derive(Debug)]
 pub struct Accepting {
     /// The lines.
     pub batch: Batch,
     /// When they arrived, milliseconds since the epoch; never before an earlier batch.
     pub received_at_ms: i64,
-    places: Option<OwnedSemaphorePermit>,
+    permits: Option<OwnedSemaphorePermit>,
 }
 
 impl Accepting {
-    /// Gives the places in the channel back before the batch is accepted. Whoever does so bounds what it holds by itself.
-    pub(crate) fn free_places(&mut self) {
-        self.places = None;
+    /// Releases the permits before the batch is accepted. The caller bounds the memory of what it keeps by other means.
+    pub(crate) fn release_permits(&mut self) {
+        self.permits = None;
     }
 }
 
-/// The channel is gone: the agent is stopping or has failed. A source ends when it sees this.
+/// The receiver is gone: the agent stops or has failed. A source ends when it gets this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the channel is closed")]
 pub struct Closed;
 
 /// The source's end of the channel.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sender {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     capacity: usize,
     clock: Arc<Clock>,
-    entry: Arc<Mutex<Entry>>,
+    outlet: Arc<Mutex<Outlet>>,
 }
 
-#[derive(Debug)]
-struct Entry {
+/// Puts an event into the receiver's queue.
+type Deliver = Box<dyn FnMut(Event) -> Result<(), Closed> + Send>;
+
+/// The end of the channel at which times are given out.
+struct Outlet {
     last_ms: i64,
-    queue: mpsc::Sender<Event>,
+    deliver: Deliver,
 }
 
-/// Makes a channel with room for `capacity` records. `last_ms` is the latest arrival time already stored, in
-/// milliseconds since the epoch: no later time will be before it.
-pub fn channel(capacity: usize, last_ms: i64) -> (Sender, mpsc::Receiver<Event>) {
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").field("capacity", &self.capacity).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Makes a channel with room for `capacity` records. `last_ms` is the latest arrival time already stored, in milliseconds
+/// since the epoch: no earlier time is given out. While the clock is ahead no batch and no tick passes. `deliver` puts an
+/// event into the receiver's queue without waiting.
+pub fn open(
+    capacity: usize,
+    last_ms: i64,
+    clock: Arc<Clock>,
+    deliver: impl FnMut(Event) -> Result<(), Closed> + Send + 'static,
+) -> Sender {
+    let outlet = Arc::new(Mutex::new(Outlet { last_ms, deliver: Box::new(deliver) }));
+    Sender { permits: Arc::new(Semaphore::new(capacity)), capacity, clock, outlet }
+}
+
+/// A channel into a queue of its own, for tests of sources.
+#[cfg(test)]
+pub(crate) fn channel(capacity: usize, last_ms: i64) -> (Sender, std::sync::mpsc::Receiver<Event>) {
     dated_channel(capacity, last_ms, Arc::default())
 }
 
-/// As [`channel`]; nothing passes and no time is told while the clock is ahead.
-pub fn dated_channel(capacity: usize, last_ms: i64, clock: Arc<Clock>) -> (Sender, mpsc::Receiver<Event>) {
-    let (queue, receiver) = mpsc::channel();
-    let entry = Arc::new(Mutex::new(Entry { last_ms, queue }));
-    (Sender { places: Arc::new(Semaphore::new(capacity)), capacity, clock, entry }, receiver)
+#[cfg(test)]
+fn dated_channel(capacity: usize, last_ms: i64, clock: Arc<Clock>) -> (Sender, std::sync::mpsc::Receiver<Event>) {
+    let (queue, receiver) = std::sync::mpsc::channel();
+    (open(capacity, last_ms, clock, move |event| queue.send(event).map_err(|_| Closed)), receiver)
 }
 
 impl Sender {
-    /// Hands lines over; waits while the channel is full or the clock is ahead. An empty batch with a position is handed
-    /// over too.
+    /// Sends a batch; waits while the channel is full or the clock is ahead. A batch without records takes one permit: it
+    /// carries a position.
     ///
     /// # Errors
-    /// [`Closed`] when nobody takes any more, or the agent ends while the clock is ahead: then the lines cannot be dated.
+    /// [`Closed`] when the receiver is gone, or the agent ends while the clock is ahead, so that the records cannot be dated.
     pub async fn send(&self, batch: Batch) -> Result<(), Closed> {
-        // A batch larger than the whole channel takes all places rather than waiting for ever.
-        let places = batch.records.len().clamp(1, self.capacity);
-        let places = u32::try_from(places).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.places).acquire_many_owned(places).await.map_err(|_| Closed)?;
+        // A batch larger than the channel takes all permits, since it could never get more.
+        let wanted = batch.records.len().clamp(1, self.capacity);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.permits).acquire_many_owned(wanted).await.map_err(|_| Closed)?;
         let mut entering = Some((batch, permit));
         while self.clock.right().await {
             self.clock.accept_unobserved();
-            let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-            // The clock may have been set since the wait ended.
+            let mut outlet = self.outlet.lock().unwrap_or_else(PoisonError::into_inner);
+            // The clock may have been set forward since the wait ended.
             let Some(now_ms) = self.clock.arrival_ms() else { continue };
             let Some((batch, permit)) = entering.take() else { break };
-            return entry
-                .add(now_ms, |received_at_ms| Event::Batch(Accepting { batch, received_at_ms, places: Some(permit) }));
+            return outlet.send(now_ms, |received_at_ms| {
+                Event::Batch(Accepting { batch, received_at_ms, permits: Some(permit) })
+            });
         }
         Err(Closed)
     }
 
-    /// Lets in what a source waits to hand over, however full the channel is: so that it can end when it is asked to.
+    /// Admits what a source waits to send, however full the channel is, so that the source can end when it is asked to.
     pub(crate) fn let_in(&self) {
         self.clock.leave();
-        self.places.add_permits(LAST_PLACES);
+        self.permits.add_permits(LAST_PERMITS);
     }
 
-    /// Tells the writer the time, unless the clock is ahead.
+    /// Sends the time, unless the clock is ahead.
     ///
     /// # Errors
-    /// [`Closed`] when nobody takes any more.
+    /// [`Closed`] when the receiver is gone.
     pub fn tick(&self) -> Result<(), Closed> {
-        let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outlet = self.outlet.lock().unwrap_or_else(PoisonError::into_inner);
         match self.clock.closing_ms() {
-            Some(now_ms) => entry.add(now_ms, |now_ms| Event::Tick { now_ms }),
+            Some(now_ms) => outlet.send(now_ms, |now_ms| Event::Tick { now_ms }),
             None => Ok(()),
         }
     }
 
-    /// Tells the writer that the connection came up or went down.
+    /// Sends that the connection came up or went down.
     ///
     /// # Errors
-    /// [`Closed`] when nobody takes any more.
+    /// [`Closed`] when the receiver is gone.
     pub fn connection(&self, event: ConnectionEvent) -> Result<(), Closed> {
         self.enter(|now_ms| Event::Connection { now_ms, event })
     }
 
-    /// Tells the writer that the source has come to its end.
+    /// Sends that the source has come to its end.
     ///
     /// # Errors
-    /// [`Closed`] when nobody takes any more.
+    /// [`Closed`] when the receiver is gone.
     pub fn ended(&self) -> Result<(), Closed> {
         self.enter(|_| Event::Ended)
     }
 
-    /// Hands the writer something that is no part of the stream.
-    ///
-    /// # Errors
-    /// [`Closed`] when nobody takes any more.
-    pub(crate) fn inner(&self, inner: crate::writer::Inner) -> Result<(), Closed> {
-        self.enter(|_| Event::Inner(inner))
-    }
-
     /// Records in the channel: read and not yet accepted.
     pub fn len(&self) -> usize {
-        self.capacity.saturating_sub(self.places.available_permits())
+        self.capacity.saturating_sub(self.permits.available_permits())
     }
 
     /// Whether nothing is in the channel.
@@ -277,17 +187,17 @@ impl Sender {
     }
 
     fn enter(&self, event: impl FnOnce(i64) -> Event) -> Result<(), Closed> {
-        // The time is read and the event queued under one lock; that is the whole point, see the module's text.
-        let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-        entry.add(self.clock.best_ms(), event)
+        // Reading the time and queueing under one lock is what makes times monotonic along the channel.
+        let mut outlet = self.outlet.lock().unwrap_or_else(PoisonError::into_inner);
+        outlet.send(self.clock.best_ms(), event)
     }
 }
 
-impl Entry {
-    fn add(&mut self, now_ms: i64, event: impl FnOnce(i64) -> Event) -> Result<(), Closed> {
+impl Outlet {
+    fn send(&mut self, now_ms: i64, event: impl FnOnce(i64) -> Event) -> Result<(), Closed> {
         let now_ms = now_ms.max(self.last_ms);
         self.last_ms = now_ms;
-        self.queue.send(event(now_ms)).map_err(|_| Closed)
+        (self.deliver)(event(now_ms))
     }
 }
 
@@ -296,7 +206,12 @@ mod tests {
     use cauce_lake::store::ServerTime;
     use jiff::Timestamp;
 
+    use bytes::Bytes;
+    use cauce_lake::manifest::IngestPath;
+    use cauce_lake::tweet::Message;
+
     use super::*;
+    use crate::record::{Record, RecordKind};
 
     fn batch(records: usize) -> Batch {
         let record = Record { start: 0, end: 0, kind: RecordKind::Message(Message::Delete, None) };

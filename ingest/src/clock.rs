@@ -306,6 +306,11 @@ fn since_boot() -> Duration {
     FIRST.get_or_init(std::time::Instant::now).elapsed() + Duration::from_secs(3600)
 }
 
+/// A timestamp from milliseconds since the epoch; the epoch itself for a year outside of −9999 to 9999, which has no text.
+pub fn instant(epoch_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(epoch_ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;

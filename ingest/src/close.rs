@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::clock::instant;
 use cauce_lake::Hour;
 use cauce_lake::hour::HOUR_MS;
 use cauce_lake::manifest::{DedupeHole, Gap, Guarantee, Manifest, ManifestName, ObjectEntry, VERSION};
-use jiff::Timestamp;
 
 use crate::config::settings::{LakeSettings, PartitionBy};
 use crate::spool::entry::{FileId, Role};
@@ -245,11 +245,6 @@ fn dedupe_hole(hole: &ids::DedupeHole) -> DedupeHole {
         first_id: hole.span.map(|(first, _)| first),
         last_id: hole.span.map(|(_, last)| last),
     }
-}
-
-/// An instant from milliseconds; those outside what can be written (years −9999 to 9999) become the epoch.
-pub fn instant(epoch_ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(epoch_ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod close;
 pub mod config;
 pub mod failpoint;
+pub mod record;
 mod serve;
 pub mod simulate;
 pub mod source;

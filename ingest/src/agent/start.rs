@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{AgentError, store_error};
-use crate::close::instant;
+use crate::clock::instant;
 use crate::config::Settings;
 use crate::spool::{Options, Recovery, Spool, SpoolError, group_limit};
 use crate::upload::lease::Lease;

@@ -15,14 +15,16 @@ use crate::source::SourceError;
 use crate::spool::SpoolError;
 use crate::status::Metrics;
 use crate::upload::Fenced;
-use crate::writer::{Inner, Rest};
+use crate::writer::Rest;
+use crate::writer::inbox::{Command, Inbox};
 
-/// How long the writer may take to end after `Inner::Leave`: it commits once more.
+/// How long the writer may take to end after [`Command::Leave`]: it commits once more.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The running steps.
 pub(super) struct Steps<'a> {
     pub(super) channel: Sender,
+    pub(super) inbox: Inbox,
     pub(super) source: JoinHandle<Result<(), SourceError>>,
     pub(super) uploads: JoinHandle<Result<(), Fenced>>,
     pub(super) writer: oneshot::Receiver<Result<Rest, SpoolError>>,
@@ -75,8 +77,12 @@ impl Steps<'_> {
             self.metrics.health.set_fatal(text);
         }
         let complete = !live && failure.is_none() && damage.is_none() && !stop.is_cancelled();
-        // A closed channel means that the writer is gone already; its outcome says why.
-        let _ = if complete { self.channel.ended() } else { self.channel.inner(Inner::Drain) };
+        if complete {
+            // A closed channel means that the writer is gone already; its outcome says why.
+            let _ = self.channel.ended();
+        } else {
+            self.inbox.command(Command::Drain);
+        }
         let left = self.drain(complete, deadline, &stop, &stop_now, drain_timeout).await?;
         match failure {
             Some(failure) => Err(failure),
@@ -114,7 +120,7 @@ impl Steps<'_> {
     }
 
     async fn leave_writer(&mut self) -> Result<Rest, AgentError> {
-        let _ = self.channel.inner(Inner::Leave);
+        self.inbox.command(Command::Leave);
         match tokio::time::timeout(LEAVE_PATIENCE, &mut self.writer).await {
             Ok(done) => flatten(done),
             Err(_) => {

@@ -12,8 +12,8 @@ use cauce_lake::tweet::{Control, LineKind, RejectReason, message_ms, scan};
 use cauce_lake::{Hour, Key};
 
 use super::*;
-use crate::channel::{Batch, ConnectionEvent, Record, RecordKind, Reject};
 use crate::config::settings::PartitionBy;
+use crate::record::{Batch, ConnectionEvent, Record, RecordKind, Reject};
 use crate::spool::entry::Entry;
 
 mod adopt;

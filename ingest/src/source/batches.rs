@@ -9,8 +9,8 @@ use cauce_lake::manifest::IngestPath;
 use cauce_lake::tweet::{self, Control, Limited, LineKind, RejectReason};
 
 use super::framing::{Block, Line, LineState};
-use crate::channel::{Batch, Record, RecordKind, Reject};
 use crate::config::settings::OnReject;
+use crate::record::{Batch, Record, RecordKind, Reject};
 use crate::status::Metrics;
 use crate::status::metrics::Kind;
 

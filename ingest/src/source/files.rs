@@ -23,7 +23,8 @@ use super::batches::Limits;
 use super::input::{End, Input};
 use super::unpack::{self, Kind, Opened, Unreadable};
 use super::{Positions, Source, SourceError};
-use crate::channel::{Batch, Position, Sender};
+use crate::channel::Sender;
+use crate::record::{Batch, Position};
 use crate::status::{Metrics, SourceState};
 
 /// The files to read, found and in order.

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::batches::{Limits, RejectedLine, Sorter, portions};
 use super::framing::Framer;
-use crate::channel::{Batch, Closed, Position};
+use crate::channel::Closed;
+use crate::record::{Batch, Position};
 use crate::status::Metrics;
 
 /// Decoded bytes of one read: the upper bound of a batch, give or take one line.

@@ -30,8 +30,9 @@ use cauce_lake::{HourRange, Lake, Store};
 use tokio_util::sync::CancellationToken;
 
 use self::batches::Limits;
-use crate::channel::{Position, Sender};
+use crate::channel::Sender;
 use crate::config::settings::{PartitionBy, Settings, SourceSettings};
+use crate::record::Position;
 use crate::status::Metrics;
 
 pub(crate) use self::files::describe;

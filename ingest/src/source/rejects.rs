@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use super::batches::{Limits, Sorter};
 use super::framing::{Block, Line, LineState};
 use super::{Positions, Source, SourceError};
-use crate::channel::{Batch, Position, RecordKind, Sender};
+use crate::channel::Sender;
+use crate::record::{Batch, Position, RecordKind};
 use crate::status::{Metrics, SourceState};
 
 /// Bytes of a batch after which the next one begins; one line may be longer.

@@ -18,7 +18,8 @@ use super::input::{CalledOff, End, Input};
 use super::recognise::Refusal;
 use super::unpack::{self, Kind, Opened, Unreadable};
 use super::{Source, SourceError};
-use crate::channel::{Batch, Closed, Sender};
+use crate::channel::{Closed, Sender};
+use crate::record::Batch;
 use crate::status::{Metrics, SourceState};
 
 /// Standard input, or another pipe.
@@ -199,8 +200,9 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::channel::{Event, RecordKind, channel};
+    use crate::channel::{Event, channel};
     use crate::config::settings::OnReject;
+    use crate::record::RecordKind;
 
     const LIMITS: Limits =
         Limits { max_line_bytes: 1 << 20, batch_records: 100, needs_time: false, on_reject: OnReject::Keep };

@@ -22,7 +22,8 @@ use super::framing::{Block, Framer, Line, LineState};
 use super::http::{ByteStream, Refused, TransportError};
 use super::reconnect::{Failure, PROVEN_AFTER, Pace, Schedule};
 use super::{Source, SourceError};
-use crate::channel::{Batch, ConnectionEvent, RecordKind, Sender};
+use crate::channel::Sender;
+use crate::record::{Batch, ConnectionEvent, RecordKind};
 use crate::status::metrics::Kind;
 use crate::status::{Metrics, SourceState};
 

@@ -16,7 +16,7 @@ use super::id_set::IdSet;
 use super::seal::seal_on;
 use super::sim_disk::SimDisk;
 use super::{Options, Recovery, Spool, SpoolError};
-use crate::channel::Position;
+use crate::record::Position;
 
 const FIRST_HOUR: i64 = 498_000;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::DedupeHole;
 use super::state::State;
-use crate::channel::Position;
+use crate::record::Position;
 
 /// Number of a spool file; never used twice in one spool.
 pub type FileId = u64;

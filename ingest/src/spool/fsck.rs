@@ -226,7 +226,7 @@ impl Check {
 
     fn runs(&mut self) {
         for hole in self.view.state.holes.clone() {
-            let at = crate::close::instant;
+            let at = crate::clock::instant;
             let mut what =
                 format!("ids that arrived from {} to {} are lost to dedupe", at(hole.from_ms), at(hole.to_ms));
             if let Some((first, last)) = hole.span {

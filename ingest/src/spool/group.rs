@@ -7,7 +7,7 @@ use cauce_lake::tweet::Message;
 
 use super::Spool;
 use super::entry::FileId;
-use crate::channel::Position;
+use crate::record::Position;
 
 /// What the next group commit will say beside the staged entries.
 #[derive(Default)]

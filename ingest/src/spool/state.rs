@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Append, Entry, FileHead, FileId, LakeRules, MessageCounts};
 use super::ids::{DedupeHole, RunInfo};
-use crate::channel::Position;
+use crate::record::Position;
 
 /// How far a file has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,15 @@
 //! [4] Upload: objects and manifests into the store, exactly once each.
 //!
-//! Takes [`Work`] from the writer, seals files on blocking threads, puts objects with `If-None-Match: *` and the hash as
-//! metadata, and tells the writer when the store holds them, byte for byte. A put that cannot be confirmed is tried again for ever,
-//! with the same bytes under the same key: the spool holds them until the writer has journalled that they are stored.
+//! Takes [`Job`]s, seals files on blocking threads, puts objects with `If-None-Match: *` and the hash as metadata, and
+//! reports when the store holds them, byte for byte. A put that cannot be confirmed is retried without a limit, with the
+//! same bytes under the same key: the spool keeps them until it is journalled that they are stored.
 
 pub mod circuit;
+mod job;
 pub mod lease;
 pub mod look;
 pub mod probe;
+mod report;
 mod turns;
 pub mod verdict;
 
@@ -25,17 +27,18 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::Sender;
 use crate::failpoint;
 use crate::spool::reconcile::Listing;
 use crate::spool::seal;
 use crate::status::Metrics;
-use crate::writer::{Inner, Upload, Work};
 use circuit::Told;
 use lease::{Lease, LeaseError};
 use look::LookError;
 use turns::Turns;
 use verdict::Verdict;
+
+pub use job::{FileLines, Job, Upload};
+pub use report::{ReportSink, UploadReport};
 
 /// Files compressed and hashed at once: one, so that the stream keeps a core.
 const SEALS_AT_ONCE: usize = 1;
@@ -48,7 +51,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 pub struct Uploader {
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
-    writer: Sender,
+    reports: ReportSink,
     metrics: Arc<Metrics>,
     turns: Turns,
     seals: Arc<Semaphore>,
@@ -62,27 +65,27 @@ pub struct Uploader {
 pub struct Fenced(pub(crate) LeaseError);
 
 impl Uploader {
-    /// Makes an uploader. `writer` is the channel by which it reports.
-    pub fn new(store: Arc<dyn Store>, lease: Arc<Lease>, writer: Sender, metrics: Arc<Metrics>) -> Uploader {
+    /// Makes an uploader that reports to `reports`.
+    pub fn new(store: Arc<dyn Store>, lease: Arc<Lease>, reports: ReportSink, metrics: Arc<Metrics>) -> Uploader {
         let conditional = lease.honours_conditions();
         let turns = Turns::new(Arc::clone(&metrics));
         let seals = Arc::new(Semaphore::new(SEALS_AT_ONCE));
-        Uploader { store, lease, writer, metrics, turns, seals, conditional }
+        Uploader { store, lease, reports, metrics, turns, seals, conditional }
     }
 
-    /// Does work until there is none and none can come, or until `leave` is cancelled: what is under way then is left
+    /// Does jobs until none is left and no more can come, or until `leave` is cancelled: what is under way then is left
     /// for the next start.
     ///
     /// # Errors
     /// [`Fenced`] when another agent has the lake.
-    pub async fn run(self, mut work: UnboundedReceiver<Work>, leave: CancellationToken) -> Result<(), Fenced> {
+    pub async fn run(self, mut jobs: UnboundedReceiver<Job>, leave: CancellationToken) -> Result<(), Fenced> {
         let mut under_way: JoinSet<Result<(), Fenced>> = JoinSet::new();
         let mut more = true;
         while more || !under_way.is_empty() {
             tokio::select! {
                 () = leave.cancelled() => return Ok(()),
-                next = work.recv(), if more => match next {
-                    Some(work) => drop(under_way.spawn(self.clone().carry_out(work))),
+                next = jobs.recv(), if more => match next {
+                    Some(job) => drop(under_way.spawn(self.clone().carry_out(job))),
                     None => more = false,
                 },
                 Some(done) = under_way.join_next() => match done {
@@ -94,42 +97,41 @@ impl Uploader {
         Ok(())
     }
 
-    pub(crate) async fn carry_out(self, work: Work) -> Result<(), Fenced> {
-        let outcome = match work {
-            Work::Seal { id, task } => {
+    pub(crate) async fn carry_out(self, job: Job) -> Result<(), Fenced> {
+        let outcome = match job {
+            Job::Seal { id, task } => {
                 let _turn = self.seals.acquire().await.expect("the semaphore is never closed");
                 match tokio::task::spawn_blocking(move || seal::seal(&task)).await {
                     Ok(Ok((bytes, sha256, crc64))) => {
                         failpoint::hit("seal.hashed");
-                        Inner::Sealed { id, bytes, sha256, crc64 }
+                        UploadReport::Sealed { id, bytes, sha256, crc64 }
                     }
-                    Ok(Err(error)) => Inner::DiskFailed { id, action: "seal", error },
+                    Ok(Err(error)) => UploadReport::DiskFailed { id, action: "seal", error },
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 }
             }
-            Work::Upload(upload) => self.upload(upload).await?,
-            Work::Manifest { name, bytes, success } => self.close(name, bytes, success).await?,
+            Job::Upload(upload) => self.upload(upload).await?,
+            Job::Manifest { name, bytes, success } => self.close(name, bytes, success).await?,
         };
-        // A writer that is gone has left the rest for the next start.
-        let _ = self.writer.inner(outcome);
+        self.reports.send(outcome);
         Ok(())
     }
 
-    async fn upload(&self, upload: Upload) -> Result<Inner, Fenced> {
+    async fn upload(&self, upload: Upload) -> Result<UploadReport, Fenced> {
         let Upload { id, ref key, object, bytes, sha256, crc64, ref lines, .. } = upload.clone();
         let put = self.put(key.clone(), Body::File { path: object, bytes, crc64: Some(crc64) }, sha256);
         failpoint::hit("upload.before-put");
         let settled = self.settle(put).await?;
         failpoint::hit("upload.after-put");
         match settled {
-            Settled::Seen(there) if self.is_listed(&upload, &there).await => return Ok(Inner::Listed { id }),
+            Settled::Seen(there) if self.is_listed(&upload, &there).await => return Ok(UploadReport::Listed { id }),
             Settled::Put | Settled::Seen(_) => {}
             Settled::Foreign(what, there) => return Ok(self.look_into(upload, what, there).await),
         }
         self.metrics.objects_stored.inc();
         self.metrics.bytes_stored.inc_by(bytes);
         self.metrics.lines_stored.inc_by(lines.count);
-        Ok(Inner::Stored { id })
+        Ok(UploadReport::Stored { id })
     }
 
     /// Whether a manifest lists what lies under a file's key. Asked wherever the answer to a put of ours does not show that
@@ -141,7 +143,7 @@ impl Uploader {
 
     /// Looks into an object that lies under a file's key and is another one: a copy of this spool, or another spool of this
     /// lake, may have stored a part of the file's lines, or more than those.
-    async fn look_into(&self, upload: Upload, what: String, there: ObjectMeta) -> Inner {
+    async fn look_into(&self, upload: Upload, what: String, there: ObjectMeta) -> UploadReport {
         let id = upload.id;
         let Upload { codec, role, lines, .. } = &upload;
         let read = self.ask(async || {
@@ -152,11 +154,11 @@ impl Uploader {
             }
         });
         match read.await {
-            Err(error) => Inner::DiskFailed { id, action: "compare", error },
-            Ok(None) => Inner::Foreign { id, what },
+            Err(error) => UploadReport::DiskFailed { id, action: "compare", error },
+            Ok(None) => UploadReport::Foreign { id, what },
             Ok(Some((object, common))) => {
                 let listed = self.is_listed(&upload, &there).await;
-                Inner::Found { id, object, common, listed }
+                UploadReport::Found { id, object, common, listed }
             }
         }
     }
@@ -185,7 +187,7 @@ impl Uploader {
         }
     }
 
-    async fn close(&self, name: ManifestName, bytes: Vec<u8>, success: Option<Key>) -> Result<Inner, Fenced> {
+    async fn close(&self, name: ManifestName, bytes: Vec<u8>, success: Option<Key>) -> Result<UploadReport, Fenced> {
         let sha256 = seal::hex(&Sha256::digest(&bytes));
         let planned = Bytes::from(bytes);
         let put = self.put(name.key(), Body::Bytes(planned.clone()), sha256);
@@ -195,7 +197,7 @@ impl Uploader {
             // One that was taken away since lists nothing; the name counts as used all the same.
             let (theirs, listing) = there.unwrap_or_default();
             let ids = self.tweets_of_others(name, &planned, &theirs).await;
-            return Ok(Inner::ManifestForeign { name, listing, ids });
+            return Ok(UploadReport::ManifestForeign { name, listing, ids });
         }
         failpoint::hit("manifest.after-put");
         if let Some(key) = success {
@@ -204,7 +206,7 @@ impl Uploader {
             self.settle(marker).await?;
             failpoint::hit("success.after-put");
         }
-        Ok(Inner::ManifestStored { name })
+        Ok(UploadReport::ManifestStored { name })
     }
 
     /// The tweets that a manifest lists in objects which the manifest that was planned under its name does not list.

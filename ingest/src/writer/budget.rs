@@ -116,7 +116,7 @@ impl Writer {
         }
         // A full spool cannot be helped by waiting once the agent drains: the few records read already go in.
         while !self.over_budget || self.phase != Phase::Running {
-            let Some(event) = self.held.pop_front() else { break };
+            let Some(event) = self.deferred.pop_front() else { break };
             self.take_in_order(event)?;
             if self.commit_is_due() {
                 break;
@@ -128,12 +128,12 @@ impl Writer {
     /// The run is stopped: takes in what was read while the spool was full, before its files are rolled and before the last
     /// commit counts. Where the disk has no room for it, it is dropped. None of it was accepted: a file is read again from
     /// there, and for a stream it is the beginning of a gap.
-    pub(super) fn take_what_waits(&mut self) -> Result<(), SpoolError> {
+    pub(super) fn take_deferred(&mut self) -> Result<(), SpoolError> {
         if self.over_budget {
             self.budget.looked_at = None;
         }
         let (mut dropped, mut since_ms) = (0, None);
-        while let Some(event) = self.held.pop_front() {
+        while let Some(event) = self.deferred.pop_front() {
             match event {
                 Event::Batch(accepting) if since_ms.is_some() || self.has_no_room() => {
                     since_ms.get_or_insert(accepting.received_at_ms);
@@ -173,7 +173,7 @@ impl Writer {
             return Ok(());
         }
         for id in std::mem::take(&mut self.unsealed) {
-            self.after.push(super::After::Seal(id));
+            self.post_commit.push(super::PostCommit::Seal(id));
             self.group_since.get_or_insert_with(Instant::now);
         }
         self.watch_budget()

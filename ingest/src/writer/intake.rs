@@ -5,9 +5,10 @@ use cauce_lake::manifest::IngestPath;
 use cauce_lake::rejects::KeptReject;
 use cauce_lake::tweet::{Message, RejectReason, TweetHead};
 
-use super::{Place, Slot, Writer};
-use crate::channel::{Accepting, RecordKind, Reject};
-use crate::close::instant;
+use super::{Slot, SlotFolder, Writer};
+use crate::channel::Accepting;
+use crate::clock::instant;
+use crate::record::{RecordKind, Reject};
 use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileId, Role};
 use crate::spool::roll;
@@ -171,17 +172,17 @@ impl Writer {
 
     /// The open file for tweets or messages of a time; a new one where there is none or it is full.
     fn file_for(&mut self, role: Role, path: IngestPath, at_ms: i64, now_ms: i64) -> Result<FileId, SpoolError> {
-        let place = if self.router.closes() {
+        let folder = if self.router.closes() {
             let hour = Hour::containing(at_ms);
             let late = self.spool.state().is_final(hour);
             if late && role == Role::Tweets {
                 self.metrics.late.inc();
             }
-            Place::Hour(hour, late)
+            SlotFolder::Hour { hour, late }
         } else {
-            Place::Folder(self.router.target(self.spool.state(), role, path, at_ms).folder)
+            SlotFolder::Named(self.router.target(self.spool.state(), role, path, at_ms).folder)
         };
-        let slot = Slot { role, path, place };
+        let slot = Slot { role, path, folder };
         if let Some(file) = self.open_in(&slot) {
             return Ok(file);
         }
@@ -191,7 +192,7 @@ impl Writer {
 
     fn reject_file(&mut self, path: IngestPath, now_ms: i64) -> Result<FileId, SpoolError> {
         let target = self.router.rejects(path, now_ms);
-        let slot = Slot { role: Role::Rejects, path, place: Place::Folder(target.folder.clone()) };
+        let slot = Slot { role: Role::Rejects, path, folder: SlotFolder::Named(target.folder.clone()) };
         match self.open_in(&slot) {
             Some(file) => Ok(file),
             None => self.create(slot, target, now_ms, now_ms),

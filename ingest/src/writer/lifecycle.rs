@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use cauce_lake::manifest::{ManifestName, success_key};
 use cauce_lake::{Hour, Key};
 
-use super::{ALIVE_MS, After, FileLines, Inner, Phase, Upload, Work, Writer};
+use super::inbox::Command;
+use super::{ALIVE_MS, Phase, PostCommit, Writer};
 use crate::clock;
 use crate::close;
 use crate::failpoint;
@@ -13,6 +14,7 @@ use crate::spool::entry::{Entry, FileHead, FileId, Role};
 use crate::spool::roll;
 use crate::spool::state::Stage;
 use crate::spool::{SpoolError, reserve};
+use crate::upload::{FileLines, Job, Upload, UploadReport};
 
 /// How often timers are looked at, in milliseconds of the stream's time.
 const LOOK_MS: i64 = 100;
@@ -48,14 +50,14 @@ impl Writer {
             match stage {
                 // Its first group was never accepted: it holds nothing.
                 Stage::Open if end == 0 => self.forget_empty(id),
-                Stage::Open => self.after.push(After::Seal(id)),
-                Stage::Sealed { .. } => self.after.push(After::Upload(id)),
+                Stage::Open => self.post_commit.push(PostCommit::Seal(id)),
+                Stage::Sealed { .. } => self.post_commit.push(PostCommit::Upload(id)),
                 // Its bytes went with the recovery, and no manifest will ever speak for it.
                 Stage::Stored { .. } if !has_manifest => self.spool.stage(Entry::Dropped { id }),
                 Stage::Stored { .. } | Stage::Quarantined { .. } | Stage::Damaged { .. } => {}
             }
         }
-        self.after.extend(plans.into_iter().map(After::Put));
+        self.post_commit.extend(plans.into_iter().map(PostCommit::Put));
         self.commit()
     }
 
@@ -81,7 +83,7 @@ impl Writer {
     fn forget_empty(&mut self, id: FileId) {
         let head = self.spool.state().files[&id].head.clone();
         self.spool.stage(Entry::Dropped { id });
-        self.after.push(After::Discard(head));
+        self.post_commit.push(PostCommit::Discard(head));
     }
 
     /// Timers: what is due by age, which hours take nothing more, what can be closed.
@@ -132,7 +134,7 @@ impl Writer {
         self.slots.retain(|_, open| *open != id);
         if self.slots.len() < before {
             self.metrics.files_open.set(i64::try_from(self.slots.len()).unwrap_or(i64::MAX));
-            self.after.push(After::Seal(id));
+            self.post_commit.push(PostCommit::Seal(id));
             self.group_since.get_or_insert_with(std::time::Instant::now);
         }
     }
@@ -188,60 +190,60 @@ impl Writer {
             let name = planned.name;
             let bytes = planned.manifest.to_bytes();
             self.spool.stage(Entry::Planned { name, bytes, files: planned.files });
-            self.after.push(After::Put(name));
+            self.post_commit.push(PostCommit::Put(name));
             self.putting.insert(name);
         }
     }
 
-    /// Takes what the uploads and the agent report.
-    pub(super) fn take_inner(&mut self, inner: Inner) -> Result<(), SpoolError> {
-        match inner {
-            Inner::Sealed { id, bytes, sha256, crc64 } => {
+    /// Takes the outcome of a job.
+    pub(super) fn take_report(&mut self, report: UploadReport) -> Result<(), SpoolError> {
+        match report {
+            UploadReport::Sealed { id, bytes, sha256, crc64 } => {
                 self.sealing.remove(&id);
                 self.metrics.files_sealed.inc();
                 self.spool.stage(Entry::Sealed { id, bytes, sha256, crc64 });
-                self.after.push(After::Upload(id));
+                self.post_commit.push(PostCommit::Upload(id));
                 self.uploading.insert(id);
             }
-            Inner::DiskFailed { id, action: "seal", error } if reserve::is_full(&error) => {
+            UploadReport::DiskFailed { id, action: "seal", error } if reserve::is_full(&error) => {
                 // Nothing accepted is touched: the lines are there, and what there was of the object is gone.
                 self.sealing.remove(&id);
                 self.unsealed.push(id);
                 tracing::warn!(file = id, %error, "there is no room for a file's object; it is tried again");
             }
-            Inner::DiskFailed { id, action, error } => {
+            UploadReport::DiskFailed { id, action, error } => {
                 let dir = self.spool.lines_path(id).display().to_string();
                 return Err(SpoolError::Disk { dir, action: action.into(), source: error });
             }
-            Inner::Stored { id } => {
+            UploadReport::Stored { id } => {
                 self.uploading.remove(&id);
                 let head = self.head(id);
                 self.spool.stage(Entry::Stored { id });
-                self.after.extend(head.map(After::Discard));
+                self.post_commit.extend(head.map(PostCommit::Discard));
                 self.may_close = true;
             }
-            Inner::Foreign { id, what } => {
+            UploadReport::Foreign { id, what } => {
                 self.uploading.remove(&id);
                 self.metrics.files_quarantined.inc();
                 let head = self.head(id);
                 if let Some(head) = &head {
-                    tracing::error!(key = %head.key, there = %what, file = id, "another object lies under this key; the file is put aside in the spool's quarantine and nothing is overwritten");
+                    tracing::error!(key = %head.key, there = %what, file = id, "another object lies under this key; the file is quarantined and nothing is overwritten");
                 }
                 self.spool.stage(Entry::Quarantined { id, reason: what });
-                self.after.extend(head.map(After::Quarantine));
+                self.post_commit.extend(head.map(PostCommit::Quarantine));
                 self.may_close = true;
             }
-            Inner::Listed { id } => {
+            UploadReport::Listed { id } => {
                 self.uploading.remove(&id);
                 self.spool.stage(Entry::Listed { ids: vec![id] });
                 self.may_close = true;
             }
-            Inner::Found { id, object, common, listed } => {
+            UploadReport::Found { id, object, common, listed } => {
                 self.uploading.remove(&id);
                 self.take_found(id, object, common, listed)?;
                 self.may_close = true;
             }
-            Inner::ManifestStored { name } => {
+            UploadReport::ManifestStored { name } => {
                 self.putting.remove(&name);
                 let tweets = self.planned_lines(name);
                 self.spool.stage(Entry::Closed { name });
@@ -258,19 +260,22 @@ impl Writer {
                     Some(number) => tracing::info!(hour = %name.hour, number, tweets, "late tweets listed"),
                 }
             }
-            Inner::ManifestForeign { name, listing, ids } => {
+            UploadReport::ManifestForeign { name, listing, ids } => {
                 self.putting.remove(&name);
                 self.take_refusal(name, &listing, &ids)?;
                 self.may_close = true;
             }
-            Inner::Drain => {
-                self.take_what_waits()?;
-                self.drain();
-            }
-            Inner::Leave => {
-                self.take_what_waits()?;
-                self.phase = Phase::Leaving;
-            }
+        }
+        self.open_group();
+        Ok(())
+    }
+
+    /// Obeys a command of the agent, after what was deferred.
+    pub(super) fn obey(&mut self, command: Command) -> Result<(), SpoolError> {
+        self.take_deferred()?;
+        match command {
+            Command::Drain => self.drain(),
+            Command::Leave => self.phase = Phase::Leaving,
         }
         self.open_group();
         Ok(())
@@ -287,21 +292,21 @@ impl Writer {
         self.spool.state().files.get(&id).map(|file| file.head.clone())
     }
 
-    /// Does what waited for a commit. Work that nobody takes any more is left for the next start.
-    pub(super) fn carry_out(&mut self, after: After) -> Result<(), SpoolError> {
-        match after {
-            After::Seal(id) => {
+    /// Does what waited for a commit. A job that the uploader does not take any more is repeated by the next start.
+    pub(super) fn carry_out(&mut self, action: PostCommit) -> Result<(), SpoolError> {
+        match action {
+            PostCommit::Seal(id) => {
                 self.spool.finish(id);
                 let Some(task) = self.spool.seal_task(id) else { return Ok(()) };
                 self.sealing.insert(id);
-                self.hand_out(Work::Seal { id, task });
+                self.hand_out(Job::Seal { id, task });
             }
-            After::Upload(id) => {
+            PostCommit::Upload(id) => {
                 failpoint::hit("seal.journalled");
                 let Some(file) = self.spool.state().files.get(&id) else { return Ok(()) };
                 let Stage::Sealed { bytes, sha256, crc64 } = &file.stage else { return Ok(()) };
                 let Some(there) = self.spool.lines(id) else { return Ok(()) };
-                let work = Work::Upload(Upload {
+                let job = Job::Upload(Upload {
                     id,
                     key: file.head.key.clone(),
                     object: self.spool.object_path(&file.head),
@@ -314,9 +319,9 @@ impl Writer {
                     lines: FileLines { count: file.lines, there },
                 });
                 self.uploading.insert(id);
-                self.hand_out(work);
+                self.hand_out(job);
             }
-            After::Discard(head) => {
+            PostCommit::Discard(head) => {
                 failpoint::hit("delete.before");
                 self.spool.discard(&head)?;
                 failpoint::hit("delete.after");
@@ -326,13 +331,13 @@ impl Writer {
                     self.spool.stage(Entry::Dropped { id: head.id });
                 }
             }
-            After::Quarantine(head) => self.spool.quarantine(&head)?,
-            After::Put(name) => {
+            PostCommit::Quarantine(head) => self.spool.quarantine(&head)?,
+            PostCommit::Put(name) => {
                 failpoint::hit("manifest.journalled");
                 let Some(plan) = self.spool.state().plans.get(&name) else { return Ok(()) };
-                let work = Work::Manifest { name, bytes: plan.bytes.clone(), success: self.success_marker(name) };
+                let job = Job::Manifest { name, bytes: plan.bytes.clone(), success: self.success_marker(name) };
                 self.putting.insert(name);
-                self.hand_out(work);
+                self.hand_out(job);
             }
         }
         Ok(())
@@ -343,8 +348,8 @@ impl Writer {
         marked.then(|| success_key(&self.router.folder_of(name.hour)).expect("a pattern's folder makes a valid key"))
     }
 
-    fn hand_out(&self, work: Work) {
-        if self.work.send(work).is_err() {
+    fn hand_out(&self, job: Job) {
+        if self.jobs.send(job).is_err() {
             tracing::debug!("the uploads have ended; what is left stays in the spool");
         }
     }

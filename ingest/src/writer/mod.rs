@@ -1,17 +1,17 @@
 //! [3]–[5] The writer: the one thread that owns the spool. It takes records out of the channel, puts each into its file,
 //! commits groups, rolls files, decides when hours close, and journals what the uploads report.
 //!
-//! It never waits for the store and never compresses or hashes: that is [`Work`], handed to [`crate::upload`], whose
-//! outcomes come back through the channel as [`Inner`]. Everything it hands out is journalled first, so that a crash at
-//! any point repeats work and never forgets any.
+//! It never waits for the store and never compresses or hashes: these are [`Job`]s for [`crate::upload`], which reports
+//! their outcomes into the [inbox](inbox::Inbox). Each job is journalled before it is handed over, so that a crash at any
+//! point repeats jobs and never forgets one.
 
 mod budget;
+pub mod inbox;
 mod intake;
 mod lifecycle;
 mod others;
 mod rest;
 mod undated;
-mod work;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,98 +20,25 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use cauce_lake::Hour;
-use cauce_lake::checksum::Crc64;
 use cauce_lake::manifest::{IngestPath, ManifestName};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::channel::{Accepting, ConnectionEvent, Event};
+use crate::channel::{Accepting, Event};
 use crate::close::{Author, Policy};
 use crate::config::settings::{LakeSettings, RollRules, SuccessMarker};
+use crate::record::ConnectionEvent;
 use crate::spool::entry::{Entry, FileHead, FileId, Role};
-use crate::spool::reconcile::Listing;
 use crate::spool::route::Router;
 use crate::spool::{GROUP_BYTES, Spool, SpoolError};
 use crate::status::Metrics;
-use crate::upload::look::{Common, StoredObject};
+use crate::upload::Job;
+use inbox::Message;
 use undated::Undated;
 
 pub use rest::{OpenHour, Rest};
 
 /// How often the writer notes that it is alive when nothing else is journalled: a stop is a gap from then on.
 const ALIVE_MS: i64 = 5_000;
-
-/// What the rest of the agent tells the writer.
-#[derive(Debug)]
-pub enum Inner {
-    /// A file's object is made.
-    Sealed {
-        /// The file.
-        id: FileId,
-        /// Length of the object.
-        bytes: u64,
-        /// Its SHA-256.
-        sha256: String,
-        /// Its CRC-64/NVME.
-        crc64: Crc64,
-    },
-    /// The disk failed under a file that was to be stored.
-    DiskFailed {
-        /// The file.
-        id: FileId,
-        /// What was to be done with it.
-        action: &'static str,
-        /// What the disk said.
-        error: std::io::Error,
-    },
-    /// An object is confirmed in the store.
-    Stored {
-        /// The file.
-        id: FileId,
-    },
-    /// Another object lies under the file's key.
-    Foreign {
-        /// The file.
-        id: FileId,
-        /// What lies there.
-        what: String,
-    },
-    /// The file's object is in the store, and a manifest of another spool lists it.
-    Listed {
-        /// The file.
-        id: FileId,
-    },
-    /// Another object of an agent of this lake lies under the file's key.
-    Found {
-        /// The file.
-        id: FileId,
-        /// The object.
-        object: StoredObject,
-        /// With how many of the file's lines it begins.
-        common: Common,
-        /// Whether a manifest lists it.
-        listed: bool,
-    },
-    /// A manifest, and the marker that goes with it, are confirmed in the store.
-    ManifestStored {
-        /// Its name.
-        name: ManifestName,
-    },
-    /// Another manifest lies under its name.
-    ManifestForeign {
-        /// Its name.
-        name: ManifestName,
-        /// What that one lists.
-        listing: Listing,
-        /// The tweets in its objects that the manifest of this spool does not list.
-        ids: Vec<u64>,
-    },
-    /// The source is stopped: seal and upload what there is, then end.
-    Drain,
-    /// End at once; what is accepted stays in the spool.
-    Leave,
-}
-
-pub use work::{FileLines, Upload, Work};
 
 /// How far the agent has come in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,22 +51,22 @@ enum Phase {
     Leaving,
 }
 
-/// Lines with the same place share a file.
+/// Lines with the same slot share a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Slot {
     role: Role,
     path: IngestPath,
-    place: Place,
+    folder: SlotFolder,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Place {
-    Hour(Hour, bool),
-    Folder(String),
+enum SlotFolder {
+    Hour { hour: Hour, late: bool },
+    Named(String),
 }
 
 /// What to do when the next commit is durable.
-enum After {
+enum PostCommit {
     Seal(FileId),
     Upload(FileId),
     Discard(FileHead),
@@ -151,10 +78,10 @@ enum After {
 pub struct Parts {
     /// The spool, recovered.
     pub spool: Spool,
-    /// The receiving end of the channel.
-    pub events: Receiver<Event>,
-    /// Where work goes.
-    pub work: UnboundedSender<Work>,
+    /// The receiving end of the inbox.
+    pub messages: Receiver<Message>,
+    /// Where jobs go.
+    pub jobs: UnboundedSender<Job>,
     /// The lake's settings.
     pub lake: LakeSettings,
     /// Whether the source goes on for ever.
@@ -172,8 +99,8 @@ pub struct Parts {
 /// The writer. See the module's text.
 pub struct Writer {
     spool: Spool,
-    events: Receiver<Event>,
-    work: UnboundedSender<Work>,
+    messages: Receiver<Message>,
+    jobs: UnboundedSender<Job>,
     router: Router,
     policy: Policy,
     roll: RollRules,
@@ -190,17 +117,17 @@ pub struct Writer {
     last_line_ms: i64,
     /// Open files by what goes into them.
     slots: HashMap<Slot, FileId>,
-    /// Batches in the group that is not committed yet: dropped, and their places given back, when it is.
+    /// Batches in the group that is not committed yet: dropped, and their permits released, when it is.
     accepting: Vec<Accepting>,
     group_since: Option<Instant>,
     /// Batches that wait for a tweet to say where they belong.
     undated: Undated,
     /// What to do after the next commit.
-    after: Vec<After>,
+    post_commit: Vec<PostCommit>,
     /// Hours that were closed, with their tweets; only where the input comes to an end.
     closed: Vec<(Hour, u64)>,
-    /// Events kept back while the spool is over its budget.
-    held: VecDeque<Event>,
+    /// Events deferred while the spool is over its budget.
+    deferred: VecDeque<Event>,
     over_budget: bool,
     /// Work handed out and not yet reported.
     sealing: HashSet<FileId>,
@@ -218,7 +145,7 @@ pub struct Writer {
 impl Writer {
     /// Makes a writer.
     pub fn new(parts: Parts) -> Writer {
-        let Parts { spool, events, work, lake, live, fsync_interval, spool_max_bytes, author, metrics } = parts;
+        let Parts { spool, messages, jobs, lake, live, fsync_interval, spool_max_bytes, author, metrics } = parts;
         let marks_success = match lake.success_marker {
             SuccessMarker::Always => true,
             SuccessMarker::Never => false,
@@ -233,8 +160,8 @@ impl Writer {
             marks_success,
             budget: budget::Budget::new(spool.dir().to_owned(), spool_max_bytes),
             spool,
-            events,
-            work,
+            messages,
+            jobs,
             live,
             fsync_interval,
             author,
@@ -246,9 +173,9 @@ impl Writer {
             accepting: Vec::new(),
             group_since: None,
             undated: Undated::default(),
-            after: Vec::new(),
+            post_commit: Vec::new(),
             closed: Vec::new(),
-            held: VecDeque::new(),
+            deferred: VecDeque::new(),
             over_budget: false,
             sealing: HashSet::new(),
             unsealed: Vec::new(),
@@ -269,16 +196,16 @@ impl Writer {
         self.resume()?;
         while self.phase != Phase::Leaving && !self.is_finished() {
             self.metrics.health.beat();
-            match self.events.recv_timeout(self.patience()) {
-                Ok(event) => self.take(event)?,
+            match self.messages.recv_timeout(self.patience()) {
+                Ok(message) => self.take(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 // All senders are gone: the agent failed elsewhere. What is accepted is durable.
                 Err(RecvTimeoutError::Disconnected) => self.phase = Phase::Leaving,
             }
             // What is here already belongs to this group as long as its interval has not passed.
             while !self.commit_is_due() {
-                match self.events.try_recv() {
-                    Ok(event) => self.take(event)?,
+                match self.messages.try_recv() {
+                    Ok(message) => self.take(message)?,
                     Err(_) => break,
                 }
             }
@@ -297,19 +224,21 @@ impl Writer {
         Ok(Rest::of(self.spool.state(), self.now_ms, self.closed))
     }
 
-    fn take(&mut self, event: Event) -> Result<(), SpoolError> {
-        if let Event::Inner(inner) = event {
-            return self.take_inner(inner);
-        }
+    fn take(&mut self, message: Message) -> Result<(), SpoolError> {
+        let event = match message {
+            Message::Report(report) => return self.take_report(report),
+            Message::Command(command) => return self.obey(command),
+            Message::Stream(event) => event,
+        };
         // An input that has ended brings nothing that needs room, and its hours can close.
-        if matches!(event, Event::Ended) && self.held.iter().all(|held| matches!(held, Event::Tick { .. })) {
-            self.held.clear();
-        } else if self.phase == Phase::Running && (self.over_budget || !self.held.is_empty()) {
+        if matches!(event, Event::Ended) && self.deferred.iter().all(|event| matches!(event, Event::Tick { .. })) {
+            self.deferred.clear();
+        } else if self.phase == Phase::Running && (self.over_budget || !self.deferred.is_empty()) {
             // In order, so that a tick never overtakes the lines before it; of ticks in a row the last says it all.
-            if matches!((self.held.back(), &event), (Some(Event::Tick { .. }), Event::Tick { .. })) {
-                self.held.pop_back();
+            if matches!((self.deferred.back(), &event), (Some(Event::Tick { .. }), Event::Tick { .. })) {
+                self.deferred.pop_back();
             }
-            self.held.push_back(event);
+            self.deferred.push_back(event);
             return Ok(());
         }
         self.take_in_order(event)
@@ -331,7 +260,6 @@ impl Writer {
             Event::Ended => {
                 self.end_input()?;
             }
-            Event::Inner(inner) => self.take_inner(inner)?,
         }
         self.open_group();
         Ok(())
@@ -385,9 +313,9 @@ impl Writer {
 
     fn is_finished(&self) -> bool {
         self.phase == Phase::Draining
-            && self.held.is_empty()
+            && self.deferred.is_empty()
             && self.undated.is_empty()
-            && self.after.is_empty()
+            && self.post_commit.is_empty()
             && self.slots.is_empty()
             && self.sealing.is_empty()
             && self.unsealed.is_empty()
@@ -412,8 +340,8 @@ impl Writer {
             self.metrics.last_record_ms.store(self.now_ms, Ordering::Relaxed);
         }
         self.accepting.clear();
-        for after in std::mem::take(&mut self.after) {
-            self.carry_out(after)?;
+        for action in std::mem::take(&mut self.post_commit) {
+            self.carry_out(action)?;
         }
         self.watch_budget()
     }

@@ -4,7 +4,7 @@
 use cauce_lake::Key;
 use cauce_lake::manifest::ManifestName;
 
-use super::{After, Phase, Writer};
+use super::{Phase, PostCommit, Writer};
 use crate::spool::SpoolError;
 use crate::spool::entry::{Entry, FileId};
 use crate::spool::id_set::IdSet;
@@ -33,7 +33,7 @@ impl Writer {
             let (head, duplicates) = self.spool.split(id, common.lines, &stored, of_rest)?;
             self.metrics.duplicates.inc_by(duplicates);
             if let Some(head) = head {
-                self.after.push(After::Seal(head.id));
+                self.post_commit.push(PostCommit::Seal(head.id));
                 rest = Some(head.key.to_string());
             }
         }
@@ -68,7 +68,7 @@ impl Writer {
         tracing::warn!(%key, file = id, "another spool has stored an object under this key with tweets that are stored elsewhere: the file goes under a key of its own");
         self.spool.leave_out(id, &IdSet::default(), true, self.now_ms)?;
         let head = self.spool.state().files.last_key_value().map(|(id, _)| *id);
-        self.after.extend(head.map(After::Seal));
+        self.post_commit.extend(head.map(PostCommit::Seal));
         Ok(())
     }
 

@@ -7,17 +7,19 @@ use cauce_lake::checksum::Crc64;
 use cauce_lake::hour::HOUR_MS;
 use cauce_lake::manifest::{Codec, Guarantee, Manifest};
 
+use super::inbox::Command;
 use super::*;
 use crate::config::settings::PartitionBy;
 use crate::spool::entry::Target;
 use crate::spool::inspect::View;
 use crate::spool::state::{Stage, State};
 use crate::spool::{Options, seal};
+use crate::upload::{Upload, UploadReport};
 
-/// A writer whose live source names hours by arrival, what it hands out, and the way to tell it something.
+/// A writer whose live source names hours by arrival, its inbox, and the jobs that it hands over.
 struct Started {
-    tell: mpsc::Sender<Event>,
-    todo: tokio::sync::mpsc::UnboundedReceiver<Work>,
+    queue: mpsc::Sender<Message>,
+    todo: tokio::sync::mpsc::UnboundedReceiver<Job>,
     running: std::thread::JoinHandle<Result<Rest, SpoolError>>,
     folder: tempfile::TempDir,
 }
@@ -38,13 +40,13 @@ fn start() -> Started {
 
 fn start_in(folder: tempfile::TempDir, fsync_interval: Duration) -> Started {
     let spool = spool_in(&folder);
-    let (tell, events) = mpsc::channel();
-    let (work, todo) = tokio::sync::mpsc::unbounded_channel();
+    let (queue, messages) = mpsc::channel();
+    let (jobs, todo) = tokio::sync::mpsc::unbounded_channel();
     let lake = LakeSettings { partition_by: PartitionBy::ReceivedAt, ..LakeSettings::for_tests("%m-%d-%h") };
     let writer = Writer::new(Parts {
         spool,
-        events,
-        work,
+        messages,
+        jobs,
         lake,
         live: true,
         fsync_interval,
@@ -52,12 +54,16 @@ fn start_in(folder: tempfile::TempDir, fsync_interval: Duration) -> Started {
         author: Author { agent: "agent".into(), epoch: 1, guarantee: Guarantee::ExactlyOnce },
         metrics: Arc::new(Metrics::default()),
     });
-    Started { tell, todo, running: std::thread::spawn(move || writer.run()), folder }
+    Started { queue, todo, running: std::thread::spawn(move || writer.run()), folder }
 }
 
 impl Started {
-    fn tell(&self, event: Event) {
-        self.tell.send(event).expect("the writer runs");
+    fn send(&self, message: Message) {
+        self.queue.send(message).expect("the writer runs");
+    }
+
+    fn event(&self, event: Event) {
+        self.send(Message::Stream(event));
     }
 
     /// What the journal says of the spool, for whoever reads it now.
@@ -67,18 +73,18 @@ impl Started {
 
     /// Takes the next manifest, which is to be that of this hour, as stored.
     fn closes(&mut self, hour: Hour) -> Manifest {
-        let Some(Work::Manifest { name, bytes, .. }) = self.todo.blocking_recv() else {
+        let Some(Job::Manifest { name, bytes, .. }) = self.todo.blocking_recv() else {
             panic!("no manifest for {hour}")
         };
         assert_eq!(self.journalled().plans.get(&name).map(|plan| &plan.bytes), Some(&bytes), "{hour}");
         assert_eq!(name, ManifestName::closing(hour));
-        self.tell(Event::Inner(Inner::ManifestStored { name }));
+        self.send(Message::Report(UploadReport::ManifestStored { name }));
         Manifest::from_bytes(&name.key(), &bytes).expect("a good manifest")
     }
 
     /// Ends the writer, which has handed out nothing more.
     fn end(mut self) {
-        self.tell(Event::Inner(Inner::Leave));
+        self.send(Message::Command(Command::Leave));
         self.running.join().expect("it does not panic").expect("it ends in order");
         assert!(self.todo.blocking_recv().is_none(), "something more was closed");
     }
@@ -89,17 +95,17 @@ fn a_clock_that_is_set_forward_closes_the_hours_it_skipped_as_empty_and_set_back
     let mut writer = start();
     let now_ms = jiff::Timestamp::now().as_millisecond() + 60_000;
     let first = Hour::containing(now_ms);
-    writer.tell(Event::Connection { now_ms, event: ConnectionEvent::Up });
-    writer.tell(Event::Tick { now_ms: now_ms + 3 * HOUR_MS });
+    writer.event(Event::Connection { now_ms, event: ConnectionEvent::Up });
+    writer.event(Event::Tick { now_ms: now_ms + 3 * HOUR_MS });
     for hour in [first, first.next(), first.next().next()] {
         let manifest = writer.closes(hour);
         assert_eq!((manifest.tweets, manifest.objects.len()), (0, 0));
     }
     // Back, and on from there: the hours have been.
-    writer.tell(Event::Tick { now_ms });
-    writer.tell(Event::Tick { now_ms: now_ms + HOUR_MS });
+    writer.event(Event::Tick { now_ms });
+    writer.event(Event::Tick { now_ms: now_ms + HOUR_MS });
     // An hour further than the first step: one more is over, and it is the next one.
-    writer.tell(Event::Tick { now_ms: now_ms + 4 * HOUR_MS });
+    writer.event(Event::Tick { now_ms: now_ms + 4 * HOUR_MS });
     writer.closes(Hour::from_index(first.index() + 3));
     writer.end();
 }
@@ -110,10 +116,10 @@ fn a_broken_connection_is_a_gap_in_the_manifests_of_the_hours_it_overlaps() {
     let first = Hour::containing(jiff::Timestamp::now().as_millisecond()).next();
     let minute = |minute: i64| first.start_ms() + minute * 60_000;
     let down = ConnectionEvent::Down { last_byte_ms: minute(10), cause: "reset".into() };
-    writer.tell(Event::Connection { now_ms: minute(1), event: ConnectionEvent::Up });
-    writer.tell(Event::Connection { now_ms: minute(11), event: down });
-    writer.tell(Event::Connection { now_ms: minute(70), event: ConnectionEvent::Up });
-    writer.tell(Event::Tick { now_ms: minute(180) });
+    writer.event(Event::Connection { now_ms: minute(1), event: ConnectionEvent::Up });
+    writer.event(Event::Connection { now_ms: minute(11), event: down });
+    writer.event(Event::Connection { now_ms: minute(70), event: ConnectionEvent::Up });
+    writer.event(Event::Tick { now_ms: minute(180) });
     for hour in [first, first.next()] {
         let gaps = writer.closes(hour).gaps;
         let spans: Vec<_> =
@@ -144,15 +150,15 @@ fn what_is_handed_out_stands_in_the_journal_before() {
 
     // A group takes its time here, so that whatever does not wait for it comes visibly before.
     let mut writer = start_in(folder, Duration::from_millis(300));
-    let Some(Work::Seal { id, task }) = writer.todo.blocking_recv() else { panic!("nothing to seal") };
+    let Some(Job::Seal { id, task }) = writer.todo.blocking_recv() else { panic!("nothing to seal") };
     let (bytes, sha256, crc64) = seal::seal(&task).expect("sealed");
     let sealed = Stage::Sealed { bytes, sha256: sha256.clone(), crc64 };
-    writer.tell(Event::Inner(Inner::Sealed { id, bytes, sha256, crc64 }));
-    let Some(Work::Upload(Upload { object, .. })) = writer.todo.blocking_recv() else { panic!("nothing to upload") };
+    writer.send(Message::Report(UploadReport::Sealed { id, bytes, sha256, crc64 }));
+    let Some(Job::Upload(Upload { object, .. })) = writer.todo.blocking_recv() else { panic!("nothing to upload") };
     assert_eq!(writer.journalled().files[&id].stage, sealed);
     assert!(object.exists());
-    writer.tell(Event::Inner(Inner::Stored { id }));
-    writer.tell(Event::Tick { now_ms: hour.end_ms() });
+    writer.send(Message::Report(UploadReport::Stored { id }));
+    writer.event(Event::Tick { now_ms: hour.end_ms() });
     let manifest = writer.closes(hour);
     assert_eq!((manifest.tweets, manifest.objects.len()), (1, 1));
     assert_eq!(manifest.objects[0].crc64nvme, Some(Crc64::of(b"{}\n")), "readers compare what they read with it");

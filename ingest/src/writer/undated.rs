@@ -5,7 +5,8 @@
 //! Their places in the channel are given back meanwhile, so that the source can bring that tweet. Without one, a stream's go with the last
 //! tweet of the run before.
 
-use crate::channel::{Accepting, Batch, RecordKind};
+use crate::channel::Accepting;
+use crate::record::{Batch, RecordKind};
 
 /// Most records that wait for a tweet, and most bytes of their batches.
 const MOST_RECORDS: usize = 10_000;
@@ -62,7 +63,7 @@ impl Undated {
 
     /// Keeps a batch until [`Undated::take`].
     pub(super) fn wait(&mut self, mut accepting: Accepting) {
-        accepting.free_places();
+        accepting.release_permits();
         self.waiting.push(accepting);
     }
 

@@ -12,15 +12,15 @@ use cauce_lake::manifest::{Codec, Manifest, ManifestName};
 use cauce_lake::store::{Body, Put};
 use cauce_lake::tweet::{LineKind, scan};
 
+use super::inbox::inbox;
 pub(super) use super::sea::Fault;
 use super::sea::{Sea, SimDiskOf};
 use super::*;
 use crate::agent::take_lake;
-use crate::channel::channel;
 use crate::config::Settings;
 use crate::spool::sim_disk::SimDisk;
 use crate::spool::{Options, seal};
-use crate::upload::Uploader;
+use crate::upload::{UploadReport, Uploader};
 
 /// 2026-01-05T10, the first of the hours that lines are of.
 pub(super) const FIRST: i64 = 491_002;
@@ -29,8 +29,8 @@ pub(super) const SPOOLS: usize = 3;
 /// An agent at work.
 struct Running {
     writer: Writer,
-    todo: tokio::sync::mpsc::UnboundedReceiver<Work>,
-    pending: VecDeque<Work>,
+    todo: tokio::sync::mpsc::UnboundedReceiver<Job>,
+    pending: VecDeque<Job>,
     uploader: Uploader,
     /// Lines that are not committed.
     fresh: Vec<u64>,
@@ -95,17 +95,17 @@ impl World {
             return;
         }
         let (spool, lease) = self.open(n);
-        let (sender, events) = channel(100, spool.state().last_ms);
-        let (work, todo) = tokio::sync::mpsc::unbounded_channel();
+        let (inbox, messages) = inbox();
+        let (jobs, todo) = tokio::sync::mpsc::unbounded_channel();
         let metrics = Arc::new(Metrics::default());
         let guarantee = cauce_lake::manifest::Guarantee::ExactlyOnce;
         let author = Author { agent: "agent".into(), epoch: lease.epoch(), guarantee };
         let store: Arc<dyn Store> = Arc::clone(&self.sea) as Arc<dyn Store>;
-        let uploader = Uploader::new(store, lease, sender, Arc::clone(&metrics));
+        let uploader = Uploader::new(store, lease, inbox.reports(), Arc::clone(&metrics));
         let mut writer = Writer::new(Parts {
             spool,
-            events,
-            work,
+            messages,
+            jobs,
             lake: self.settings.lake.clone(),
             live: false,
             fsync_interval: Duration::from_millis(1),
@@ -188,9 +188,9 @@ impl World {
         }
         let Some(at) = nth.checked_rem(running.pending.len()) else { return };
         let work = running.pending.remove(at).expect("it is one of them");
-        if let Work::Seal { id, task } = work {
+        if let Job::Seal { id, task } = work {
             let (bytes, sha256, crc64) = seal::seal_on(&self.spools[n].disk, &task).expect("the disk works");
-            running.writer.take_inner(Inner::Sealed { id, bytes, sha256, crc64 }).expect("the disk works");
+            running.writer.take_report(UploadReport::Sealed { id, bytes, sha256, crc64 }).expect("the disk works");
             return;
         }
         *self.sea.fault.lock().expect("no panic") = fault;
@@ -200,8 +200,8 @@ impl World {
             // Another agent has the lake: this one ends.
             return self.kill(n, None);
         }
-        while let Ok(event) = running.writer.events.try_recv() {
-            running.writer.take(event).expect("the disk works");
+        while let Ok(message) = running.writer.messages.try_recv() {
+            running.writer.take(message).expect("the disk works");
         }
         if running.writer.phase == Phase::Leaving {
             // Another agent has listed what is here too: this one ends, to be started again.
@@ -229,7 +229,7 @@ impl World {
     pub(super) fn send(&mut self, n: usize) {
         let running = self.running[n].as_mut().expect("it runs");
         let work = running.todo.try_recv().expect("there is something to put");
-        let Work::Manifest { name, bytes, .. } = work else { panic!("a manifest is next: {work:?}") };
+        let Job::Manifest { name, bytes, .. } = work else { panic!("a manifest is next: {work:?}") };
         let (body, sha256) = (Body::Bytes(Bytes::from(bytes)), Some("ab".repeat(32)));
         let put = Put { key: name.key(), body, condition: cauce_lake::store::Condition::IfAbsent, sha256 };
         self.sea.on_their_way.lock().expect("no panic").push(put);

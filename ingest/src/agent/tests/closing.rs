@@ -1,7 +1,7 @@
 //! Which hours a run closes, and where lines go that bear no time. The clock stands still, at a time that the spool knows of.
 
 use super::*;
-use crate::channel::Position;
+use crate::record::Position;
 use crate::writer::OpenHour;
 
 const MINUTE: i64 = 60_000;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::super::Failure;
 use super::super::lake_args::{Step, say, shown, write_failure};
 use super::SpoolArgs;
-use crate::close::instant;
+use crate::clock::instant;
 use crate::config::Outside;
 use crate::spool::entry::FileId;
 use crate::spool::inspect::{View, proved};

@@ -108,7 +108,7 @@ fn the_table_is_for_people_and_works_beside_an_agent() {
     }
     assert!(answer.out.contains("\n4 files; 6 lines, 54 B not yet in the store; 1 quarantined; an agent is at work\n"));
     assert!(answer.out.contains(&format!("\nhour      {} open\n", hour(0))), "{}", answer.out);
-    let [from, to, again] = [0, 1, 2].map(|after| crate::close::instant(hour(0).start_ms() + after));
+    let [from, to, again] = [0, 1, 2].map(|after| crate::clock::instant(hour(0).start_ms() + after));
     for line in [
         format!("gap       {from} to {to}: agent-killed\n"),
         format!("gap       open since {again}: agent-stopped\n"),
@@ -369,7 +369,7 @@ proptest! {
             };
             let mut expected = serde_json::json!({
                 "id": file.head.id, "stage": stage, "key": file.head.key.as_str(), "lines": file.lines, "bytes": file.end,
-                "created_at": crate::close::instant(file.head.created_ms),
+                "created_at": crate::clock::instant(file.head.created_ms),
             });
             match &file.stage {
                 Stage::Quarantined { reason } => {
@@ -392,7 +392,7 @@ proptest! {
         prop_assert_eq!(&listed["manifests"], &serde_json::json!(plans));
         let gaps: Vec<_> = state.gaps.iter().filter(|gap| gap.cause != "not committed")
             .map(|gap| serde_json::json!({
-                "from": crate::close::instant(gap.from_ms), "to": gap.to_ms.map(crate::close::instant), "cause": &gap.cause,
+                "from": crate::clock::instant(gap.from_ms), "to": gap.to_ms.map(crate::clock::instant), "cause": &gap.cause,
             }))
             .collect();
         prop_assert_eq!(&listed["gaps"], &serde_json::json!(gaps));

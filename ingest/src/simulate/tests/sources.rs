@@ -7,8 +7,9 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::channel::{Event, RecordKind, channel};
+use crate::channel::{Event, channel};
 use crate::config::settings::*;
+use crate::record::RecordKind;
 use crate::source;
 use crate::status::Metrics;
 

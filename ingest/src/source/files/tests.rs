@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::channel::{Event, RecordKind, channel};
+use crate::channel::{Event, channel};
 use crate::config::settings::OnReject;
+use crate::record::RecordKind;
 
 const LIMITS: Limits =
     Limits { max_line_bytes: 4 << 20, batch_records: 1000, needs_time: false, on_reject: OnReject::Keep };
@@ -43,7 +44,7 @@ fn read_with(paths: &[String], positions: Positions, limits: Limits) -> (Sent, R
     while let Ok(Event::Batch(accepting)) = receiver.recv() {
         let batch = accepting.batch;
         // Zeros before a line are a record beside it.
-        let is_zeros = |record: &&crate::channel::Record| batch.block[record.start as usize] == 0;
+        let is_zeros = |record: &&crate::record::Record| batch.block[record.start as usize] == 0;
         let zeros = batch.records.iter().filter(is_zeros).count();
         assert!(batch.records.len() <= limits.batch_records + zeros);
         assert_eq!(batch.path, cauce_lake::manifest::IngestPath::Replay);

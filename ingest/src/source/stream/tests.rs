@@ -9,8 +9,9 @@ use futures_util::stream;
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::{Batch, Event, channel};
+use crate::channel::{Event, channel};
 use crate::config::settings::OnReject;
+use crate::record::Batch;
 
 const LIMITS: Limits =
     Limits { max_line_bytes: 1 << 20, batch_records: 3, needs_time: false, on_reject: OnReject::Keep };
@@ -278,7 +279,7 @@ fn tweets(created_at_ms: i64) -> Batch {
     let LineKind::Tweet(head) = scan(TWEET.as_bytes()) else { panic!("it is a tweet") };
     let head = cauce_lake::tweet::TweetHead { created_at_ms: Some(created_at_ms), ..head };
     let kind = RecordKind::Tweet(head);
-    let records = vec![crate::channel::Record { start: 0, end: 0, kind }];
+    let records = vec![crate::record::Record { start: 0, end: 0, kind }];
     Batch { block: bytes::Bytes::new(), records, path: IngestPath::Stream, position: None }
 }
 

@@ -15,7 +15,7 @@ use super::super::entry::{FileId, Role, Target};
 use super::super::route::Router;
 use super::super::{GROUP_BYTES, Spool, SpoolError, seal};
 use super::RequeueError;
-use crate::channel::Position;
+use crate::record::Position;
 
 /// What became of the lines of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::*;
-use crate::channel::{ConnectionEvent, Event, channel};
+use crate::channel::{Event, channel};
 use crate::config::settings::{Rule, XV2Auth};
+use crate::record::ConnectionEvent;
 use crate::source::Source as _;
 use crate::source::batches::Limits;
 use crate::source::stream::Stream;

@@ -1,4 +1,4 @@
-//! What the writer has done elsewhere: sealing, and everything that asks the store.
+//! Jobs: what the writer hands over, sealing and every request to the store.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use cauce_lake::{Hour, Key};
 use crate::spool::entry::{FileId, Role};
 use crate::spool::{Lines, seal};
 
-/// What the writer has done elsewhere.
+/// One job, journalled before it is handed over, so that a crash repeats it.
 #[derive(Debug, Clone)]
-pub enum Work {
+pub enum Job {
     /// Make a file's object.
     Seal {
         /// The file.
