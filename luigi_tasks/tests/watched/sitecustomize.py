@@ -34,8 +34,11 @@ def _arrow_s3() -> bool | None:
 
 def _write() -> None:
     told = {"argv": sys.argv, "connected": _connected, "arrow_s3": _arrow_s3()}
-    with open(os.path.join(str(_FOLDER), f"{os.getpid()}.json"), "w") as note:
+    path = os.path.join(str(_FOLDER), f"{os.getpid()}.json")
+    with open(f"{path}.new", "w") as note:
         json.dump(told, note)
+    # A process may be killed while it writes, and another one look.
+    os.replace(f"{path}.new", path)
 
 
 if _FOLDER:
