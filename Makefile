@@ -10,6 +10,7 @@ VENV := $(abspath .venv)
 STAMP := $(VENV)/.from-requirements
 LUIGI := $(VENV)/.luigi-tasks
 SPARK := $(VENV)/.spark
+PANDAS_2 := $(VENV)/pandas-2
 TESTBIN := $(abspath .testbin)
 BENCHVENV := $(abspath .venv-bench)
 BENCHSERVER := bench/server/Cargo.toml
@@ -29,7 +30,7 @@ JAVA := $(shell command -v java 2>/dev/null)
 # Empty where there is no Go: the second S3 server is then left out, and the tests say so.
 GO := $(shell command -v go 2>/dev/null)
 
-.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark test-s3a lint lint-python fmt check-house docs-check demo fuzz soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
+.PHONY: help setup build module wheel test test-python test-python-versions test-luigi test-spark test-sensors test-s3a lint lint-python fmt check-house docs-check demo fuzz soak outage mutations bench docker-test docker-test-quick clean need-rust need-python
 
 help: ## List the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -86,9 +87,14 @@ endif
 	cargo test --manifest-path $(BENCHSERVER) --locked --target-dir $(TARGET)
 	@$(MAKE) --no-print-directory test-python test-luigi test-spark
 
-test-python: module ## Only the tests of the Python module
+test-python: module $(PANDAS_2) ## Only the tests of the Python module
 	$(TESTED) --no-run
 	cd pybindings && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q
+
+$(PANDAS_2): requirements-pandas-2.txt $(STAMP)
+	@echo 'adding pandas 2 beside that of .venv'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ -r requirements-pandas-2.txt
+	@touch $@
 
 test-luigi: module $(LUIGI) ## Only the checks and tests of luigi_tasks, with a real luigid and S3 server
 	$(TESTED) --no-run
@@ -102,7 +108,7 @@ $(LUIGI): luigi_tasks/requirements-test.txt luigi_tasks/pyproject.toml $(STAMP)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable luigi_tasks
 	@touch $@
 
-test-spark: module $(LUIGI) $(SPARK) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
+test-spark: module $(LUIGI) $(SPARK) $(PANDAS_2) ## Only the tests with Spark, where Java is (pyspark comes into .venv, 450 MB)
 ifneq ($(JAVA),)
 	$(TESTED) --no-run
 	cd pybindings && INGEST=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/ingest $(VENV)/bin/python -m pytest -q tests_spark
@@ -110,6 +116,13 @@ ifneq ($(JAVA),)
 else
 	@echo 'Java is not installed: the tests with Spark are left out'
 endif
+
+test-sensors: module ## The examples of docs/sensors.md with Airflow, Dagster and Prefect, each in a venv of its own (1.5 GB)
+	@for program in airflow=apache-airflow==3.3.2 dagster=dagster==1.13.29 prefect=prefect==3.9.1; do \
+		place=$(VENV)/sensors/$${program%%=*}; [ -x $$place/bin/python ] || { echo "adding $${program#*=}"; \
+		$(PYTHON) -m venv $$place && $$place/bin/python -m pip install --quiet --disable-pip-version-check $${program#*=}; }; \
+	done
+	cd pybindings && $(VENV)/bin/python -m pytest -q tests/test_sensors.py
 
 test-s3a: module $(SPARK) ## The tests of Spark over s3a, where Java is; its jars come to target/ivy (650 MB, REPOSITORIES: mirrors)
 ifneq ($(JAVA),)

@@ -60,13 +60,17 @@ def luigid(tmp_path: pathlib.Path) -> Iterator[Luigid]:
 
 
 @pytest.fixture
-def world(tmp_path: pathlib.Path, lake_folder: pathlib.Path) -> World:
+def world(tmp_path: pathlib.Path, lake_folder: pathlib.Path) -> Iterator[World]:
     """A folder to work in: the lake, and places for Parquet and reports."""
-    return World(tmp_path / "world", str(lake_folder))
+    made = World(tmp_path / "world", str(lake_folder))
+    yield made
+    made.watched()
 
 
 @pytest.fixture
-def world_s3(tmp_path: pathlib.Path, lake_s3: str, moto: Moto) -> World:
+def world_s3(tmp_path: pathlib.Path, lake_s3: str, moto: Moto) -> Iterator[World]:
     """The same with everything on the S3 server."""
     bucket = moto.make_bucket(f"out-{os.urandom(4).hex()}")
-    return World(tmp_path / "world", lake_s3, f"s3://{bucket}/parquet", f"s3://{bucket}/reports", moto)
+    made = World(tmp_path / "world", lake_s3, f"s3://{bucket}/parquet", f"s3://{bucket}/reports", moto)
+    yield made
+    made.watched()

@@ -3,6 +3,8 @@
 import datetime as dt
 import io
 import pathlib
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from gate import Gate
 from servers import Moto
 from tweets import FIRST, HOURS, Tweet
-from world import World, text
+from world import World, clean_environment, text
 
 STOP = HOURS[-1] + dt.timedelta(hours=1)
 REPORT = ["SummaryReport", "--start", text(FIRST), "--stop", text(STOP)]
@@ -82,3 +84,39 @@ def test_an_endpoint_in_a_profile_serves_all(world_s3: World, moto: Moto, tweets
     code, said = world_s3.luigi(*REPORT)
     assert code == 0, said
     check_written(world_s3, tweets)
+
+
+def test_no_process_of_a_report_has_a_second_client(world_s3: World, moto: Moto, tweets: list[Tweet]) -> None:
+    code, said = world_s3.luigi(*REPORT, "--workers", "3")
+    assert code == 0, said
+    # Forked tasks among them; that luigi's own tests all come by here is in `World.watched`.
+    notes = world_s3.watched()
+    assert len(notes) > 1
+    assert {note["arrow_s3"] for note in notes} >= {False}, "pyarrow is what this is about"
+    check_written(world_s3, tweets)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("from pyarrow.fs import S3FileSystem; S3FileSystem(endpoint_override={!r})", "pyarrow has opened S3"),
+        (
+            "import socket; socket.create_connection({!r}.removeprefix('http://').split(':')).close()",
+            "Python's own sockets have reached the S3 server",
+        ),
+    ],
+    ids=["pyarrow's", "Python's"],
+)
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_second_client_is_noticed(code: str, message: str, forked: bool, moto: Moto, lake_s3: str, tmp_path: pathlib.Path) -> None:
+    world = World(tmp_path / "world", lake_s3, moto=moto)
+    world.notes.mkdir()
+    line = code.format(moto.url)
+    if forked:
+        child = f"multiprocessing.get_context('fork').Process(target=exec, args=({line!r},))"
+        line = f"import multiprocessing; child = {child}; child.start(); child.join()"
+    watched = pathlib.Path(__file__).parent / "watched"
+    variables = clean_environment({"PYTHONPATH": str(watched), "WATCHED": str(world.notes)})
+    subprocess.run([sys.executable, "-c", line], env=variables, check=True)
+    with pytest.raises(AssertionError, match=message):
+        world.watched()

@@ -1,11 +1,14 @@
 """A folder in which luigi is run as its users run it, and `ingest` to fill a lake."""
 
 import datetime as dt
+import json
 import os
 import pathlib
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from servers import PATIENCE, Luigid, Moto
 
@@ -88,7 +91,14 @@ class World:
     def start(self, *args: str, luigid: Luigid | None = None, more: str = "", module: str = "luigi_tasks") -> "subprocess.Popen[bytes]":
         """Starts luigi; what it says is in `said()`."""
         config = self.configure(luigid, more)
-        variables = {"LUIGI_CONFIG_PATH": str(config), "PYTHONPATH": str(pathlib.Path(__file__).parent), "PYTHONUNBUFFERED": "1"}
+        tests = pathlib.Path(__file__).parent
+        self.notes.mkdir(exist_ok=True)
+        variables = {
+            "LUIGI_CONFIG_PATH": str(config),
+            "PYTHONPATH": os.pathsep.join([str(tests), str(tests / "watched")]),
+            "PYTHONUNBUFFERED": "1",
+            "WATCHED": str(self.notes),
+        }
         if self.variables is not None:
             variables |= self.variables
         elif self.moto:
@@ -112,7 +122,24 @@ class World:
         finally:
             process.kill()
             process.wait()
+        assert self.watched(), "no process has written down its connections"
         return process.returncode, self.said()
+
+    @property
+    def notes(self) -> pathlib.Path:
+        """Where the processes of luigi write down their connections (`watched/sitecustomize.py`)."""
+        return self.folder / "watched"
+
+    def watched(self) -> list[dict[str, Any]]:
+        """What the processes of luigi that have ended wrote down, after a look that none but `cauce` has reached for S3."""
+        notes = [json.loads(path.read_text()) for path in self.notes.glob("*.json")]
+        stores = [self.moto.url, self.endpoint] if self.moto else []
+        ports = {urlsplit(url).port for url in stores if url}
+        for note in notes:
+            assert not note["arrow_s3"], f"pyarrow has opened S3: {note}"
+            reached = [thread for thread, address in note["connected"] if isinstance(address, list) and address[1] in ports]
+            assert not reached, f"Python's own sockets have reached the S3 server: {note}"
+        return notes
 
 
 def text(hour: dt.datetime) -> str:

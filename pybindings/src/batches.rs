@@ -16,6 +16,7 @@ use cauce_lake::read::{ReadError, Source};
 use cauce_lake::scan::{Counts, RejectedLine, ScanOptions, Scanned, scan};
 use cauce_lake::table::{Projection, TableOptions};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyType};
 
@@ -141,6 +142,16 @@ impl BatchStream {
         Ok(Batches(self.reading(py)?))
     }
 
+    fn __repr__(&self) -> String {
+        let hours: Vec<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
+        let hours = match &hours[..] {
+            [] => "no hour".to_owned(),
+            [hour] => (*hour).to_owned(),
+            [first, .., last] => format!("{} hours, {first} to {last}", hours.len()),
+        };
+        format!("<cauce.BatchStream of {hours}: {}>", Schema(self.wanted.projection.schema()).told())
+    }
+
     #[getter]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tally = Arc::clone(&self.tally(py));
@@ -263,8 +274,25 @@ impl Reading {
             return feed.next_detached(|| Ok(()));
         }
         // Attached or not, it is let go of while this waits.
-        Python::attach(|py| feed.next(py))
+        attached(|py| feed.next(py))
     }
+}
+
+/// Runs `work` with the interpreter, on a thread on which pyo3's own count of that may be wrong: where a consumer was called from
+/// code of ours, such as a callback of `convert`, and has let go of the interpreter since, pyo3 takes it for held.
+#[expect(unsafe_code, reason = "pyo3's own way trusts its count")]
+fn attached<T>(work: impl FnOnce(Python<'_>) -> T) -> T {
+    /// Gives the interpreter back, also where `work` panics.
+    struct Held(ffi::PyGILState_STATE);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            // SAFETY: of the same thread's `PyGILState_Ensure`, and nothing that it gave is left.
+            unsafe { ffi::PyGILState_Release(self.0) }
+        }
+    }
+    // SAFETY: the interpreter runs, since it has loaded this module, and the thread may or may not hold it.
+    let _held = Held(unsafe { ffi::PyGILState_Ensure() });
+    Python::attach(work)
 }
 
 fn external(text: &str) -> ArrowError {
@@ -273,7 +301,8 @@ fn external(text: &str) -> ArrowError {
 
 /// The consumer raises an error of its own kind; an interrupt of the user's must come through all the same, right after it.
 fn interrupted(error: PyErr) -> ArrowError {
-    Python::attach(|py| {
+    // Dropped in there too: that wants the interpreter.
+    attached(move |py| {
         // Before the signal is raised again: making a text looks for signals, and would swallow it.
         let text = error.to_string();
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
@@ -310,6 +339,10 @@ impl Batches {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
         Ok(self.0.next(py)?.map(Batch))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<cauce.Batches of {}>", Schema(Arc::clone(&self.0.schema)).told())
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

@@ -46,6 +46,13 @@ pub(crate) fn stream_capsule<'py>(
 #[pyclass(frozen, module = "cauce")]
 pub(crate) struct Schema(pub(crate) SchemaRef);
 
+impl Schema {
+    /// The columns, for a person.
+    pub(crate) fn told(&self) -> String {
+        self.names().join(", ")
+    }
+}
+
 #[pymethods]
 impl Schema {
     #[getter]
@@ -62,7 +69,7 @@ impl Schema {
     }
 
     fn __repr__(&self) -> String {
-        format!("<cauce.Schema {}>", self.names().join(", "))
+        format!("<cauce.Schema {}>", self.told())
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

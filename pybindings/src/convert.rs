@@ -6,17 +6,19 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use cauce_lake::HourRange;
 use cauce_lake::parquet::{
-    ConvertError, ConvertOptions, HourReport, Outcome, Progress, Summary, Target, convert_hours,
+    ConvertError, ConvertOptions, Dialect, HourReport, Outcome, Progress, Summary, Target, convert_hours, ddl,
 };
 use cauce_lake::table::TableOptions;
+use cauce_lake::url::LakeUrlError;
 use cauce_lake::work::Workers;
+use cauce_lake::{HourRange, LakeUrl};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use crate::errors;
 use crate::lake::Lake;
@@ -86,7 +88,8 @@ pub(crate) fn convert<'py>(
     let done = py.detach(|| {
         let mut tell = |so_far: &Progress| match &progress {
             None => ControlFlow::Continue(()),
-            Some(callback) => match Python::attach(|py| call(py, callback, so_far)) {
+            // Outside of the runtime, so that the callback may use a lake itself, which waits.
+            Some(callback) => match tokio::task::block_in_place(|| Python::attach(|py| call(py, callback, so_far))) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     raised = Some(error);
@@ -111,6 +114,27 @@ pub(crate) fn convert<'py>(
     }
 }
 
+/// The statements that make converted hours one table, for `python -m cauce`.
+///
+/// # Errors
+/// `ValueError` for a dialect or a column that is not there, and for what cannot be a table there.
+#[pyfunction]
+#[pyo3(signature = (dialect, url, columns=None, *, referenced=false, raw=false))]
+pub(crate) fn _ddl(
+    py: Python<'_>,
+    dialect: &str,
+    url: &str,
+    columns: Option<Vec<String>>,
+    referenced: bool,
+    raw: bool,
+) -> PyResult<String> {
+    let dialect = Dialect::from_str(dialect).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    // As it is written, and not made absolute: the statements are run elsewhere.
+    let target: LakeUrl = url.parse().map_err(|error: LakeUrlError| errors::config(py, &error.to_string()))?;
+    let table = TableOptions { columns, referenced, raw };
+    ddl(dialect, &table, &target).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
 /// The ranges that hours are: a folder that is none has the range of its time.
 fn ranges(hours: &Bound<'_, PyAny>) -> PyResult<Vec<HourRange>> {
     let range = |asked: &Bound<'_, PyAny>| match asked.cast::<crate::hour::Hour>() {
@@ -120,7 +144,10 @@ fn ranges(hours: &Bound<'_, PyAny>) -> PyResult<Vec<HourRange>> {
                 own.get().name()
             ))
         }),
-        Err(_) => Ok(HourRange::single(when::hour(asked)?)),
+        Err(_) => match asked.cast::<PyString>() {
+            Ok(text) if text.to_str()?.contains("..") => when::several_hours(text.to_str()?),
+            _ => Ok(HourRange::single(when::hour(asked)?)),
+        },
     };
     when::several(hours)?.iter().map(range).collect()
 }

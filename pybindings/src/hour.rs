@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cauce_lake::catalogue::HourEntry;
+use cauce_lake::catalogue::{HourEntry, ObjectRef};
 use cauce_lake::manifest::Codec;
 use cauce_lake::pattern::Granularity;
 use cauce_lake::{Hour as LakeHour, HourRange, Lakes};
@@ -130,6 +130,10 @@ impl Hour {
         Ok(entry)
     }
 
+    fn told<'py>(&self, py: Python<'py>, objects: &[ObjectRef]) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, objects.iter().map(|object| Object::new(&self.settings, object)).collect::<Vec<_>>())
+    }
+
     fn source(&self, py: Python<'_>, objects: Option<&[String]>, late: bool) -> PyResult<LineSource> {
         let entry = part::of(&self.settings, self.entry(py, false)?, objects, late)?;
         let (process, lakes) = self.opened(py)?;
@@ -171,8 +175,12 @@ impl Hour {
 
     #[getter]
     fn objects<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let entry = self.entry(py, false)?;
-        PyTuple::new(py, entry.objects.iter().map(|object| Object::new(&self.settings, object)).collect::<Vec<_>>())
+        self.told(py, &self.entry(py, false)?.objects)
+    }
+
+    #[getter]
+    fn late_objects<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.told(py, &self.entry(py, false)?.late_objects)
     }
 
     #[getter]
@@ -252,6 +260,14 @@ impl Hour {
         py.import("cauce._file")?.getattr("open_blocks")?.call1((blocks, &self.name))
     }
 
+    /// Its objects' URLs or paths, for other libraries to read.
+    #[pyo3(signature = (*, late=false))]
+    fn urls(&self, py: Python<'_>, late: bool) -> PyResult<Vec<String>> {
+        let entry = self.entry(py, false)?;
+        let objects = if late { &entry.late_objects } else { &entry.objects };
+        Ok(objects.iter().map(|object| part::url(&self.settings, object)).collect())
+    }
+
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Parts)> {
         let restore = py.import("cauce._native")?.getattr("_restore_hour")?;
         Ok((restore, (self.lake(), self.name.clone(), self.span_ms, self.granularity())))
@@ -324,7 +340,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn new(settings: &Settings, object: &cauce_lake::catalogue::ObjectRef) -> Object {
+    fn new(settings: &Settings, object: &ObjectRef) -> Object {
         Object {
             key: object.key.to_string(),
             url: part::url(settings, object),

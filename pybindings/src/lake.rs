@@ -27,6 +27,9 @@ use crate::when;
 /// Hours that are looked up at once.
 const LOOKUPS: usize = 16;
 
+/// A listing as it is told to `python -m cauce`.
+type Told = (Vec<Hour>, Vec<(String, bool)>, Option<String>);
+
 /// One or several lakes, read as one.
 #[pyclass(frozen, module = "cauce")]
 pub(crate) struct Lake {
@@ -146,6 +149,21 @@ impl Lake {
         Ok(wanted.map(|entry| Hour::listed(&self.settings, entry)).collect())
     }
 
+    /// What `ingest hours` lists, for `python -m cauce`: the hours of a range such as `2026-11-22T05` or
+    /// `2026-11-22T00..2026-11-23T00`; why manifests cannot be trusted, each with whether it is one of late tweets; what was left out.
+    #[pyo3(signature = (range=None))]
+    fn _listing(&self, py: Python<'_>, range: Option<&str>) -> PyResult<Told> {
+        let range = range.map(when::several_hours).transpose()?;
+        let (process, lakes) = self.opened(py)?;
+        let listing =
+            process.wait(py, async move { lakes.hours(range).await })?.map_err(|error| errors::store(py, &error))?;
+        let problems = listing.problems.iter();
+        let problems = problems.map(|problem| (problem.error.to_string(), problem.name.late.is_some())).collect();
+        let left_out = listing.unread.describe(self.pattern());
+        let hours = listing.entries.into_iter().map(|entry| Hour::listed(&self.settings, entry)).collect();
+        Ok((hours, problems, left_out))
+    }
+
     fn closed<'py>(&self, hours: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PySet>> {
         let py = hours.py();
         let asked: Vec<(Bound<'_, PyAny>, LakeHour)> = when::several(hours)?
@@ -197,6 +215,20 @@ impl Lake {
         let wanted = Wanted::new(columns, batch_rows, referenced, raw, late)?;
         let entries = self.entries(hours, wanted.needs_arrivals())?;
         Ok(BatchStream::new(&self.settings, entries, wanted))
+    }
+
+    /// How S3 is reached, for `cauce._storage`. It holds the keys that the lake was given, and is the only way in which they
+    /// come back.
+    fn _s3<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (told, s3) = (PyDict::new(py), &self.settings.s3);
+        told.set_item("endpoint_url", s3.endpoint_url.as_deref())?;
+        told.set_item("region", s3.region.as_deref())?;
+        told.set_item("path_style", s3.path_style)?;
+        let keys = s3.credentials.as_ref();
+        told.set_item("access_key_id", keys.map(|keys| keys.access_key_id.as_str()))?;
+        told.set_item("secret_access_key", keys.map(|keys| keys.secret_access_key.as_str()))?;
+        told.set_item("session_token", keys.and_then(|keys| keys.session_token.as_deref()))?;
+        Ok(told)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -46,5 +46,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<file::Blocks>()?;
     module.add_function(wrap_pyfunction!(batches::schema, module)?)?;
     module.add_function(wrap_pyfunction!(convert::convert, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::_ddl, module)?)?;
     module.add_function(wrap_pyfunction!(hour::restore, module)?)
 }

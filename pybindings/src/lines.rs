@@ -31,6 +31,11 @@ impl Lines {
         self.source.get(py, WHAT)?.next(py, |line| PyBytes::new(py, line))
     }
 
+    fn __repr__(&self) -> String {
+        let told = self.source.alive().map_or_else(|| "another process".to_owned(), LineSource::told);
+        format!("<cauce.Lines of {told}>")
+    }
+
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.source.get(py, WHAT)?.close(py);
         Ok(())

@@ -124,6 +124,11 @@ impl Records {
         rejects.collected.iter().map(|reject| reject.clone_ref(py)).collect()
     }
 
+    fn __repr__(&self) -> String {
+        let told = self.source.alive().map_or_else(|| "another process".to_owned(), LineSource::told);
+        format!("<cauce.Records of {told}>")
+    }
+
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.source.get(py, WHAT)?.close(py);
         Ok(())

@@ -99,6 +99,15 @@ impl LineSource {
         &self.keys[place.object]
     }
 
+    /// What is read, for a person.
+    pub(crate) fn told(&self) -> String {
+        match &self.keys[..] {
+            [] => "no object".to_owned(),
+            [key] => key.to_string(),
+            [first, .., last] => format!("{} objects, {first} to {last}", self.keys.len()),
+        }
+    }
+
     /// Ends the reading; what is there is given up too.
     pub(crate) fn close(&self, py: Python<'_>) {
         self.feed.close();

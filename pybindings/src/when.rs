@@ -37,6 +37,14 @@ pub(crate) fn hour(when: &Bound<'_, PyAny>) -> PyResult<LakeHour> {
     )))
 }
 
+/// The hours of a text: one hour, or a range such as `2026-11-22T00..2026-11-23T00`, its end not included.
+///
+/// # Errors
+/// `ValueError` for any other text.
+pub(crate) fn several_hours(text: &str) -> PyResult<HourRange> {
+    text.parse().map_err(|error: HourParseError| PyValueError::new_err(error.to_string()))
+}
+
 /// The items of an iterable; one hour alone will do.
 ///
 /// # Errors

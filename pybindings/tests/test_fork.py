@@ -135,6 +135,54 @@ with concurrent.futures.ThreadPoolExecutor(12) as pool:
         done.result()
 in_child(use)
 """,
+    "tables are made in the parent and in the child": """
+import pyarrow as pa
+def tables():
+    assert lake.to_arrow(columns=['tweet_id']).num_rows == 6000
+    assert lake.to_pandas(columns=['tweet_id']).shape == (6000, 1)
+    assert '6,000 tweets' in lake._repr_html_()
+tables(); in_child(tables); tables()
+""",
+    "threads make tables and fork meanwhile": """
+import concurrent.futures
+import pyarrow as pa, pandas
+def start(number):
+    if number % 3:
+        return lake.to_arrow(columns=['tweet_id'], closed=True).num_rows
+    in_child(use)
+    return 6000
+with concurrent.futures.ThreadPoolExecutor(6) as pool:
+    assert set(pool.map(start, range(36))) == {6000}
+""",
+    "an event loop reads in the parent and in the child": """
+import asyncio
+async def count_lines():
+    return [_ async for _ in lake.hour('2026-11-22T05').lines()]
+def read():
+    assert len(asyncio.run(count_lines())) == 2000
+read(); in_child(read); read()
+""",
+    "the interpreter ends while threads make tables": """
+import pyarrow, pandas
+made = threading.Semaphore(0)
+def read():
+    while True:
+        lake.to_arrow(columns=['tweet_id'])
+        made.release()
+for _ in range(4):
+    threading.Thread(target=read, daemon=True).start()
+for _ in range(8):
+    made.acquire()
+""",
+    "the interpreter ends while an event loop waits for lines": """
+import asyncio
+async def one():
+    async for line in lake.hour('2026-11-22T05').lines():
+        return line
+    async for batch in lake.batches(lake.hours()):
+        return batch
+assert asyncio.run(one())
+""",
     "a pool of forked workers": """
 use()
 assert multiprocessing.get_context('fork').Pool(4).map(count, range(8)) == [2000] * 8

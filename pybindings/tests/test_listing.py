@@ -124,6 +124,26 @@ def test_late_tweets_are_counted_and_read_apart(tmp_path: Path) -> None:
     assert list(hour.lines(late=True)) == tweets(1, 50) + tweets(2, 60)
 
 
+def test_late_objects_are_listed_as_their_manifests_list_them(tmp_path: Path) -> None:
+    builder = Builder()
+    builder.hour(START, joined(tweets(3)))
+    builder.late(START, 1, joined(tweets(1, 50)))
+    builder.late(START, 2, joined(tweets(2, 60)))
+    lake = cauce.Lake(builder.to_folder(tmp_path))
+    for hour in (lake.hours()[0], lake.hour(HOUR)):
+        assert [found.lines for found in hour.late_objects] == [1, 2]
+        assert all(found.key.startswith("late/11-22-05/") for found in hour.late_objects)
+        assert hour.urls(late=True) == [found.url for found in hour.late_objects]
+        assert [Path(found.url).stat().st_size for found in hour.late_objects] == [
+            found.bytes for found in hour.late_objects
+        ]
+        second = hour.late_objects[1]
+        assert list(hour.lines(objects=[second.key], late=True)) == tweets(2, 60)
+        assert {found.key for found in hour.objects}.isdisjoint(found.key for found in hour.late_objects)
+    with pytest.raises(ValueError, match="has no object late/"):
+        lake.hour(HOUR).lines(objects=[second.key])
+
+
 def test_an_hour_whose_manifest_cannot_be_trusted_is_told_and_left_out(folder: Path, lake: cauce.Lake) -> None:
     (folder / "_hours" / f"{HOUR}.json").write_text("{}")
     with pytest.warns(cauce.LakeWarning, match=f"_hours/{HOUR}.json"):

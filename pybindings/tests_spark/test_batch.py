@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import cauce
 import duckdb
@@ -108,10 +109,58 @@ def test_members_of_lists_come_in_the_order_of_the_schema(spark: Any, tmp_path: 
     assert len(rows) == 4
 
 
+def test_a_schema_takes_names_in_any_case_as_spark_does(spark: Any, folder: Path) -> None:
+    schema = "TWEET_ID long, Author struct<UserName: string, name: string>, Received_At timestamp, RAW binary"
+    frame = read(spark, folder, schema, pushdown="true")
+    assert frame.schema.names == ["TWEET_ID", "Author", "Received_At", "RAW"]
+    rows = frame.where("received_at >= '2026-11-22T06:00:00Z'").select("tweet_id", "author.USERNAME", "raw").collect()
+    assert sorted(row.tweet_id - FIRST_ID for row in rows) == list(range(20, 60))
+    assert {row.USERNAME for row in rows} == {"ana"}
+    assert {bytes(row.raw) for row in rows} == set(tweets(40, 20))
+    lists = "MENTIONS array<struct<User_Name: string>>"
+    with pytest.raises(PySparkException, match="user_name"):
+        read(spark, folder, lists).collect()
+
+
+def test_members_of_lists_take_names_in_any_case(spark: Any, tmp_path: Path) -> None:
+    line = json.loads(tweets(1)[0])
+    line["data"]["entities"] = {"mentions": [{"start": 0, "end": 2, "username": "ana", "id": "7"}]}
+    builder = Builder()
+    builder.hour(START, joined([json.dumps(line).encode()]))
+    frame = read(spark, builder.to_folder(tmp_path), "Mentions array<struct<START: int, UserName: string>>")
+    (row,) = frame.collect()
+    assert row.Mentions == [(0, "ana")]
+    assert row.Mentions[0].asDict() == {"START": 0, "UserName": "ana"}
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata"])
+def test_moments_are_the_same_in_whatever_zone_the_session_has(spark: Any, folder: Path, zone: str) -> None:
+    lake = cauce.Lake(folder)
+    wanted = pa.table(lake.batches(lake.hours(closed=True), ["tweet_id", "created_at", "received_at"]))
+    micros = [
+        tuple(row[name].timestamp() * 1e6 for name in ("created_at", "received_at"))
+        for row in wanted.sort_by("tweet_id").to_pylist()
+    ]
+    before = spark.conf.get("spark.sql.session.timeZone")
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        frame = read(spark, folder, "tweet_id long, created_at timestamp, received_at timestamp", pushdown="true")
+        found = frame.orderBy("tweet_id").selectExpr("unix_micros(created_at)", "unix_micros(received_at)").collect()
+        assert [tuple(row) for row in found] == micros
+        # Texts without a zone, and hours of the day, are those of the session.
+        local = START.astimezone(ZoneInfo(zone))
+        assert frame.where(f"received_at < '{local:%Y-%m-%d} {local:%H:%M}:30'").count() == 20
+        assert {row[0] for row in frame.selectExpr("hour(received_at)").limit(20).collect()} == {local.hour}
+        assert ids(read(spark, folder, start="2026-11-22T06", end="2026-11-22T07")) == list(range(20, 40))
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", before)
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
         ("tweetid long", "tweet_id"),
+        ("tweet_id long, TWEET_ID long", "twice|ALREADY_EXISTS"),
         ("tweet_id string", "column tweet_id is bigint and not string"),
         ("author struct<username: long>", "column author.username is string and not bigint"),
         ("author struct<nickname: string>", "nickname"),
@@ -121,8 +170,17 @@ def test_members_of_lists_come_in_the_order_of_the_schema(spark: Any, tmp_path: 
 def test_a_schema_that_the_table_cannot_give_is_refused_by_its_column(
     spark: Any, folder: Path, schema: str, message: str
 ) -> None:
-    with pytest.raises(PySparkException, match=message):
+    with pytest.raises(PySparkException, match=message) as caught:
         read(spark, folder, schema).collect()
+    assert_one_sentence(caught.value)
+
+
+def assert_one_sentence(error: PySparkException) -> None:
+    """What Spark shows is its own first words, and the sentence."""
+    shown = str(error).strip()
+    assert "Traceback" not in shown
+    assert 'File "' not in shown
+    assert len(shown.splitlines()) <= 2, shown
 
 
 @pytest.mark.parametrize(
@@ -143,6 +201,7 @@ def test_an_option_that_cannot_be_used_is_refused_by_its_name(
     with pytest.raises(PySparkException, match=message) as caught:
         spark.read.format("cauce").option(option, value).load(str(folder)).collect()
     assert "hush" not in str(caught.value)
+    assert_one_sentence(caught.value)
 
 
 def test_hours_are_chosen_by_start_and_end(spark: Any, folder: Path) -> None:
@@ -205,8 +264,9 @@ def test_an_hour_whose_manifest_is_damaged_is_not_left_out_unseen(spark: Any, fo
 
 
 def test_a_lake_that_is_not_there_is_named(spark: Any, tmp_path: Path) -> None:
-    with pytest.raises(PySparkException, match="there is no folder"):
+    with pytest.raises(PySparkException, match="there is no folder") as caught:
         read(spark, tmp_path / "nowhere").collect()
+    assert_one_sentence(caught.value)
 
 
 def test_an_object_that_is_gone_fails_the_query_and_is_named(spark: Any, folder: Path) -> None:

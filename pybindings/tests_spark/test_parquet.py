@@ -36,6 +36,34 @@ def test_the_root_is_one_table_with_rejects_beside_it(spark: Any, root: Path) ->
     assert dict(table.dtypes)["rule_ids"] == "array<bigint>"
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "types"),
+    [
+        ("spark.sql.session.timeZone", "America/Los_Angeles", ("date", "int")),
+        ("spark.sql.session.timeZone", "Asia/Tokyo", ("date", "int")),
+        ("spark.sql.sources.partitionColumnTypeInference.enabled", "false", ("string", "string")),
+    ],
+)
+def test_partitions_are_the_hours_in_utc_whatever_the_session_infers(
+    spark: Any, root: Path, setting: str, value: str, types: tuple[str, str]
+) -> None:
+    before = spark.conf.get(setting)
+    spark.conf.set(setting, value)
+    try:
+        table = spark.read.parquet(str(root))
+        found = dict(table.dtypes)
+        assert (found["date"], found["hour"]) == types
+        rows = {(str(row["date"]), int(row["hour"])) for row in table.select("date", "hour").distinct().collect()}
+        assert rows == {("2026-11-22", 5), ("2026-11-22", 6)}
+        assert table.where("date = '2026-11-22' and hour = 5").count() == 20
+        lake = cauce.Lake(root.parent / "lake")
+        wanted = lake.to_arrow(columns=["tweet_id", "received_at"]).sort_by("tweet_id").to_pylist()
+        moments = table.orderBy("tweet_id").selectExpr("unix_micros(received_at)").collect()
+        assert [row[0] for row in moments] == [row["received_at"].timestamp() * 1e6 for row in wanted]
+    finally:
+        spark.conf.set(setting, before)
+
+
 @pytest.mark.skipif(not INGEST, reason="INGEST names the program to be tested")
 def test_the_printed_statements_make_a_table_of_the_root(spark: Any, root: Path) -> None:
     assert INGEST is not None

@@ -9,10 +9,10 @@
         ...
 
 Everything that waits lets other threads run and answers to signals. Whatever is raised is a `cauce.Error` and the
-built-in error
-that fits.
+built-in error that fits.
 """
 
+from cauce import _methods
 from cauce._convert import HourReport, Progress, Summary
 from cauce._errors import (
     AccessDenied,
@@ -86,3 +86,5 @@ __all__ = [
     "convert",
     "schema",
 ]
+
+_methods.put()

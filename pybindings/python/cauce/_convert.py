@@ -13,7 +13,7 @@ class _Record:
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"{type(self).__name__}({told})"
+        return f"cauce.{type(self).__name__}({told})"
 
 
 class HourReport(_Record):

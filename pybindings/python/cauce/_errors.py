@@ -92,3 +92,8 @@ class ForkError(Error, RuntimeError):
 
 class LakeWarning(UserWarning):
     """A part of a lake that was left out, such as an hour whose manifest cannot be trusted."""
+
+
+# A traceback then names them as they are caught: cauce.HourNotFound.
+for _error in (Error, LakeWarning, *Error.__subclasses__(), *StoreError.__subclasses__()):
+    _error.__module__ = "cauce"

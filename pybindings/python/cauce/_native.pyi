@@ -1,11 +1,11 @@
 """The compiled part of cauce. Import these names from `cauce`."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date, datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypedDict, final
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final, overload
 
 from _typeshed import WriteableBuffer
 
@@ -26,6 +26,7 @@ __all__ = [
     "Store",
     "StoredObject",
     "__version__",
+    "_ddl",
     "_restore_hour",
     "convert",
     "schema",
@@ -299,6 +300,100 @@ class Lake:
     ) -> BatchStream:
         """Read the tweets of several hours as one Arrow stream. See `Hour.batches`."""
 
+    def to_arrow(
+        self,
+        start: _Edge | None = None,
+        end: _Edge | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        closed: bool | None = None,
+    ) -> Any:
+        """Read the tweets of the hours from `start` to `end`, which is not included, as a `pyarrow.Table`.
+
+        Args:
+            start: As for `hours`.
+            end: As for `hours`.
+            columns: Only these columns, members of structs with a dot (`author.username`). It saves most of the time.
+            closed: Only closed hours, or only open ones.
+
+        Raises:
+            ImportError: pyarrow is missing.
+            ValueError: There is no such column.
+        """
+
+    def to_pandas(
+        self,
+        start: _Edge | None = None,
+        end: _Edge | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        closed: bool | None = None,
+    ) -> Any:
+        """Read them as a `pandas.DataFrame`, by way of pyarrow. Arguments and errors are those of `to_arrow`."""
+
+    def to_polars(
+        self,
+        start: _Edge | None = None,
+        end: _Edge | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        closed: bool | None = None,
+    ) -> Any:
+        """Read them as a `polars.DataFrame`. Arguments and errors are those of `to_arrow`."""
+
+    def sql(
+        self,
+        query: str,
+        start: _Edge | None = None,
+        end: _Edge | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        closed: bool | None = None,
+    ) -> Any:
+        """Run a query of DuckDB over the tweets of these hours, which are its view `tweets`.
+
+        Each call has a database of its own, in memory, whose time zone is UTC. All columns are decoded that `columns`
+        does not leave out, whichever the query names.
+
+        Args:
+            query: A statement, such as `select lang, count(*) from tweets group by lang`.
+            start: As for `hours`.
+            end: As for `hours`.
+            columns: As for `to_arrow`.
+            closed: Only closed hours, or only open ones.
+
+        Returns:
+            A `duckdb.DuckDBPyRelation`, with `fetchall()`, `df()`, `pl()` and the like. The hours are read when it is
+            asked for rows, and anew each time.
+
+        Raises:
+            ImportError: DuckDB is missing.
+        """
+
+    @overload
+    def storage_options(self, library: Literal["polars", "obstore"] = "polars") -> dict[str, str]: ...
+    @overload
+    def storage_options(self, library: Literal["fsspec"]) -> dict[str, Any]: ...
+    @overload
+    def storage_options(self, library: Literal["duckdb"]) -> str:
+        """Give what another library needs to read the lake's objects by `Hour.urls`.
+
+        **Keys that the lake was given are in it**: keep it out of logs. Where the lake was given none, the library
+        looks for them itself: in AWS's variables and, as far as it can, profiles and roles.
+
+        Args:
+            library: `polars` for `storage_options=` of Polars, `obstore` for the keywords of its stores, `fsspec` for
+                those of s3fs, `duckdb` for a `create secret` statement.
+
+        Raises:
+            ValueError: It is none of these.
+        """
+
+    def _s3(self) -> dict[str, Any]: ...
+    def _listing(self, range: str | None = None) -> tuple[list[Hour], list[tuple[str, bool]], str | None]: ...
+    def _repr_html_(self) -> str:
+        """Show a calendar of the newest days in a notebook. It lists their hours."""
+
     def __getnewargs_ex__(self) -> tuple[tuple[list[str]], dict[str, Any]]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -338,6 +433,10 @@ class Hour:
     @property
     def objects(self) -> tuple[Object, ...]:
         """The objects that hold its tweets, in the order in which they are read; late ones are not among them."""
+
+    @property
+    def late_objects(self) -> tuple[Object, ...]:
+        """The objects that hold its late tweets, as its late manifests list them."""
 
     @property
     def tweets(self) -> int | None:
@@ -427,6 +526,15 @@ class Hour:
     def open(self, *, late: bool = False) -> io.BufferedReader:
         """Open its objects as one binary file, decompressed. An object that lacks its last newline gets one."""
 
+    def urls(self, *, late: bool = False) -> list[str]:
+        """Give the URLs or paths of its objects, or with `late` of its late ones, for other libraries to read.
+
+        `Lake.storage_options` has what these libraries need to reach S3. Objects may be compressed: `Object.codec`.
+        """
+
+    def _repr_html_(self) -> str:
+        """Show its figures and objects in a notebook."""
+
     def __reduce__(self) -> tuple[Any, ...]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -460,6 +568,12 @@ class Lines:
     """An iterator over lines. Several threads may share it; leaving its `with` block ends its requests."""
 
     def __iter__(self) -> Self: ...
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """For `async for` in asyncio: a thread of the loop's executor waits for 1,000 lines at a time.
+
+        Lines that were fetched and not given when the loop is left are lost.
+        """
+
     def __next__(self) -> bytes: ...
     def close(self) -> None:
         """End the reading; after that there are no more lines."""
@@ -474,6 +588,9 @@ class Records:
     """An iterator over records. Several threads may share it; leaving its `with` block ends its requests."""
 
     def __iter__(self) -> Self: ...
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """For `async for`, as that of `Lines`."""
+
     def __next__(self) -> dict[str, Any]: ...
     @property
     def rejected(self) -> int:
@@ -536,6 +653,9 @@ class BatchStream:
         """The first 1,000 lines of that reading that gave no row though they should have."""
 
     def __iter__(self) -> Batches: ...
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """For `async for` in asyncio: a thread of the loop's executor waits for each batch."""
+
     def __arrow_c_schema__(self) -> object: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
@@ -622,7 +742,8 @@ def convert(
 
     Args:
         lake: The lake.
-        hours: Which hours; `None` is every closed one that is not converted yet.
+        hours: Which hours, or ranges such as `2026-11-22T00..2026-11-23T00`, the end not included; `None` is every
+            closed one that is not converted yet.
         url: `s3://bucket/prefix` or a folder, outside the lake; reached as the lake is.
         progress: Told how far it is, at most ten times a second and after each hour, in the thread that called.
         columns: Only these columns, members of structs with a dot.
@@ -655,4 +776,7 @@ class Blocks:
     def read(self) -> bytes: ...
     def close(self) -> None: ...
 
+def _ddl(
+    dialect: str, url: str, columns: Sequence[str] | None = None, *, referenced: bool = False, raw: bool = False
+) -> str: ...
 def _restore_hour(lake: Lake, name: str, span_ms: tuple[int, int] | None, granularity: str) -> Hour: ...

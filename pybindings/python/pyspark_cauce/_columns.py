@@ -39,13 +39,14 @@ class Columns:
         """
         if not schema.fields:
             raise ValueError("the schema names no column: leave it away for all of them")
+        _check_once(schema, "column")
         names = tuple(
-            name for field in schema.fields if field.name != RAW for name in _leaves(field.name, field.dataType)
+            name for field in schema.fields if field.name.lower() != RAW for name in _leaves(field.name, field.dataType)
         )
-        columns = cls(names, RAW in schema.fieldNames(), schema)
+        columns = cls(names, any(name.lower() == RAW for name in schema.fieldNames()), schema)
         there = pa.schema(cauce.schema(list(names), raw=columns.raw))
         for field in columns.arrow():
-            _check(field.name, there.field(field.name).type, field)
+            _check(field.name, there.field(field.name.lower()).type, field)
         return columns
 
     def arrow(self) -> Any:
@@ -53,11 +54,25 @@ class Columns:
         return to_arrow_schema(self.spark, timezone="UTC")
 
 
+def _check_once(kind: StructType, what: str) -> None:
+    """Refuses a name that stands twice, in whatever case.
+
+    Raises:
+        ValueError: One does.
+    """
+    names = [name.lower() for name in kind.fieldNames()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the schema names {what} {twice} twice: once will do")
+
+
 def _leaves(name: str, kind: DataType) -> Iterator[str]:
+    """The columns of the table that a field names; the table's own names are all in small letters."""
     inner = kind.elementType if isinstance(kind, ArrayType) else kind
     if not isinstance(inner, StructType):
-        yield name
+        yield name.lower()
         return
+    _check_once(inner, f"a member of {name}:")
     for member in inner.fields:
         yield from _leaves(f"{name}.{member.name}", member.dataType)
 
@@ -73,7 +88,7 @@ def _check(name: str, there: Any, wanted: Any) -> None:
         _check(name, there.value_type, kind.value_field)
     elif pa.types.is_struct(there) and pa.types.is_struct(kind):
         for member in kind:
-            _check(f"{name}.{member.name}", there.field(member.name).type, member)
+            _check(f"{name}.{member.name}", there.field(member.name.lower()).type, member)
     elif there != kind:
         table, schema = (from_arrow_type(each).simpleString() for each in (there, kind))
         raise ValueError(
@@ -84,11 +99,14 @@ def _check(name: str, there: Any, wanted: Any) -> None:
 
 
 def fitted(batch: Any, schema: Any) -> Any:
-    """The batch with its columns and their members in the schema's order; nothing is copied where they are."""
+    """The batch with its columns and their members in the schema's order and by its names, which may be in any case.
+
+    Nothing is copied where they are so already.
+    """
     if batch.schema.equals(schema):
         return batch
     return pa.RecordBatch.from_arrays(
-        [_fitted(batch.column(field.name), field.type) for field in schema], schema=schema
+        [_fitted(batch.column(field.name.lower()), field.type) for field in schema], schema=schema
     )
 
 
@@ -96,7 +114,7 @@ def _fitted(array: Any, kind: Any) -> Any:
     if array.type.equals(kind):
         return array
     if pa.types.is_struct(kind):
-        members = [_fitted(array.field(member.name), member.type) for member in kind]
+        members = [_fitted(array.field(member.name.lower()), member.type) for member in kind]
         return pa.StructArray.from_arrays(members, fields=list(kind), mask=array.is_null())
     # Batches come from their first row on, so that offsets and validity may be taken as they are.
     values = _fitted(array.values, kind.value_type)

@@ -91,11 +91,14 @@ def fair_split(total: int) -> int:
 def _weighed(hours: "Iterable[cauce.Hour]", late: bool) -> Iterator[tuple[int, Piece]]:
     for hour in hours:
         for item in hour.objects:
-            times = 1 if item.codec == "none" else COMPRESSED
-            yield item.bytes * times + OPENING_BYTES, Piece(hour, (item.url,))
-        if late and hour.late:
-            # Only the number of late tweets is known, and it is small.
-            yield OPENING_BYTES + hour.late * 4096, Piece(hour, late=True)
+            yield _weight(item), Piece(hour, (item.url,))
+        if late and hour.late_objects:
+            # They are few: one task reads them.
+            yield sum(map(_weight, hour.late_objects)), Piece(hour, late=True)
+
+
+def _weight(item: "cauce.Object") -> int:
+    return item.bytes * (1 if item.codec == "none" else COMPRESSED) + OPENING_BYTES
 
 
 def _joined(pieces: list[Piece]) -> Iterator[Piece]:

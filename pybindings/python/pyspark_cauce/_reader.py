@@ -23,6 +23,7 @@ from pyspark.sql.datasource import (
 
 from pyspark_cauce._options import Options
 from pyspark_cauce._plan import Piece, Share, hours, shares
+from pyspark_cauce._sentence import one_sentence
 
 if TYPE_CHECKING:
     import cauce
@@ -45,7 +46,8 @@ class Bounds:
     def after(self, filter: Filter) -> "Bounds":
         """The bounds with one more filter; those that say nothing of `received_at` change nothing."""
         value = getattr(filter, "value", None)
-        if getattr(filter, "attribute", None) != (RECEIVED_AT,) or not isinstance(value, dt.datetime):
+        attribute = tuple(name.lower() for name in getattr(filter, "attribute", ()))
+        if attribute != (RECEIVED_AT,) or not isinstance(value, dt.datetime):
             return self
         if value.tzinfo is None:
             return self  # of a column with a zone Spark gives moments with one; what another one means is not guessed
@@ -82,10 +84,11 @@ class Rows:
         from pyspark_cauce._columns import fitted
 
         schema = self._columns.arrow()
-        for stream in self._streams(pieces):
-            for batch in stream:
-                yield fitted(pa.record_batch(batch), schema)
-            self._tell(stream)
+        with one_sentence():
+            for stream in self._streams(pieces):
+                for batch in stream:
+                    yield fitted(pa.record_batch(batch), schema)
+                self._tell(stream)
 
     def _streams(self, pieces: list[Piece]) -> "Iterator[cauce.BatchStream]":
         """Whole hours that follow each other are read as one, ahead over their borders."""
@@ -141,7 +144,8 @@ class Reader(Rows, DataSourceReader):
 
     def partitions(self) -> list[InputPartition]:
         """The shares, planned on the driver."""
-        return shares(hours(self._asked), self._asked)
+        with one_sentence():
+            return shares(hours(self._asked), self._asked)
 
 
 class PushingReader(Reader):

@@ -7,6 +7,7 @@ from pyspark.sql.types import StructType
 
 from pyspark_cauce._options import Options
 from pyspark_cauce._reader import PushingReader, Reader
+from pyspark_cauce._sentence import one_sentence
 from pyspark_cauce._stream import StreamReader
 
 if TYPE_CHECKING:
@@ -25,21 +26,24 @@ class DefaultSource(DataSource):
         """All columns; `raw` too where the option asks for it."""
         from pyspark_cauce._columns import all_columns
 
-        return all_columns(self._asked().raw)
+        with one_sentence():
+            return all_columns(self._asked().raw)
 
     def reader(self, schema: StructType) -> DataSourceReader:
         """The reader of a batch query.
 
         A schema that was given is a projection: the columns that it names, and no more.
         """
-        asked = self._asked()
-        return (PushingReader if asked.pushdown else Reader)(asked, self._columns(schema))
+        with one_sentence():
+            asked = self._asked()
+            return (PushingReader if asked.pushdown else Reader)(asked, self._columns(schema))
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
         """The reader of a streaming query."""
-        asked = self._asked()
-        asked.check_streaming()
-        return StreamReader(asked, self._columns(schema))
+        with one_sentence():
+            asked = self._asked()
+            asked.check_streaming()
+            return StreamReader(asked, self._columns(schema))
 
     def _asked(self) -> Options:
         return Options.read(self.options)

@@ -19,6 +19,7 @@ from pyspark.sql.streaming.datasource import (
 from pyspark_cauce._options import Options
 from pyspark_cauce._plan import hours, shares
 from pyspark_cauce._reader import Rows
+from pyspark_cauce._sentence import one_sentence
 
 if TYPE_CHECKING:
     from pyspark_cauce._columns import Columns
@@ -46,10 +47,11 @@ class StreamReader(Rows, DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def initialOffset(self) -> Offset:
         """The start: the option, or the first closed hour; of a lake without any, nothing yet."""
-        start, _ = self._asked.span()
-        if start is None:
-            closed = hours(self._asked)
-            start = closed[0].start if closed else None
+        with one_sentence():
+            start, _ = self._asked.span()
+            if start is None:
+                closed = hours(self._asked)
+                start = closed[0].start if closed else None
         name = start.strftime(FORMAT) if start else ""
         return {"from": name, "next": name}
 
@@ -60,7 +62,8 @@ class StreamReader(Rows, DataSourceStreamReader, SupportsTriggerAvailableNow):
             if not start["next"]:
                 return start
         begin = _time(start["next"])
-        end = self._run_end(begin)
+        with one_sentence():
+            end = self._run_end(begin)
         if self._is_available_now:
             self._target = self._target or end
             end = min(end, self._target)
@@ -82,7 +85,10 @@ class StreamReader(Rows, DataSourceStreamReader, SupportsTriggerAvailableNow):
         Raises:
             ValueError: An hour that was closed is so no more, which means that its manifest was taken away or damaged.
         """
-        first, last = start["next"] or end["from"], end["next"]
+        with one_sentence():
+            return self._shares(start["next"] or end["from"], end["next"])
+
+    def _shares(self, first: str, last: str) -> list[InputPartition]:
         if first == last:
             return []
         found = hours(self._asked.with_span(first, last))
