@@ -324,7 +324,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn new(settings: &Settings, object: &cauce_lake::catalogue::ObjectRef) -> Object {
+    fn new(settings: &Settings, object: &cauce_lake::catalogue::LakeObject) -> Object {
         Object {
             key: object.key.to_string(),
             url: part::url(settings, object),

@@ -8,7 +8,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cauce_lake::catalogue::{HourEntry, Lake};
+use cauce_lake::Lake;
+use cauce_lake::catalogue::HourEntry;
 use cauce_lake::hour::HourRange;
 use cauce_lake::manifest::{IngestPath, epoch_ms_in_name};
 use cauce_lake::pattern::Granularity;
