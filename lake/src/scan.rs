@@ -274,7 +274,7 @@ struct DecodedMorsel {
 /// Where the morsels of some sources come from.
 enum Input {
     /// Objects that are read ahead; a worker gets a morsel's lines.
-    Stream(MorselStream),
+    Stream(Box<MorselStream>),
     /// Local files: each worker reads what it decodes, one at a time, so that the bytes are in its cache.
     Files(Arc<Mutex<FileMorsels>>),
 }
@@ -285,7 +285,7 @@ impl Input {
             let lines = FileLines::new(Arc::clone(&range.sources), options.max_line_bytes);
             Input::Files(Arc::new(Mutex::new(FileMorsels::new(lines))))
         } else {
-            Input::Stream(MorselStream::new(read::lines(range.sources.to_vec(), options)))
+            Input::Stream(Box::new(MorselStream::new(read::lines(range.sources.to_vec(), options))))
         }
     }
 
