@@ -1,10 +1,8 @@
-//! Decompression of an object's bytes on their way in: gzip with any number of members, Zstandard with any number of
-//! frames.
+//! Streaming decompression of objects: gzip with any number of members, Zstandard with any number of frames.
 //!
-//! Memory stays constant whatever the ratio is: a poll gives at most [`OUTPUT_BYTES`], and beside that there are only one
-//! chunk of input and the decoder's window (32 KiB for gzip, at most 128 MiB for Zstandard, which refuses larger ones).
-//! Data that ends in the middle of a member, an empty object included, is an error and never a silent end. Nothing here
-//! knows of lines.
+//! Memory is constant for any compression ratio: a poll gives at most [`OUTPUT_BYTES`], besides one chunk of input and
+//! the decoder's window (32 KiB for gzip, at most 128 MiB for Zstandard; larger windows are refused). Data that ends
+//! within a member, an empty object included, is an error, never a silent end.
 
 use std::io;
 
@@ -16,17 +14,17 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use crate::manifest::Codec;
 use crate::store::{ByteStream, ErrorKind, StoreError};
 
-/// Most decoded bytes in one chunk.
-pub const OUTPUT_BYTES: usize = 64 * 1024;
+/// The most decoded bytes in one chunk.
+pub(crate) const OUTPUT_BYTES: usize = 64 * 1024;
 
-/// What zstd says of a frame whose window it would not hold.
+/// zstd's message for a frame with a window above the limit.
 const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
-/// The decoded bytes of `stream`; `name` is the key or path that errors tell.
+/// Decompresses `stream`; `name` is the key or path that errors contain.
 ///
-/// Errors of `stream` come out as they are. Data that is damaged or cut off gives [`ErrorKind::Corrupt`]. The stream ends
+/// Errors of `stream` are passed on unchanged. Damaged or truncated data gives [`ErrorKind::Corrupt`]. The stream ends
 /// after its first error.
-pub fn decode(stream: ByteStream, codec: Codec, name: &str) -> ByteStream {
+pub(crate) fn decode(stream: ByteStream, codec: Codec, name: &str) -> ByteStream {
     match codec {
         Codec::None => stream,
         Codec::Gzip => {
@@ -47,14 +45,14 @@ fn chunks(decoder: impl AsyncRead + Send + 'static, form: &'static str, name: &s
     ReaderStream::with_capacity(decoder, OUTPUT_BYTES).map_err(move |error| store_error(error, form, &name)).boxed()
 }
 
-/// An error of the stream below passes through the decoder as it is; everything else is the decoder's own.
+/// Unwraps an error of the underlying stream; any other error is the decoder's.
 fn store_error(error: io::Error, form: &str, name: &str) -> StoreError {
     match error.downcast::<StoreError>() {
         Ok(error) => error,
         Err(error) => {
             let detail = match error.kind() {
                 io::ErrorKind::UnexpectedEof => format!("its {form} data is cut off; fetch it again or write it anew"),
-                // zstd tells its errors apart by their text alone.
+                // zstd's errors differ only in their text.
                 _ if error.to_string() == WINDOW_TOO_LARGE => {
                     format!("its {form} window is larger than 128 MiB; compress it again with at most --long=27")
                 }

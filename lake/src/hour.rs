@@ -1,7 +1,7 @@
-//! The hour: the unit that is written, closed, listed, read and converted.
+//! The hour: the unit in which a lake is written, closed, listed, read and converted.
 //!
-//! Pure: no clock is read here. Hours are UTC and count from 1970-01-01T00; a lake's time zone only changes how a
-//! folder is *named*, never where an hour begins.
+//! Pure: no clock. Hours are UTC and counted from 1970-01-01T00; a lake's time zone only changes the *name* of a
+//! folder, never where an hour begins.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,12 +26,12 @@ pub const HOUR_MS: i64 = 3_600_000;
 pub struct Hour(i64);
 
 impl Hour {
-    /// The hour that holds an instant, given in milliseconds since 1970-01-01T00:00:00Z.
+    /// The hour that contains an instant, given in milliseconds since 1970-01-01T00:00:00Z.
     pub fn containing(epoch_ms: i64) -> Hour {
         Hour(epoch_ms.div_euclid(HOUR_MS))
     }
 
-    /// The hour with this number, counted in whole hours from 1970-01-01T00.
+    /// The hour with this number of whole hours since 1970-01-01T00.
     pub fn from_index(index: i64) -> Hour {
         Hour(index)
     }
@@ -74,7 +74,7 @@ impl Hour {
         (at.year(), at.month(), at.day(), at.hour())
     }
 
-    /// The hour of a UTC date and hour of day, or `None` where the calendar has none such.
+    /// The hour of a UTC date and hour of day; `None` if there is no such date or hour.
     pub fn from_civil(year: i16, month: i8, day: i8, hour: i8) -> Option<Hour> {
         let at = DateTime::new(year, month, day, hour, 0, 0, 0).ok()?;
         let seconds = TimeZone::UTC.to_timestamp(at).ok()?.as_second();
@@ -82,8 +82,8 @@ impl Hour {
     }
 
     fn date_time(self) -> DateTime {
-        // Hours outside jiff's range (years −9999 to 9999) can only come from arithmetic on absurd input; they are
-        // clamped, because a name for them is never used as a key.
+        // Only arithmetic on absurd input gives hours outside jiff's range (years −9999 to 9999). They are clamped,
+        // since no key is made from their names.
         let seconds = self.0.saturating_mul(3600).clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
         let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
         TimeZone::UTC.to_datetime(at)
@@ -93,7 +93,7 @@ impl Hour {
 impl fmt::Display for Hour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, hour) = self.civil();
-        // `pad` keeps width and alignment, so that an hour can stand in a table.
+        // `pad` respects width and alignment, for tables.
         f.pad(&format!("{year:04}-{month:02}-{day:02}T{hour:02}"))
     }
 }
@@ -104,7 +104,7 @@ impl fmt::Debug for Hour {
     }
 }
 
-/// A text that should name an hour or a range of hours and does not.
+/// A text that is not an hour or a range of hours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} is not an hour: write it as 2026-11-22T05, or a range as 2026-11-22T00..2026-11-23T00 (end not included)"
@@ -158,17 +158,17 @@ pub struct HourRange {
 }
 
 impl HourRange {
-    /// The range that holds one hour.
+    /// The range of one hour.
     pub fn single(hour: Hour) -> HourRange {
         HourRange { start: hour, end: hour.next() }
     }
 
-    /// Whether the hour lies in the range.
+    /// Whether the range contains the hour.
     pub fn contains(&self, hour: Hour) -> bool {
         self.start <= hour && hour < self.end
     }
 
-    /// The hours, first to last.
+    /// The hours, from first to last.
     pub fn iter(&self) -> impl Iterator<Item = Hour> + use<> {
         (self.start.0..self.end.0).map(Hour)
     }

@@ -1,17 +1,23 @@
 //! The bucket as a library: hourly folders of tweets on S3 or in a local folder.
 //!
-//! A *lake* is a store, a prefix in it and a partition pattern. This crate knows how its hours are named
-//! ([`pattern`], [`hour`]), what a line in them is ([`tweet`]), how objects are put and fetched ([`store`]), what closes
-//! an hour ([`manifest`]), what is kept of rejected lines ([`rejects`]), and how hours are listed, read and decoded ([`catalogue`], [`read`], [`scan`]).
+//! A *lake* is a store, a prefix in it and a partition pattern. From the bottom up: [`hour`] and [`pattern`] name its
+//! folders, [`tweet`] classifies a line, [`store`] puts and fetches objects, [`names`], [`manifest`] and
+//! [`rejects`] define its formats. [`object`] is what to read; [`catalogue`] lists hours and [`read`] streams lines,
+//! side by side. [`Lake`] and [`Lakes`] combine both. [`table`] and [`scan`] turn lines into Arrow batches,
+//! `parquet` writes them, [`verify`] checks hours.
 //!
-//! It holds no daemon code: nothing here decides when an hour is written or closed, starts threads of its own or logs
-//! to a global.
+//! There is no daemon code: nothing here decides when an hour is written or closed, starts threads of its own or writes
+//! to a global log.
 
 pub mod catalogue;
 pub mod checksum;
-pub mod codec;
+mod codec;
 pub mod hour;
+pub mod lake;
+pub mod lakes;
 pub mod manifest;
+pub mod names;
+pub mod object;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod pattern;
@@ -25,8 +31,9 @@ pub mod url;
 pub mod verify;
 pub mod work;
 
-pub use catalogue::{Lake, Lakes};
 pub use hour::{Hour, HourRange};
+pub use lake::Lake;
+pub use lakes::Lakes;
 pub use pattern::Pattern;
 pub use store::{Key, Store, StoreError};
 pub use url::LakeUrl;

@@ -1,18 +1,18 @@
-//! Reading the lines of many objects in order, through any codec, ahead of their reader and in bounded memory.
+//! Reads the lines of many objects in order, through any codec, ahead of the consumer and in bounded memory.
 //!
-//! The way of a byte: `piece` fetches a range of an object and resumes where its body broke off, `ahead` keeps as many
-//! pieces under way as pay (`pace`) and as the memory allows, `decode` decompresses, `cutter` cuts behind newlines.
+//! `piece` fetches a range of an object and resumes a body that breaks off; `ahead` keeps as many pieces in flight as
+//! improve the throughput (`concurrency`) and fit into memory; `decode` decompresses; `cutter` splits at newlines.
 //!
-//! A reader gives exactly what stands between two newlines: a `\r` before the newline is part of the line, an empty line is a
-//! line, and so is what follows the last newline. Lines are split on `\n` alone, never on other Unicode line ends. They
-//! come in blocks, so that a caller pays for a hand-over once in many lines; nothing here looks into a line.
+//! A line is exactly what is between two newlines: a `\r` before the newline belongs to it, an empty line is a line,
+//! and so is what follows the last newline. Lines are split on `\n` alone, never on other Unicode line ends. They come
+//! in blocks, to make one hand-over per many lines; nothing here looks into a line.
 
 mod ahead;
+mod concurrency;
 mod content;
 mod cutter;
 mod decode;
 mod files;
-mod pace;
 mod piece;
 mod verify;
 
@@ -26,31 +26,32 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-use crate::catalogue::ObjectRef;
-use crate::store::{ErrorKind, Key, Store, StoreError};
+use crate::store::{ErrorKind, Key, StoreError};
 use ahead::ReadAhead;
 use cutter::Cutter;
 
+pub use crate::object::Source;
 pub(crate) use files::{FileLines, is_plain_file};
-pub use verify::{Mismatch, ObjectCheck, verify_lines, verify_object};
+pub use verify::{Mismatch, ObjectCheck, verify_lines};
 
-/// Longest line a reader accepts unless it is told otherwise: far above any tweet, far below what hurts.
+/// The default for the longest line that is accepted: far above any tweet, far below the memory of a machine.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// How lines are read. The defaults suit a program that reads one thing at a time.
+/// How to read lines. The defaults suit a program that reads one thing at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Bytes that are fetched or decompressed ahead of the reader; default 64 MiB. More helps only where a store is both far
-    /// away and fast; little means few requests at once. Beside them memory holds the block that was given out, one
-    /// unfinished line of at most `max_line_bytes`, and what decompressors need for themselves (see [`crate::codec`]).
+    /// Bytes to fetch or decompress ahead of the consumer; default 64 MiB. Raising it helps only with a store that is
+    /// both distant and fast; lowering it reduces the number of concurrent requests. The last block, one unfinished
+    /// line of at most `max_line_bytes`, and the decompressors' own buffers (up to 128 MiB for a Zstandard window) come on top.
     pub max_memory_bytes: usize,
-    /// Requests at once; default `None`, which finds it out: 4 to begin with, as many as pay while the reader waits for a
-    /// store that is far away, 64 at most.
+    /// Concurrent requests; default `None`, which adapts: 4 at first, more while the consumer waits for a distant store
+    /// and throughput improves, 64 at most.
     pub concurrency: Option<NonZeroUsize>,
-    /// Longest line that is accepted; default [`MAX_LINE_BYTES`]. It bounds what a damaged object can make a reader hold.
+    /// The longest line that is accepted; default [`MAX_LINE_BYTES`]. It bounds the memory that a damaged object can
+    /// take.
     pub max_line_bytes: usize,
-    /// Longest time without a byte, for an answer's head as well as between two parts of a body; default 20 s. Then the
-    /// reading ends with an error ([`ErrorKind::Timeout`]). A store may have a limit of its own that is shorter.
+    /// The longest time without a byte, both before the head of a response and within its body; default 20 s. Then
+    /// reading ends with [`ErrorKind::Timeout`]. A store may have a shorter limit of its own.
     pub stall_timeout: Duration,
 }
 
@@ -65,68 +66,35 @@ impl Default for ReadOptions {
     }
 }
 
-/// What is read: one object, or the word that something cannot be.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// An object of this store. It must have the length and, where its entry tells one, the checksum of its entry: others mean
-    /// that it is damaged or was changed.
-    Object(Arc<dyn Store>, ObjectRef),
-    /// Something of which it is known that it cannot be read; the reading ends here.
-    Unreadable {
-        /// What it is.
-        key: Key,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Source {
-    /// Its name.
-    pub fn key(&self) -> &Key {
-        match self {
-            Source::Object(_, object) => &object.key,
-            Source::Unreadable { key, .. } => key,
-        }
-    }
-
-    /// Which of several lakes holds it, counted from 0.
-    pub(crate) fn lake(&self) -> usize {
-        match self {
-            Source::Object(_, object) => object.lake,
-            Source::Unreadable { .. } => 0,
-        }
-    }
-}
-
-/// What ends the reading of an object.
+/// Why reading ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The store failed, or the object is damaged or cut off ([`ErrorKind::Corrupt`]).
+    /// The store failed, or the object is damaged or truncated ([`ErrorKind::Corrupt`]).
     #[error("cannot read {key} from byte {offset} on")]
     Store {
-        /// The object.
+        /// The object that was read.
         key: Key,
         /// Decoded bytes before the first line that could not be read.
         offset: u64,
-        /// What the store or the decoder said.
+        /// The error of the store or the decoder.
         #[source]
         source: StoreError,
     },
-    /// A line that cannot be held in memory, such as that of a bomb.
+    /// A line too long to be held in memory, such as that of a decompression bomb.
     #[error("the line at byte {offset} of {key} is longer than {max_line_bytes} bytes")]
     LineTooLong {
-        /// The object.
+        /// The object that was read.
         key: Key,
         /// Decoded bytes before the line.
         offset: u64,
-        /// The longest line that would have been accepted.
+        /// The longest line that is accepted.
         max_line_bytes: usize,
     },
 }
 
 impl ReadError {
-    /// The object.
+    /// The object that was read.
     pub fn key(&self) -> &Key {
         match self {
             ReadError::Store { key, .. } | ReadError::LineTooLong { key, .. } => key,
@@ -140,7 +108,7 @@ impl ReadError {
         }
     }
 
-    /// What it means; a line that is too long counts as damage.
+    /// The kind of the store's error; a line that is too long counts as damage.
     pub fn kind(&self) -> ErrorKind {
         match self {
             ReadError::Store { source, .. } => source.kind(),
@@ -149,7 +117,7 @@ impl ReadError {
     }
 }
 
-/// Some whole lines of an object, contiguous as they were read.
+/// Consecutive whole lines of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineBlock {
     object: usize,
@@ -158,7 +126,7 @@ pub struct LineBlock {
 }
 
 impl LineBlock {
-    /// The place of the block's object among the sources that are read, counted from 0.
+    /// The index of the block's object in the list of sources.
     pub fn object(&self) -> usize {
         self.object
     }
@@ -168,14 +136,14 @@ impl LineBlock {
         self.offset
     }
 
-    /// Takes the first so many bytes away, as a block of their own. They must be whole lines.
+    /// Splits off the first `at` bytes, which must be whole lines.
     pub(crate) fn split_to(&mut self, at: usize) -> LineBlock {
         let head = LineBlock { object: self.object, offset: self.offset, bytes: self.bytes.split_to(at) };
         self.offset += at as u64;
         head
     }
 
-    /// The block as it was read; the last line of an object may lack its newline.
+    /// The raw bytes; the last line of an object may lack its newline.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -185,7 +153,7 @@ impl LineBlock {
         self.lines_at().map(|(_, line)| line)
     }
 
-    /// The lines without their newlines, each with the decoded bytes of the object before it.
+    /// The lines without their newlines, each with the number of decoded bytes before it.
     pub fn lines_at(&self) -> impl Iterator<Item = (u64, &[u8])> + Clone {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -198,20 +166,20 @@ impl LineBlock {
     }
 }
 
-/// Blocks of lines as they arrive; ends after its first error.
+/// Blocks of lines; ends after its first error.
 pub type LineStream = BoxStream<'static, Result<LineBlock, ReadError>>;
 
-/// The lines of some objects, in their order. Nothing is requested before the first poll, and dropping the stream ends
-/// every request. It must be polled inside a tokio run time, of whatever kind; requests go on between polls as far as
-/// that run time has a thread for them.
+/// Streams the lines of some objects, in their order. No request is made before the first poll, and dropping the stream
+/// cancels all requests. Poll it inside a tokio runtime of either flavor; requests continue between polls as far as the
+/// runtime has a thread for them.
 ///
-/// An object that breaks off is read on from there while it is the same (three times a piece); one that changes while it is
-/// read is an error ([`ErrorKind::Corrupt`]).
+/// A body that breaks off is resumed while the object is unchanged (three times per piece); an object that changes
+/// while it is read is an error ([`ErrorKind::Corrupt`]).
 ///
 /// # Errors
-/// The stream gives [`ReadError::LineTooLong`] for a line that is longer than allowed, and [`ReadError::Store`] for everything
-/// else. The lines before the damage come first. That an object is not what its manifest lists shows at its end, when its lines
-/// may have come.
+/// The stream gives [`ReadError::LineTooLong`] for a line that is longer than allowed, and [`ReadError::Store`]
+/// otherwise, after all lines before the failure. A wrong checksum is detected at the end of an object, after its lines
+/// have been given.
 pub fn lines(sources: Vec<Source>, options: &ReadOptions) -> LineStream {
     let reading = Reading {
         sources: sources.into(),
@@ -226,7 +194,7 @@ pub fn lines(sources: Vec<Source>, options: &ReadOptions) -> LineStream {
 struct Reading {
     sources: Arc<[Source]>,
     options: ReadOptions,
-    /// Begins with the first poll.
+    /// Created by the first poll.
     ahead: Option<ReadAhead>,
     cutter: Cutter,
     done: bool,
@@ -239,11 +207,11 @@ impl Reading {
                 return Some(Ok(block));
             }
             if self.done {
-                // Nothing is fetched for a reader that has had its error.
+                // Cancel all requests after an error.
                 self.ahead = None;
                 return None;
             }
-            // What was whole before the line that is too long has been given out by now.
+            // All whole lines before the one that is too long have been given.
             if self.cutter.is_too_long() {
                 self.done = true;
                 return Some(Err(ReadError::LineTooLong {

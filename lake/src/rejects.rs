@@ -14,9 +14,10 @@
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Lake, ObjectRef};
 use crate::hour::Hour;
-use crate::manifest::REJECTS_PREFIX;
+use crate::lake::Lake;
+use crate::names::REJECTS_PREFIX;
+use crate::object::ObjectRef;
 use crate::store::{StoreError, list_all};
 
 /// One reject.

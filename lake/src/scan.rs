@@ -1,48 +1,49 @@
-//! From objects to typed rows: lines are decoded on all processors at once and come out in order.
+//! Scans objects to typed rows: all processors decode lines in parallel, and the rows come out in order.
 //!
-//! The way: `units` gathers blocks of lines into shares of about two mebibytes, over the borders of small objects; `decode` makes
-//! rows of a share on one of the [`Workers`]; `merge` puts the rows together again, in order, into batches. What is read
-//! ahead, waits for a worker or for its batch is bounded in bytes.
+//! `morsels` cuts the lines into morsels of about two mebibytes, across the borders of small objects; `decode` decodes
+//! a morsel on one of the [`Workers`]; `merge` combines the rows, in order, to batches. The memory of lines read ahead,
+//! of morsels and of finished rows is bounded.
 //!
-//! A line that gives no row is counted and, where it should have given one, told with its place; it never ends a scan.
+//! A rejected line is counted and reported with its position; it never fails a scan.
 
 mod decode;
 mod merge;
+mod morsels;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, FuturesOrdered, FuturesUnordered, StreamExt};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::read::{self, FileLines, ReadError, ReadOptions, Source, is_plain_file};
+use crate::object::Source;
+use crate::read::{self, FileLines, ReadError, ReadOptions, is_plain_file};
 use crate::store::Key;
 use crate::table::{Projection, RejectReason, Rows};
-use crate::work::Workers;
-use decode::{Decoders, Part};
-use merge::{Batch, Merge};
-use units::{FileUnits, Units};
+use crate::work::{JobHandle, Workers};
+use decode::{DecodedLines, DecoderPool, SourceRange};
+use merge::{BatchMerger, BatchParts};
+use morsels::{FileMorsels, MORSEL_BYTES, Morsel, MorselStream};
 
-/// Batches that wait for whoever reads them.
-const WAITING: usize = 1;
+/// Batches that are buffered for the consumer.
+const BUFFERED_BATCHES: usize = 1;
 
-/// How objects are scanned.
+/// How to scan objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanOptions {
-    /// About so many rows a batch, default 10,000: at least as many, but for the last one, as long as they fit into the
-    /// memory, and not many more. More rows a batch cost memory and delay the first of them; fewer cost time.
+    /// Rows per batch, default 10,000. Every batch but the last has at least so many, as far as they fit into memory,
+    /// and not many more. Larger batches take more memory and delay the first one; smaller ones take more time.
     pub batch_rows: NonZeroUsize,
-    /// Give the rows of each share of lines as they are, some hundreds or thousands of them, for a reader that puts them
-    /// together by itself; default false. `batch_rows` is then the most, not the least.
+    /// Give the rows of each morsel as they are, some hundreds or thousands, to a consumer that combines them itself;
+    /// default false. `batch_rows` is then the maximum, not the minimum.
     pub as_decoded: bool,
-    /// How the lines are read. The scan keeps to `max_memory_bytes` with what is read ahead and what is being decoded; a
-    /// batch that is being put together may be half as large again.
+    /// How to read the lines. `max_memory_bytes` covers lines read ahead and morsels; a batch under construction may
+    /// take half as much on top.
     pub read: ReadOptions,
 }
 
@@ -56,20 +57,20 @@ impl Default for ScanOptions {
     }
 }
 
-/// What the lines of a batch were.
+/// The lines of a batch, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Lines read.
+    /// All lines.
     pub lines: u64,
-    /// Lines that were tweets.
+    /// Tweets.
     pub tweets: u64,
-    /// Messages (deletes, withheld, scrub_geo).
+    /// Messages about tweets (deletes, withheld, scrub_geo).
     pub messages: u64,
-    /// Words of the stream itself.
+    /// Control messages of the stream.
     pub controls: u64,
     /// Blank lines.
     pub blanks: u64,
-    /// Lines that gave no row though they should have.
+    /// Rejected lines.
     pub rejects: u64,
 }
 
@@ -84,62 +85,62 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
-/// Most bytes of a rejected line that are kept.
+/// The most bytes that are kept of a rejected line.
 pub const MAX_REJECT_BYTES: usize = 64 << 10;
 
-/// A line that gave no row though it should have.
+/// A line that is neither a known message nor a tweet that fits the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedLine {
-    /// Which of several lakes holds it, counted from 0.
-    pub lake: usize,
-    /// Its object.
+    /// The index of its object in the list of sources.
+    pub source: usize,
+    /// The key of its object.
     pub key: Key,
     /// Its number in the object, counted from 1.
     pub line: u64,
     /// Decoded bytes of the object before it.
     pub offset: u64,
-    /// What is wrong with it.
+    /// Why it was rejected.
     pub reason: RejectReason,
-    /// The line without its newline, the first [`MAX_REJECT_BYTES`] of it.
+    /// The line without its newline, up to [`MAX_REJECT_BYTES`].
     pub bytes: Bytes,
-    /// Its whole length in bytes.
+    /// The length of the whole line in bytes.
     pub line_bytes: u64,
 }
 
-/// A batch of rows, and what else was in the lines they were made of.
+/// A batch of rows, and an account of the lines they were decoded from.
 #[derive(Debug)]
 pub struct Scanned {
     /// The rows, in the order of the lines.
     pub rows: Rows,
-    /// What the lines were.
+    /// The lines by kind.
     pub counts: Counts,
-    /// Lines that gave no row though they should have, in order.
+    /// Rejected lines, in order.
     pub rejects: Vec<RejectedLine>,
-    /// Decoded bytes of the lines, newlines included.
+    /// Decoded bytes of the lines, including newlines.
     pub bytes: u64,
 }
 
-/// Batches as they are made; ends after its first error.
+/// Batches in order; ends after its first error.
 pub type ScanStream = BoxStream<'static, Result<Scanned, ReadError>>;
 
-/// The rows of some objects, in the order of their lines. Nothing happens before the first poll, and dropping the stream ends
-/// all of it. It must be polled inside a tokio run time, of whatever kind.
+/// Streams the rows of some objects, in the order of their lines. Nothing happens before the first poll, and dropping
+/// the stream cancels the scan. Poll it inside a tokio runtime of either flavor.
 ///
-/// Without a line there is no batch; lines that give no rows come with an empty one.
+/// Lines without rows give an empty batch; no lines give no batch.
 ///
 /// # Errors
-/// As [`read::lines`]; the rows of the lines before it come first.
+/// As [`read::lines`], after the rows of all lines before the failure.
 pub fn scan(sources: Vec<Source>, projection: &Projection, workers: &Workers, options: &ScanOptions) -> ScanStream {
     let begin = {
         let (projection, workers, options) = (projection.clone(), workers.clone(), options.clone());
         move || {
-            let (sender, batches) = mpsc::channel(WAITING);
+            let (sender, batches) = mpsc::channel(BUFFERED_BATCHES);
             let scan = Scan::new(projection, workers, &options, sender);
             let task = AbortOnDropHandle::new(tokio::spawn(scan.run(sources)));
             stream::unfold((batches, task), async |(mut batches, mut task)| match batches.recv().await {
                 Some(batch) => Some((batch, (batches, task))),
                 None => {
-                    // A scan that came to grief must not look like one that came to its end.
+                    // A panic must not look like the end of the scan.
                     if let Err(error) = (&mut task).await
                         && error.is_panic()
                     {
@@ -155,17 +156,16 @@ pub fn scan(sources: Vec<Source>, projection: &Projection, workers: &Workers, op
 
 struct Scan {
     options: ReadOptions,
-    most_running_bytes: usize,
-    merge: Merge,
-    decoders: Arc<Decoders>,
+    max_running_bytes: usize,
+    merger: BatchMerger,
+    decoders: Arc<DecoderPool>,
     workers: Workers,
     batches: mpsc::Sender<Result<Scanned, ReadError>>,
 }
 
-/// What ends a scan before its last line.
-enum Ended {
-    /// Nobody wants the rest.
-    ReaderGone,
+/// Why a scan ends before its last line.
+enum Interrupted {
+    ConsumerGone,
     Failed(ReadError),
 }
 
@@ -179,11 +179,11 @@ impl Scan {
         let half = options.read.max_memory_bytes / 2;
         Scan {
             options: ReadOptions { max_memory_bytes: half, ..options.read.clone() },
-            // What is in the hands of the workers, and so much that waits for them that they have work while whoever reads waits
-            // for a processor: with half of it a conversion took a twentieth longer.
-            most_running_bytes: half.min(4 * workers.threads() * units::UNIT_BYTES),
-            merge: Merge::new(&projection, if options.as_decoded { 0 } else { options.batch_rows.get() }, half),
-            decoders: Arc::new(Decoders::new(projection, options.batch_rows.get())),
+            // Enough queued morsels to keep the workers busy while the consumer waits for a processor: with half of it
+            // a conversion took a twentieth longer.
+            max_running_bytes: half.min(4 * workers.threads() * MORSEL_BYTES),
+            merger: BatchMerger::new(&projection, if options.as_decoded { 0 } else { options.batch_rows.get() }, half),
+            decoders: Arc::new(DecoderPool::new(projection, options.batch_rows.get())),
             workers,
             batches,
         }
@@ -192,101 +192,127 @@ impl Scan {
     async fn run(mut self, sources: Vec<Source>) {
         let failed = match self.read(&sources).await {
             Ok(()) => None,
-            Err(Ended::Failed(error)) => Some(error),
-            Err(Ended::ReaderGone) => return,
+            Err(Interrupted::Failed(error)) => Some(error),
+            Err(Interrupted::ConsumerGone) => return,
         };
-        if let Some(batch) = self.merge.finish()
-            && self.give(batch).await.is_err()
+        if let Some(batch) = self.merger.finish()
+            && self.send(batch).await.is_err()
         {
             return;
         }
         if let Some(error) = failed {
-            // Nobody hears it where the reader has gone.
+            // A dropped receiver is not an error.
             let _ = self.batches.send(Err(error)).await;
         }
     }
 
-    async fn read(&mut self, mut sources: &[Source]) -> Result<(), Ended> {
-        while let Some(first) = sources.first() {
-            let plain = is_plain_file(first);
-            let (alike, rest) =
-                sources.split_at(sources.iter().take_while(|source| is_plain_file(source) == plain).count());
-            if plain {
-                self.files(alike.into()).await?;
-            } else {
-                self.stream(alike.into()).await?;
-            }
-            sources = rest;
+    /// Scans consecutive sources together if they are read in the same way.
+    async fn read(&mut self, sources: &[Source]) -> Result<(), Interrupted> {
+        let mut first = 0;
+        for alike in sources.chunk_by(|a, b| is_plain_file(a) == is_plain_file(b)) {
+            self.read_range(SourceRange { sources: alike.into(), first }).await?;
+            first += alike.len();
         }
         Ok(())
     }
 
-    /// Sources that are read ahead: the workers get their lines.
-    async fn stream(&mut self, sources: Arc<[Source]>) -> Result<(), Ended> {
-        let mut units = Units::new(read::lines(sources.to_vec(), &self.options));
-        let (mut running, mut running_bytes) = (FuturesOrdered::new(), 0);
-        let (mut failed, mut done) = (None, false);
+    /// Decodes as many morsels at once as fit into memory, and takes their rows in order.
+    async fn read_range(&mut self, range: SourceRange) -> Result<(), Interrupted> {
+        let mut input = Input::new(&range, &self.options);
+        let (mut running, mut running_bytes, mut is_exhausted) = (FuturesUnordered::new(), 0, false);
+        // Rows that are finished before their turn.
+        let (mut finished, mut turn) = (BTreeMap::new(), 0);
         loop {
-            let has_room = running.is_empty() || running_bytes < self.most_running_bytes;
+            let has_room = running_bytes == 0 || running_bytes < self.max_running_bytes;
             tokio::select! {
                 biased;
-                Some((bytes, parts)) = running.next(), if !running.is_empty() => {
-                    running_bytes -= bytes;
-                    self.take(parts).await?;
-                }
-                unit = units.next(), if has_room && !done => match unit {
-                    Some(Ok(unit)) => {
-                        running_bytes += unit.weight();
-                        let (decoders, sources) = (Arc::clone(&self.decoders), Arc::clone(&sources));
-                        running.push_back(self.workers.start(move || (unit.weight(), decoders.decode(&unit, &sources))));
-                    }
-                    Some(Err(error)) => (failed, done) = (Some(error), true),
-                    None => done = true,
+                Some(done) = running.next(), if !running.is_empty() => match done {
+                    Some(DecodedMorsel { number, weight, lines }) => _ = finished.insert(number, (weight, lines)),
+                    None => is_exhausted = true,
                 },
-                else => break,
+                job = input.start(&self.workers, &self.decoders, &range), if has_room && !is_exhausted => match job {
+                    Some((weight, job)) => {
+                        running_bytes += weight;
+                        running.push(job);
+                    }
+                    None => is_exhausted = true,
+                },
+                else => return Ok(()),
             }
-        }
-        failed.map_or(Ok(()), |error| Err(Ended::Failed(error)))
-    }
-
-    /// Files of this machine: each worker reads what it decodes, one at a time, so that the bytes are in its cache.
-    async fn files(&mut self, sources: Arc<[Source]>) -> Result<(), Ended> {
-        let lines = FileLines::new(Arc::clone(&sources), self.options.max_line_bytes);
-        let units = Arc::new(Mutex::new(FileUnits::new(lines)));
-        let most = (self.most_running_bytes / units::UNIT_BYTES).max(1);
-        // What is done before its turn; whoever is waited for has begun, and needs nobody else.
-        let (mut running, mut early, mut turn, mut done) = (FuturesUnordered::new(), BTreeMap::new(), 0, false);
-        loop {
-            while !done && running.len() + early.len() < most {
-                let (units, decoders, sources) = (Arc::clone(&units), Arc::clone(&self.decoders), Arc::clone(&sources));
-                running.push(self.workers.start(move || {
-                    let (number, unit) = units.lock().unwrap_or_else(PoisonError::into_inner).next()?;
-                    Some((number, unit.map(|unit| decoders.decode(&unit, &sources))))
-                }));
-            }
-            match running.next().await {
-                Some(Some((number, parts))) => drop(early.insert(number, parts)),
-                Some(None) => done = true,
-                None => return Ok(()),
-            }
-            while let Some(parts) = early.remove(&turn) {
+            while let Some((weight, lines)) = finished.remove(&turn) {
                 turn += 1;
-                self.take(parts.map_err(Ended::Failed)?).await?;
+                running_bytes -= weight;
+                self.take(lines.map_err(Interrupted::Failed)?).await?;
             }
         }
     }
 
-    async fn take(&mut self, parts: Vec<Part>) -> Result<(), Ended> {
-        for part in parts {
-            if let Some(batch) = self.merge.push(part) {
-                self.give(batch).await?;
+    async fn take(&mut self, decoded: Vec<DecodedLines>) -> Result<(), Interrupted> {
+        for lines in decoded {
+            if let Some(batch) = self.merger.push(lines) {
+                self.send(batch).await?;
             }
         }
         Ok(())
     }
 
-    async fn give(&self, batch: Batch) -> Result<(), Ended> {
-        let batch = batch.make(&self.workers).await;
-        self.batches.send(Ok(batch)).await.map_err(|_| Ended::ReaderGone)
+    async fn send(&self, batch: BatchParts) -> Result<(), Interrupted> {
+        let batch = batch.concatenate(&self.workers).await;
+        self.batches.send(Ok(batch)).await.map_err(|_| Interrupted::ConsumerGone)
+    }
+}
+
+/// The result of decoding a morsel.
+struct DecodedMorsel {
+    /// Its position in the order of the lines.
+    number: u64,
+    /// What was reserved for it.
+    weight: usize,
+    lines: Result<Vec<DecodedLines>, ReadError>,
+}
+
+/// Where the morsels of some sources come from.
+enum Input {
+    /// Objects that are read ahead; a worker gets a morsel's lines.
+    Stream(Box<MorselStream>),
+    /// Local files: each worker reads what it decodes, one at a time, so that the bytes are in its cache.
+    Files(Arc<Mutex<FileMorsels>>),
+}
+
+impl Input {
+    fn new(range: &SourceRange, options: &ReadOptions) -> Input {
+        if range.sources.iter().all(is_plain_file) {
+            let lines = FileLines::new(Arc::clone(&range.sources), options.max_line_bytes);
+            Input::Files(Arc::new(Mutex::new(FileMorsels::new(lines))))
+        } else {
+            Input::Stream(Box::new(MorselStream::new(read::lines(range.sources.to_vec(), options))))
+        }
+    }
+
+    /// Starts to decode the next morsel, and gives what to reserve for it; `None` at the end. A job for files gives
+    /// `None` if it finds the end. Cancel safe.
+    async fn start(
+        &mut self,
+        workers: &Workers,
+        decoders: &Arc<DecoderPool>,
+        range: &SourceRange,
+    ) -> Option<(usize, JobHandle<Option<DecodedMorsel>>)> {
+        let (decoders, range) = (Arc::clone(decoders), range.clone());
+        let decode = move |morsel: Result<Morsel, ReadError>| morsel.map(|morsel| decoders.decode(&morsel, &range));
+        Some(match self {
+            Input::Stream(morsels) => {
+                let (number, morsel) = morsels.next().await?;
+                let weight = morsel.as_ref().map_or(0, Morsel::weight);
+                (weight, workers.start(move || Some(DecodedMorsel { number, weight, lines: decode(morsel) })))
+            }
+            Input::Files(files) => {
+                let (files, weight) = (Arc::clone(files), MORSEL_BYTES);
+                let job = move || {
+                    let (number, morsel) = files.lock().unwrap_or_else(PoisonError::into_inner).next()?;
+                    Some(DecodedMorsel { number, weight, lines: decode(morsel) })
+                };
+                (weight, workers.start(job))
+            }
+        })
     }
 }

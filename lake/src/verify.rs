@@ -14,8 +14,9 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::catalogue::{CatalogueError, Lake};
+use crate::catalogue::{self, CatalogueError};
 use crate::hour::Hour;
+use crate::lake::Lake;
 use crate::manifest::{Manifest, ObjectEntry};
 use crate::read::{Mismatch, ReadError, verify_lines};
 use crate::store::{ErrorKind, Key, Store};
@@ -161,7 +162,7 @@ pub async fn verify_hour(lake: &Lake, hour: Hour) -> Result<Option<VerifyReport>
     let mut report = VerifyReport { hour, problems: Vec::new(), objects: 0, lines: 0, bytes: 0 };
     let mut manifests: Vec<(Key, Manifest)> = Vec::new();
     let mut is_closed = false;
-    for (name, manifest) in lake.fetch(hour).await.map_err(CatalogueError::from)? {
+    for (name, manifest) in catalogue::manifests_of(lake.store(), hour).await.map_err(CatalogueError::from)? {
         match (name.late, manifest) {
             (_, Ok(manifest)) => manifests.push((name.key(), manifest)),
             (None, Err(error)) => return Err(CatalogueError::from(error).into()),

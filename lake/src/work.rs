@@ -1,8 +1,7 @@
-//! Processor work away from the threads that drive sockets: decoding and encoding, as many closures at once as there are
-//! processors.
+//! A worker pool for CPU-bound closures, such as decoding and encoding, away from the threads that drive sockets.
 //!
-//! The closures run on the blocking threads of the run time they are started in. So there is no thread before the first one,
-//! none outlives the run time, and a process that forks needs nothing but the new run time that it needs anyway. Nothing
+//! The closures run on the blocking threads of the runtime they are started in. There is no thread before the first
+//! closure, none outlives the runtime, and a forked process needs only the new runtime that it needs anyway. Nothing
 //! here is global.
 
 use std::collections::VecDeque;
@@ -15,10 +14,10 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-/// A number of processors to work on, shared by all who hold a clone, for one run time.
+/// A bounded number of workers, shared by all clones, for use in one runtime.
 ///
-/// The run time must allow more blocking threads than that (tokio's own limit is 512): reading files and decompressing take
-/// theirs besides.
+/// The runtime must allow more blocking threads than that (tokio's default limit is 512): reading files and
+/// decompressing take blocking threads as well.
 #[derive(Debug, Clone)]
 pub struct Workers(Arc<Shared>);
 
@@ -32,19 +31,19 @@ type Job = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
-    /// What waits for a thread, first come, first served.
+    /// Waiting jobs, first in, first out.
     jobs: VecDeque<Job>,
-    /// The same, and served before all of those.
-    first: VecDeque<Job>,
-    /// Threads that take jobs until there are none.
-    at_work: usize,
+    /// Waiting jobs with priority, served before all of `jobs`.
+    priority: VecDeque<Job>,
+    /// Threads that are running jobs.
+    active: usize,
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
-            .field("jobs", &(self.first.len() + self.jobs.len()))
-            .field("at_work", &self.at_work)
+            .field("jobs", &(self.priority.len() + self.jobs.len()))
+            .field("active", &self.active)
             .finish()
     }
 }
@@ -56,23 +55,23 @@ impl Default for Workers {
 }
 
 impl Workers {
-    /// So many closures at once; `None` is as many as the process has processors. More than that only costs memory.
+    /// A pool of so many workers; `None` is one per processor. More workers than processors only cost memory.
     pub fn new(threads: Option<NonZeroUsize>) -> Workers {
         let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         Workers(Arc::new(Shared { threads, state: Mutex::default() }))
     }
 
-    /// How many closures run at once.
-    pub fn threads(&self) -> usize {
+    /// The number of closures that run at once.
+    pub(crate) fn threads(&self) -> usize {
         self.0.threads
     }
 
-    /// Runs a closure as soon as a processor is free, first come, first served, and whether anybody polls for it or not. One
-    /// whose [`Working`] is dropped before it begins never does; one that has begun runs to its end.
+    /// Starts a closure as soon as a worker is free, in the order of the calls, whether or not the handle is polled.
+    /// Dropping the handle cancels a closure that has not begun; one that has begun runs to its end.
     ///
     /// # Panics
-    /// Outside of a tokio run time.
-    pub fn start<T, F>(&self, work: F) -> Working<T>
+    /// When called outside of a tokio runtime.
+    pub(crate) fn start<T, F>(&self, work: F) -> JobHandle<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -80,20 +79,19 @@ impl Workers {
         self.queue(work, |state| &mut state.jobs)
     }
 
-    /// As [`start`](Self::start), before all that was started otherwise: for work that others wait for, such as what takes up
-    /// the fruits of theirs.
+    /// As [`start`](Self::start), but before all closures without priority: for work that others depend on.
     ///
     /// # Panics
-    /// Outside of a tokio run time.
-    pub fn start_first<T, F>(&self, work: F) -> Working<T>
+    /// When called outside of a tokio runtime.
+    pub(crate) fn start_first<T, F>(&self, work: F) -> JobHandle<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        self.queue(work, |state| &mut state.first)
+        self.queue(work, |state| &mut state.priority)
     }
 
-    fn queue<T, F>(&self, work: F, queue: impl FnOnce(&mut State) -> &mut VecDeque<Job>) -> Working<T>
+    fn queue<T, F>(&self, work: F, queue: impl FnOnce(&mut State) -> &mut VecDeque<Job>) -> JobHandle<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -101,26 +99,26 @@ impl Workers {
         let (sender, done) = oneshot::channel();
         let job = move || {
             if !sender.is_closed() {
-                // Nobody who waits any more is no failure.
+                // A dropped receiver is not an error.
                 let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
             }
         };
         let mut state = self.0.state();
         queue(&mut state).push_back(Box::new(job));
-        if state.at_work < self.0.threads {
-            state.at_work += 1;
+        if state.active < self.0.threads {
+            state.active += 1;
             drop(state);
-            let mut shift = Shift { shared: Arc::clone(&self.0), has_begun: false };
-            tokio::task::spawn_blocking(move || shift.work());
+            let mut thread = WorkerThread { shared: Arc::clone(&self.0), has_begun: false };
+            tokio::task::spawn_blocking(move || thread.run());
         }
-        Working { done }
+        JobHandle { done }
     }
 
-    /// As [`start`](Self::start), but nothing happens before the future is polled.
+    /// As [`start`](Self::start), but lazy: the closure is queued by the first poll.
     ///
     /// # Panics
-    /// When the closure does, and when the run time is shut down meanwhile.
-    pub fn run<T, F>(&self, work: F) -> impl Future<Output = T> + Send + use<T, F>
+    /// When the closure panics, or the runtime shuts down before it begins.
+    pub(crate) fn run<T, F>(&self, work: F) -> impl Future<Output = T> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -132,46 +130,47 @@ impl Workers {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic is done under the lock.
+        // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A closure that runs or will run. Its outcome comes of awaiting it.
+/// A handle to a queued or running closure; await it for the result.
 ///
 /// # Panics
-/// When the closure does, and when the run time is shut down meanwhile.
+/// When the closure panics, or the runtime shuts down before it begins.
 #[derive(Debug)]
-#[must_use = "dropped before it begins, it never does"]
-pub struct Working<T> {
+#[must_use = "dropping the handle cancels a closure that has not begun"]
+pub(crate) struct JobHandle<T> {
     done: oneshot::Receiver<thread::Result<T>>,
 }
 
-impl<T> Future for Working<T> {
+impl<T> Future for JobHandle<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         Poll::Ready(match ready!(Pin::new(&mut self.done).poll(context)) {
             Ok(Ok(done)) => done,
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(_) => panic!("the run time was shut down while work was waiting"),
+            Err(_) => panic!("the runtime shut down while a job was queued"),
         })
     }
 }
 
-/// A thread's time at work: one job after the other, without a pause in which it would have to be woken again.
-struct Shift {
+/// A worker thread: runs one job after the other until the queue is empty, so that no job waits for a thread to wake
+/// up.
+struct WorkerThread {
     shared: Arc<Shared>,
     has_begun: bool,
 }
 
-impl Shift {
-    fn work(&mut self) {
+impl WorkerThread {
+    fn run(&mut self) {
         self.has_begun = true;
         loop {
             let mut state = self.shared.state();
-            let Some(job) = state.first.pop_front().or_else(|| state.jobs.pop_front()) else {
-                state.at_work -= 1;
+            let Some(job) = state.priority.pop_front().or_else(|| state.jobs.pop_front()) else {
+                state.active -= 1;
                 return;
             };
             drop(state);
@@ -180,13 +179,14 @@ impl Shift {
     }
 }
 
-impl Drop for Shift {
+impl Drop for WorkerThread {
     fn drop(&mut self) {
         if !self.has_begun {
-            // The run time is shutting down, and took no thread for it: who waits must hear of it.
+            // The runtime is shutting down and did not run this thread: wake all waiting handles by dropping their
+            // jobs.
             let mut state = self.shared.state();
-            state.at_work -= 1;
-            let jobs = (std::mem::take(&mut state.first), std::mem::take(&mut state.jobs));
+            state.active -= 1;
+            let jobs = (std::mem::take(&mut state.priority), std::mem::take(&mut state.jobs));
             drop(state);
             drop(jobs);
         }

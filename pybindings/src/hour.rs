@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cauce_lake::catalogue::{HourEntry, ObjectRef};
+use cauce_lake::catalogue::{HourEntry, LakeObject};
 use cauce_lake::manifest::Codec;
 use cauce_lake::pattern::Granularity;
 use cauce_lake::{Hour as LakeHour, HourRange, Lakes};
@@ -130,7 +130,7 @@ impl Hour {
         Ok(entry)
     }
 
-    fn told<'py>(&self, py: Python<'py>, objects: &[ObjectRef]) -> PyResult<Bound<'py, PyTuple>> {
+    fn told<'py>(&self, py: Python<'py>, objects: &[LakeObject]) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, objects.iter().map(|object| Object::new(&self.settings, object)).collect::<Vec<_>>())
     }
 
@@ -340,7 +340,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn new(settings: &Settings, object: &ObjectRef) -> Object {
+    fn new(settings: &Settings, object: &LakeObject) -> Object {
         Object {
             key: object.key.to_string(),
             url: part::url(settings, object),

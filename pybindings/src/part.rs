@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cauce_lake::catalogue::{HourEntry, ObjectRef};
+use cauce_lake::catalogue::{HourEntry, LakeObject};
 use pyo3::PyResult;
 use pyo3::exceptions::PyValueError;
 
 use crate::settings::Settings;
 
 /// Where an object is: a URL, or the path of a file.
-pub(crate) fn url(settings: &Settings, object: &ObjectRef) -> String {
+pub(crate) fn url(settings: &Settings, object: &LakeObject) -> String {
     format!("{}/{}", settings.urls[object.lake].to_string().trim_end_matches('/'), object.key)
 }
 

@@ -8,12 +8,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cauce_lake::catalogue::{HourEntry, Lake};
+use cauce_lake::catalogue::HourEntry;
 use cauce_lake::hour::HourRange;
 use cauce_lake::manifest::{IngestPath, epoch_ms_in_name};
 use cauce_lake::pattern::Granularity;
 use cauce_lake::store::ObjectMeta;
-use cauce_lake::{Hour, Key, Store};
+use cauce_lake::{Hour, Key, Lake, Store};
 
 use super::duplicates::{failed, fetch, leave_out, say_left};
 use super::start::{patiently, patiently_asked};

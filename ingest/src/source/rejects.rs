@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cauce_lake::catalogue::ObjectRef;
 use cauce_lake::manifest::IngestPath;
+use cauce_lake::object::ObjectRef;
 use cauce_lake::read::{self, ReadOptions};
 use cauce_lake::rejects::{self, KeptReject};
 use cauce_lake::tweet::{LineKind, scan};

@@ -1,121 +1,84 @@
-//! What a listing gives: hours, and folders that are no hours, with their objects. Data only; nothing here asks a store,
-//! it only says what is to be read.
+//! What a listing consists of: hours, and folders that are not hours, with their objects. Data only; no store is
+//! accessed.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::manifests::Fetched;
-use crate::checksum::Crc64;
 use crate::hour::Hour;
-use crate::manifest::{Codec, Gap, IngestPath, Manifest, ManifestError, ManifestName, ObjectEntry};
+use crate::manifest::{Gap, Manifest, ManifestError, ManifestName, ObjectEntry};
+use crate::object::{ObjectRef, Source};
 use crate::pattern::{FolderSpan, Granularity};
-use crate::read::Source;
-use crate::store::{Key, ObjectMeta, Store};
+use crate::store::{Key, Store};
 
-/// An object of an entry.
+/// An object of an entry, and the lake that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectRef {
-    /// Which of several lakes holds it, counted from 0; 0 where there is only one.
+pub struct LakeObject {
+    /// The index of the lake in [`Lakes`](crate::Lakes); 0 for a single lake.
     pub lake: usize,
-    /// Its name under that lake's root.
-    pub key: Key,
-    /// Length in bytes as stored.
-    pub bytes: u64,
-    /// How it is compressed: by its manifest, or else by the ending of its name.
-    pub codec: Codec,
-    /// Lines in it; only a manifest knows.
-    pub lines: Option<u64>,
-    /// What its content must be; only a manifest knows.
-    pub listed: Option<Listed>,
-    /// How its lines came in; only a manifest knows.
-    pub path: Option<IngestPath>,
-    /// When its lines arrived, see [`ObjectEntry::arrivals`]; empty where no manifest tells, and in the entries of
-    /// [`Lake::hours`](super::Lake::hours), which would fill the memory with them.
-    pub arrivals: Arc<[(i64, u64)]>,
+    /// The object, to which this type dereferences.
+    pub object: ObjectRef,
 }
 
-/// What a manifest tells of an object's content, by which readers notice that it is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
-    /// The hour whose manifest lists it.
-    pub hour: Hour,
-    /// CRC-64/NVME of its stored bytes; a manifest of an earlier version has none.
-    pub crc64: Option<Crc64>,
-}
-
-fn listed(objects: &[ObjectEntry], hour: Hour) -> Vec<ObjectRef> {
-    objects.iter().map(|object| ObjectRef::listed(object, hour)).collect()
-}
-
-impl ObjectRef {
-    fn listed(object: &ObjectEntry, hour: Hour) -> ObjectRef {
-        ObjectRef {
-            lake: 0,
-            key: object.key.clone(),
-            bytes: object.bytes,
-            codec: object.codec,
-            lines: Some(object.lines),
-            listed: Some(Listed { hour, crc64: object.crc64nvme }),
-            path: Some(object.path),
-            arrivals: object.arrivals.as_slice().into(),
-        }
-    }
-
-    pub(crate) fn found(meta: ObjectMeta) -> ObjectRef {
-        let codec = Codec::of_name(meta.key.file_name());
-        ObjectRef {
-            lake: 0,
-            key: meta.key,
-            bytes: meta.bytes,
-            codec,
-            lines: None,
-            listed: None,
-            path: None,
-            arrivals: Arc::default(),
-        }
+impl From<ObjectRef> for LakeObject {
+    fn from(object: ObjectRef) -> LakeObject {
+        LakeObject { lake: 0, object }
     }
 }
 
-/// An hour, or a folder of a pattern whose folders are no hours.
+impl Deref for LakeObject {
+    type Target = ObjectRef;
+
+    fn deref(&self) -> &ObjectRef {
+        &self.object
+    }
+}
+
+fn listed(objects: &[ObjectEntry], hour: Hour) -> Vec<LakeObject> {
+    objects.iter().map(|object| ObjectRef::listed(object, hour).into()).collect()
+}
+
+/// An hour, or a folder of a pattern whose folders are not hours.
 #[derive(Debug, Clone)]
 pub struct HourEntry {
-    /// `2026-11-22T05`; what is no hour is called by what its folder names, such as `2026-11-22`, or by the folder's own name
-    /// where that tells no time.
+    /// `2026-11-22T05` for an hour; otherwise the time in the folder's name, such as `2026-11-22`, or that name itself
+    /// where it contains no time.
     pub name: String,
-    /// First millisecond and the first one after it; `None` where the folder's name tells no time.
+    /// The first millisecond, and the first one after it; `None` where the folder's name contains no time.
     pub span_ms: Option<(i64, i64)>,
-    /// What it is.
+    /// The kind of its span.
     pub granularity: Granularity,
-    /// Whether it has a manifest: nothing of it will change any more. Only hours close.
+    /// Whether a manifest has closed it: it will not change any more. Only hours close.
     pub closed: bool,
-    /// The objects that hold its tweets, in the order in which they are read.
-    pub objects: Vec<ObjectRef>,
-    /// Objects that hold messages (deletes, withheld, scrub_geo, control messages).
-    pub messages: Vec<ObjectRef>,
-    /// Lines in `messages` by kind, late ones included, as far as its manifests tell.
+    /// Objects with tweets, in reading order.
+    pub objects: Vec<LakeObject>,
+    /// Objects with messages (deletes, withheld, scrub_geo, control messages).
+    pub messages: Vec<LakeObject>,
+    /// Lines in `messages` by kind, including late ones, from the manifests.
     pub message_counts: BTreeMap<String, u64>,
-    /// Objects of late tweets.
-    pub late_objects: Vec<ObjectRef>,
+    /// Objects with late tweets.
+    pub late_objects: Vec<LakeObject>,
     /// Tweets in `objects`; `None` while it is open.
     pub tweets: Option<u64>,
     /// Stored bytes of `objects`.
     pub bytes: u64,
-    /// Gaps that overlap it, as far as its manifests tell.
+    /// Gaps that overlap it, from the manifests.
     pub gaps: Vec<Gap>,
     /// Late tweets.
     pub late: u64,
-    /// Lines that were kept apart as rejects, as far as its manifests tell.
+    /// Lines that were stored as rejects, from the manifests.
     pub rejects: u64,
-    /// Tweets that the stream says it left out (v1.1 `limit`), as far as its manifests tell.
+    /// Tweets that the stream reported as not delivered (v1.1 `limit`), from the manifests.
     pub undelivered: u64,
-    /// The first late manifest that cannot be trusted: the late tweets are not all told.
+    /// The first late manifest that is invalid: `late_objects` may be incomplete.
     pub late_problem: Option<ManifestProblem>,
-    /// The manifest that closed it: one, or of several lakes one each.
+    /// The manifest that closed it: one per lake.
     pub manifests: Vec<Manifest>,
 }
 
 impl HourEntry {
-    /// An hour as its manifest tells it.
+    /// A closed hour.
     pub(super) fn closed(manifest: Manifest) -> HourEntry {
         HourEntry {
             closed: true,
@@ -137,17 +100,17 @@ impl HourEntry {
         self
     }
 
-    /// An open hour with nothing in it.
+    /// An open hour without objects.
     pub(super) fn open(hour: Hour) -> HourEntry {
         HourEntry::folder(hour.to_string(), Some((hour.start_ms(), hour.end_ms())), Granularity::Hour)
     }
 
-    /// A folder by what it names.
+    /// A folder whose name contains a time.
     pub(super) fn of_span(span: &FolderSpan) -> HourEntry {
         HourEntry::folder(span.to_string(), Some((span.start_ms, span.end_ms)), span.granularity)
     }
 
-    /// A folder whose name tells no time.
+    /// A folder whose name contains no time.
     pub(super) fn timeless(folder: &str) -> HourEntry {
         HourEntry::folder(folder.to_owned(), None, Granularity::Other)
     }
@@ -173,7 +136,7 @@ impl HourEntry {
         }
     }
 
-    /// Adds what a late manifest tells.
+    /// Adds a late manifest.
     pub(super) fn add_late(&mut self, (name, manifest): Fetched) {
         match manifest {
             Ok(manifest) => {
@@ -187,7 +150,7 @@ impl HourEntry {
         }
     }
 
-    pub(super) fn add_counts(&mut self, messages: &BTreeMap<String, u64>, rejects: u64, undelivered: u64) {
+    fn add_counts(&mut self, messages: &BTreeMap<String, u64>, rejects: u64, undelivered: u64) {
         for (kind, count) in messages {
             *self.message_counts.entry(kind.clone()).or_default() += count;
         }
@@ -195,58 +158,89 @@ impl HourEntry {
         self.undelivered += undelivered;
     }
 
-    /// The hour it is; `None` for anything else.
+    /// Keeps the objects with some keys.
+    pub(super) fn retain_objects(&mut self, keep: impl Fn(&Key) -> bool) {
+        self.objects.retain(|object| keep(&object.key));
+        self.messages.retain(|object| keep(&object.key));
+        self.bytes = self.objects.iter().map(|object| object.bytes).sum();
+    }
+
+    /// Adds what another lake has of the same time. Whether the result is closed is up to the caller.
+    pub(crate) fn merge(&mut self, mut other: HourEntry) {
+        self.objects.append(&mut other.objects);
+        self.messages.append(&mut other.messages);
+        self.late_objects.append(&mut other.late_objects);
+        self.manifests.append(&mut other.manifests);
+        self.gaps.append(&mut other.gaps);
+        self.bytes += other.bytes;
+        self.late += other.late;
+        self.add_counts(&other.message_counts, other.rejects, other.undelivered);
+        self.tweets = self.tweets.zip(other.tweets).map(|(a, b)| a + b);
+        self.late_problem = self.late_problem.take().or(other.late_problem);
+    }
+
+    /// The hour of this entry; `None` for any other folder.
     pub fn hour(&self) -> Option<Hour> {
         let (start_ms, _) = self.span_ms.filter(|_| self.granularity == Granularity::Hour)?;
         Some(Hour::containing(start_ms))
     }
 
-    /// Its manifest; the first one where it is of several lakes.
+    /// Its manifest; the first one of several lakes.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifests.first()
     }
 
-    pub(super) fn slot(&self) -> Slot {
-        Slot(self.span_ms.map(|(start_ms, _)| start_ms), self.name.clone())
+    /// Its objects, or its late ones, as sources to read. `store` gives the store of an object.
+    pub(crate) fn sources(&self, late: bool, store: impl Fn(&LakeObject) -> Arc<dyn Store>) -> Vec<Source> {
+        let objects = if late { &self.late_objects } else { &self.objects };
+        let problem = self.late_problem.as_ref().filter(|_| late).map(|problem| Source::Unreadable {
+            key: problem.name.key(),
+            reason: format!("the list of late tweets of {} is incomplete: {}", self.name, problem.error),
+        });
+        objects.iter().map(|object| Source::Object(store(object), object.object.clone())).chain(problem).collect()
+    }
+
+    pub(crate) fn sort_key(&self) -> SortKey {
+        SortKey(self.span_ms.map(|(start_ms, _)| start_ms), self.name.clone())
     }
 }
 
-/// The place of an entry in a listing: by time, then by name.
+/// The order of entries in a listing: by time, then by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot(Option<i64>, String);
+pub(crate) struct SortKey(Option<i64>, String);
 
-impl Slot {
-    pub(super) fn of_hour(hour: Hour) -> Slot {
-        Slot(Some(hour.start_ms()), hour.to_string())
+impl SortKey {
+    pub(super) fn of_hour(hour: Hour) -> SortKey {
+        SortKey(Some(hour.start_ms()), hour.to_string())
     }
 }
 
-/// A manifest that cannot be trusted.
+/// An invalid manifest.
 #[derive(Debug, Clone)]
 pub struct ManifestProblem {
-    /// Which one.
+    /// The name of the manifest.
     pub name: ManifestName,
-    /// Why; the text names its key.
+    /// What is wrong with it; the message contains its key.
     pub error: Arc<ManifestError>,
 }
 
-/// Objects that a listing leaves out because it cannot tell their hour.
+/// Objects that a listing leaves out because it cannot determine their hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unread {
-    /// How many.
+    /// The number of objects.
     pub objects: u64,
-    /// The first of them, and why it was left out.
+    /// The first of them, and why it is left out.
     pub example: Option<(Key, UnreadReason)>,
 }
 
-/// Why a listing cannot tell an object's hour.
+/// Why a listing leaves an object out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnreadReason {
-    /// The pattern names no such folder.
+    /// The pattern does not name its folder.
     Folder,
-    /// The folder is the pattern's but names no year, and the object's name holds no milliseconds.
+    /// Its folder contains no year, and its name no milliseconds.
     NoYear,
-    /// Its name says that it is still being written (`.tmp`), as Flume does.
+    /// Its name ends in `.tmp`: Flume is still writing it.
     Temporary,
 }
 
@@ -256,12 +250,12 @@ impl Unread {
         self.example.get_or_insert_with(|| (key.clone(), reason));
     }
 
-    pub(super) fn merge(&mut self, other: Unread) {
+    pub(crate) fn merge(&mut self, other: Unread) {
         self.objects += other.objects;
         self.example = self.example.take().or(other.example);
     }
 
-    /// One sentence for people; `None` where everything was read. `pattern` is the lake's.
+    /// One sentence for people; `None` if no object is left out. `pattern` is that of the lake.
     pub fn describe(&self, pattern: &str) -> Option<String> {
         let (key, reason) = self.example.as_ref()?;
         let reason = match reason {
@@ -283,20 +277,10 @@ impl Unread {
 /// The hours of a lake.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// Ordered by time; what tells no time comes first.
+    /// Ordered by time; folders whose name contains no time come first.
     pub entries: Vec<HourEntry>,
-    /// Manifests that cannot be trusted. An hour whose own manifest is among them is not in `entries`.
+    /// Invalid manifests. An hour whose closing manifest is among them is not in `entries`.
     pub problems: Vec<ManifestProblem>,
-    /// What was left out because its hour cannot be told.
+    /// Objects that are left out because their hour is unknown.
     pub unread: Unread,
-}
-
-/// An entry's objects, or its late ones, as what is to be read.
-pub(super) fn sources(entry: &HourEntry, late: bool, store: impl Fn(&ObjectRef) -> Arc<dyn Store>) -> Vec<Source> {
-    let objects = if late { &entry.late_objects } else { &entry.objects };
-    let problem = entry.late_problem.as_ref().filter(|_| late).map(|problem| Source::Unreadable {
-        key: problem.name.key(),
-        reason: format!("the late tweets of {} are not all told: {}", entry.name, problem.error),
-    });
-    objects.iter().map(|object| Source::Object(store(object), object.clone())).chain(problem).collect()
 }

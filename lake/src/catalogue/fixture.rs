@@ -1,4 +1,4 @@
-//! Small lakes for tests: objects, manifests and whole hours, put into any store as an agent would put them.
+//! Small lakes for tests: puts objects, manifests and whole hours into any store, as an agent would.
 
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use bytes::Bytes;
@@ -11,10 +11,10 @@ use crate::manifest::{Codec, Guarantee, IngestPath, Manifest, ManifestName, Obje
 use crate::pattern::{Escapes, Pattern, PatternOptions};
 use crate::store::{Body, Condition, Key, Put, Store};
 
-/// A pattern by our rules, or by Flume's own where `escapes` says so (then any pattern is taken).
+/// A pattern by our rules, or any pattern by Flume's rules if `escapes` is [`Escapes::Strict`].
 ///
 /// # Panics
-/// When there is no such pattern.
+/// When the pattern is invalid.
 pub fn pattern(text: &str, escapes: Escapes) -> Pattern {
     let options = PatternOptions { escapes, allow_open: escapes == Escapes::Strict, ..PatternOptions::default() };
     Pattern::new(text, &options).expect("a possible pattern")
@@ -25,29 +25,29 @@ pub fn tweet(id: u64) -> String {
     format!(r#"{{"data":{{"id":"{id}","text":"tweet {id}"}}}}"#)
 }
 
-/// The lines of some tweets, each with its line end.
+/// The lines of some tweets, with line ends.
 pub fn tweets(ids: impl IntoIterator<Item = u64>) -> String {
     ids.into_iter().map(|id| tweet(id) + "\n").collect()
 }
 
-/// Puts bytes under a key.
+/// Puts an object.
 ///
 /// # Panics
-/// When the key is none, or the store fails.
+/// When the key is invalid or the store fails.
 pub async fn put(store: &dyn Store, key: &str, content: impl Into<Bytes>) {
     let key = Key::new(key).expect("a possible key");
     let body = Body::Bytes(content.into());
     store.put(Put { key, body, condition: Condition::Always, sha256: None }).await.expect("the store takes it");
 }
 
-/// Puts an object of lines, compressed, and gives its entry for a manifest. Its name gets the codec's ending.
+/// Puts a compressed object of lines, and returns its manifest entry. The codec's extension is added to the key.
 ///
 /// # Panics
-/// When the key is none, or the store fails.
+/// When the key is invalid or the store fails.
 pub async fn object(store: &dyn Store, key: &str, text: &str, codec: Codec) -> ObjectEntry {
     let stored = compress(text, codec).await;
     let key = format!("{key}{}", codec.extension());
-    let sha256 = Sha256::digest(&stored).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(Sha256::digest(&stored));
     let crc64nvme = Some(Crc64::of(&stored));
     let (bytes, lines) = (stored.len() as u64, text.lines().count() as u64);
     put(store, &key, stored).await;
@@ -56,10 +56,10 @@ pub async fn object(store: &dyn Store, key: &str, text: &str, codec: Codec) -> O
     ObjectEntry { key, bytes, lines, sha256, crc64nvme, codec, path: IngestPath::Stream, arrivals }
 }
 
-/// A text as an object of this codec stores it.
+/// Compresses a text as an object of this codec.
 ///
 /// # Panics
-/// Never: memory takes it.
+/// Never: writing to memory does not fail.
 pub async fn compress(text: &str, codec: Codec) -> Vec<u8> {
     const IN_MEMORY: &str = "memory takes it";
     match codec {
@@ -79,12 +79,12 @@ pub async fn compress(text: &str, codec: Codec) -> Vec<u8> {
     }
 }
 
-/// A manifest of some objects, with nothing else to tell.
+/// A manifest with some objects and default values.
 ///
 /// # Panics
-/// Never for hours of our age.
+/// When the hour is outside jiff's range.
 pub fn manifest(hour: Hour, objects: Vec<ObjectEntry>) -> Manifest {
-    let at = jiff::Timestamp::from_millisecond(hour.end_ms()).expect("an hour of our age");
+    let at = jiff::Timestamp::from_millisecond(hour.end_ms()).expect("in jiff's range");
     Manifest {
         version: VERSION,
         hour,
@@ -107,7 +107,7 @@ pub fn manifest(hour: Hour, objects: Vec<ObjectEntry>) -> Manifest {
     }
 }
 
-/// Puts a manifest: that of its hour, or a late one.
+/// Puts a manifest: the closing one of its hour, or a late one.
 ///
 /// # Panics
 /// When the store fails.
@@ -116,12 +116,12 @@ pub async fn put_manifest(store: &dyn Store, manifest: &Manifest, late: Option<u
     put(store, name.key().as_str(), manifest.to_bytes()).await;
 }
 
-/// The name of an hour's object with a number that lies so many milliseconds inside the hour.
+/// The name of an object of an hour, with a time so many milliseconds after the hour's start.
 pub fn object_name(pattern: &Pattern, hour: Hour, into_ms: i64) -> String {
     format!("{}/tweets.{}.json", pattern.folder_of(hour), hour.start_ms() + into_ms)
 }
 
-/// Puts an hour of one object that holds these tweets, and closes it. Gives its manifest.
+/// Puts an object with these tweets, closes its hour, and returns the manifest.
 ///
 /// # Panics
 /// When the store fails.
@@ -138,7 +138,7 @@ pub async fn closed_hour(
     manifest
 }
 
-/// Puts late tweets of an hour as its late manifest of this number.
+/// Puts late tweets of an hour with the late manifest of this number.
 ///
 /// # Panics
 /// When the store fails.

@@ -1,5 +1,5 @@
-//! Which manifests a lake has, and their content: `_hours/` listed by name range, pages side by side where there are many, and
-//! fetched many at a time.
+//! Lists and fetches a lake's manifests: `_hours/` by range of names, with concurrent pages where there are many, and
+//! then many manifests at once.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,24 +12,25 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::hour::{Hour, HourRange};
-use crate::manifest::{HOURS_PREFIX, Manifest, ManifestError, ManifestName};
+use crate::manifest::{Manifest, ManifestError};
+use crate::names::{HOURS_PREFIX, ManifestName};
 use crate::store::{ErrorKind, List, Store, StoreError};
 
-/// Manifests are small: what counts is the way there and back, not the bytes.
+/// Manifests fetched at once. They are small, so latency dominates.
 const CONCURRENCY: usize = 32;
-/// So many are asked for at once to begin with, since each takes a connection of its own: a store that is near has given a day's
-/// manifests before two dozen more are made.
+/// Manifests fetched at once at first, since each request takes a connection of its own: a nearby store delivers a
+/// day's manifests before two dozen more connections are open.
 const FEW: usize = 4;
-/// One that has not done so by then is far.
+/// A store that has not delivered all manifests by then is distant.
 const NEAR: Duration = Duration::from_millis(5);
 /// Hours whose manifests fill a page of a thousand names, with room for a few late ones.
 const HOURS_IN_PAGE: i64 = 990;
-/// Most pages that are asked for at once, behind the first one.
+/// The most pages requested at once, after the first one.
 const PAGES: i64 = 8;
-/// The same to begin with where nobody says when the hours end; it doubles. Pages behind the end are asked for in vain.
+/// Pages requested at once at first if the range has no end; the number doubles. Pages after the end are wasted.
 const FIRST_PAGES: i64 = 2;
 
-/// Whether the `arrivals` of objects are wanted: some 50 KB an hour.
+/// Whether to keep the `arrivals` of objects, some 50 KB per hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrivals {
     Kept,
@@ -39,8 +40,8 @@ pub(super) enum Arrivals {
 /// A manifest, or why it cannot be trusted.
 pub(crate) type Fetched = (ManifestName, Result<Manifest, Arc<ManifestError>>);
 
-/// The names of a range's manifests, an hour's own one before its late ones. Names sort as hours do, so only the pages of
-/// the range are asked for.
+/// The names of a range's manifests, those of an hour with the closing one first. Names sort like hours, so only the
+/// pages of the range are requested.
 pub(super) async fn list(store: &Arc<dyn Store>, range: Option<HourRange>) -> Result<Vec<ManifestName>, StoreError> {
     let end = range.map(|range| range.end);
     let first = match range {
@@ -53,8 +54,8 @@ pub(super) async fn list(store: &Arc<dyn Store>, range: Option<HourRange>) -> Re
     let mut all = Vec::new();
     let mut page = one_page(store.as_ref(), first, end).await?;
     let mut pages = if range.is_some() { PAGES } else { FIRST_PAGES };
-    // A full page says that the lake is dense here, so the next pages are asked for together, by the hours that they would
-    // begin with. The last of them has no end of its own: it leaps over a time in which nothing was closed.
+    // A full page means that the lake is dense here, so the next pages are requested concurrently, by the hours that
+    // they would begin with. The last of them is unbounded, to skip over a time without closed hours.
     while let Some(next) = page.next {
         let last = page.names.last().map(|name| name.hour.index());
         all.append(&mut page.names);
@@ -75,12 +76,12 @@ pub(super) async fn list(store: &Arc<dyn Store>, range: Option<HourRange>) -> Re
         pages = (pages * 2).min(PAGES);
     }
     all.append(&mut page.names);
-    // `late-10` is listed before `late-2`.
+    // The listing has `late-10` before `late-2`.
     all.sort_unstable();
     Ok(all)
 }
 
-/// No manifest has just this name, and those of the hour come after it.
+/// Sorts right before the names of the hour's manifests.
 fn before(hour: Hour) -> String {
     format!("{HOURS_PREFIX}{hour}")
 }
@@ -91,7 +92,7 @@ fn behind(after: Option<String>) -> List {
 
 struct Page {
     names: Vec<ManifestName>,
-    /// Where the listing goes on, if there can be more before its end.
+    /// Where to continue the listing, unless it has reached its end.
     next: Option<String>,
 }
 
@@ -114,8 +115,8 @@ async fn all_pages(store: Arc<dyn Store>, after: String, end: Hour) -> Result<Ve
     Ok(all)
 }
 
-/// Fetches manifests, a bounded number at a time, in the order of their names. One that was taken away since it was listed
-/// is left out.
+/// Fetches manifests, a bounded number at once, in the order of their names. One that has been deleted since the
+/// listing is left out.
 pub(super) async fn fetch(
     store: &Arc<dyn Store>,
     names: Vec<ManifestName>,
@@ -125,7 +126,7 @@ pub(super) async fn fetch(
     let one = |name: ManifestName| {
         let (store, room) = (Arc::clone(store), Arc::clone(&room));
         let fetching = async move {
-            let _place = room.acquire().await.expect("it is never closed");
+            let _permit = room.acquire().await.expect("the semaphore is never closed");
             fetch_one(store, name, arrivals).await
         };
         on_its_own(fetching, move || format!("read {}", name.key()))
@@ -141,8 +142,8 @@ pub(super) async fn fetch(
     Ok(fetched.into_iter().flatten().collect())
 }
 
-/// Runs work in a task of its own, which ends with the future that awaits it: signing, answers, XML and JSON take a
-/// processor's time, and there may be thousands of them.
+/// Runs work in a task of its own, which is cancelled with the returned future: signing requests and parsing XML and
+/// JSON take CPU time, and there may be thousands of manifests.
 fn on_its_own<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     action: impl FnOnce() -> String,
@@ -152,7 +153,7 @@ fn on_its_own<T: Send + 'static>(
         match task.await {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(StoreError::new(ErrorKind::Io, action(), "the run time is shutting down")),
+            Err(_) => Err(StoreError::new(ErrorKind::Io, action(), "the runtime is shutting down")),
         }
     }
 }

@@ -1,36 +1,37 @@
-//! The sweep: what lies in a lake's folders, read backwards by the pattern. Objects of closed hours are passed by at once, so
-//! that memory holds what is open only.
+//! The sweep: lists the objects in a lake's folders and parses the folders' names by the pattern. Objects of closed
+//! hours are dropped at once, so memory holds only what is open.
 //!
-//! A range is listed by what its days' or months' folders begin with, side by side, so that a few hours cost a few pages; a
-//! very long range, or none, is one listing of the lake that jumps over the folders which are no partitions.
+//! A range is listed by the prefixes of its days or months, concurrently, so that a few hours take a few pages. A very
+//! long range, or none, is one listing of the whole lake that skips the lake's own folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::entry::{HourEntry, ObjectRef, Slot, Unread, UnreadReason};
+use super::entry::{HourEntry, SortKey, Unread, UnreadReason};
 use crate::hour::{Hour, HourRange};
-use crate::manifest::{AGENT_KEY, HOURS_PREFIX, LATE_PREFIX, REJECTS_PREFIX, epoch_ms_in_name};
+use crate::names::{AGENT_KEY, HOURS_PREFIX, LATE_PREFIX, REJECTS_PREFIX, epoch_ms_in_name};
+use crate::object::ObjectRef;
 use crate::pattern::{FolderSpan, FolderTime, Granularity, Pattern};
 use crate::store::{List, ObjectMeta, Store, StoreError};
 
-/// Listings at once.
+/// Concurrent listings.
 const CONCURRENCY: usize = 16;
-/// A range of more days than this is listed by months, and one of more months as a whole.
+/// A range of more days is listed by months, and one of more months as a whole.
 const MAX_PREFIXES: usize = 64;
-/// 2006-01-01T00:00:00Z; the first tweet is of March 2006.
+/// 2006-01-01T00:00:00Z; the first tweet was posted in March 2006.
 const FIRST_TWEETS_MS: i64 = 1_136_073_600_000;
 
-/// What an object in a partition folder is, by its name alone.
+/// The role of an object in a partition folder, by its name alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It holds tweets.
     Tweets,
     /// It holds messages.
     Messages,
-    /// A marker, or hidden as for Hadoop: nobody reads it.
+    /// Ignored by readers: a marker, or hidden by Hadoop's convention.
     Hidden,
-    /// A file that Flume was still writing.
+    /// A file that Flume is still writing.
     Temporary,
 }
 
@@ -38,7 +39,7 @@ pub(crate) enum Role {
 pub(crate) fn role(file_name: &str) -> Role {
     if file_name.starts_with("_messages.") {
         Role::Messages
-    // Hadoop's s3n left markers of folders behind.
+    // Hadoop's s3n wrote such markers for folders.
     } else if file_name.starts_with(['_', '.']) || file_name.ends_with("_$folder$") {
         Role::Hidden
     } else if file_name.ends_with(".tmp") {
@@ -48,14 +49,14 @@ pub(crate) fn role(file_name: &str) -> Role {
     }
 }
 
-/// What a sweep found.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) entries: BTreeMap<Slot, HourEntry>,
+    pub(super) entries: BTreeMap<SortKey, HourEntry>,
     pub(super) unread: Unread,
 }
 
-/// Lists the folders of a range, or all of them, as the patterns name them; the first pattern that fits a folder has it.
+/// Lists the folders of a range, or all of them. The first pattern that matches a folder applies.
 pub(super) async fn sweep(
     store: &dyn Store,
     patterns: &[&Pattern],
@@ -65,7 +66,7 @@ pub(super) async fn sweep(
     sweep_prefixes(store, patterns, prefixes(patterns, range), range, closed).await
 }
 
-/// Lists what begins with the prefixes, of which none may hold another.
+/// Lists the objects with these prefixes, of which none may include another.
 pub(super) async fn sweep_prefixes(
     store: &dyn Store,
     patterns: &[&Pattern],
@@ -89,10 +90,10 @@ pub(super) async fn sweep_prefixes(
         .buffered(CONCURRENCY)
         .try_fold(Found::default(), async |mut all, part| {
             all.unread.merge(part.unread);
-            for (slot, entry) in part.entries {
-                match all.entries.get_mut(&slot) {
+            for (key, entry) in part.entries {
+                match all.entries.get_mut(&key) {
                     None => {
-                        all.entries.insert(slot, entry);
+                        all.entries.insert(key, entry);
                     }
                     Some(before) => {
                         before.objects.extend(entry.objects);
@@ -104,13 +105,13 @@ pub(super) async fn sweep_prefixes(
         })
         .await?;
     for entry in found.entries.values_mut() {
-        // Numbers of one length sort as their names do; others need not.
+        // Only numbers of equal length sort like their names.
         entry.objects.sort_by_cached_key(|object| (epoch_ms_in_name(object.key.file_name()), object.key.clone()));
     }
     Ok(found)
 }
 
-/// What the folders of a range begin with; together they name each folder once.
+/// The prefixes that cover the folders of a range, each folder once.
 fn prefixes(patterns: &[&Pattern], range: Option<HourRange>) -> Vec<String> {
     let Some(range) = range else { return vec![String::new()] };
     let wanted = [day_after, month_after]
@@ -118,7 +119,7 @@ fn prefixes(patterns: &[&Pattern], range: Option<HourRange>) -> Vec<String> {
         .map(|next| pieces(patterns, range, next))
         .find(|wanted| wanted.len() <= MAX_PREFIXES)
         .unwrap_or_else(|| patterns.iter().map(|pattern| pattern.listing_prefix(&range)).collect());
-    // Sorted, so a prefix stands right before what it covers.
+    // In sorted order a prefix precedes everything it covers.
     let mut kept: Vec<String> = Vec::with_capacity(wanted.len());
     for prefix in wanted {
         if !kept.last().is_some_and(|before| prefix.starts_with(before.as_str())) {
@@ -128,7 +129,7 @@ fn prefixes(patterns: &[&Pattern], range: Option<HourRange>) -> Vec<String> {
     kept
 }
 
-/// What the folders of a range's days or months begin with; may end early at too many.
+/// The prefixes of a range's days or months; may stop early above [`MAX_PREFIXES`].
 fn pieces(patterns: &[&Pattern], range: HourRange, next: fn(Hour) -> Hour) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for pattern in patterns {
@@ -136,7 +137,7 @@ fn pieces(patterns: &[&Pattern], range: HourRange, next: fn(Hour) -> Hour) -> BT
         while start < range.end && wanted.len() <= MAX_PREFIXES {
             let piece = HourRange { start, end: next(start).min(range.end) };
             if pattern.granularity() == Granularity::Day && piece.end.index() - start.index() <= 24 {
-                // A zone's day may begin within one of UTC.
+                // A day in the pattern's zone may begin within a day of UTC.
                 wanted.extend([piece.start.start_ms(), piece.end.start_ms() - 1].map(|ms| pattern.folder_at(ms) + "/"));
             } else {
                 wanted.insert(pattern.listing_prefix(&piece));
@@ -162,10 +163,10 @@ fn month_after(hour: Hour) -> Hour {
     after
 }
 
-/// Where a listing goes on: behind the folders that hold no partitions, if it has come to one.
+/// Where to continue a listing: after the lake's own folders, if it has reached one.
 fn past_own_folders(next: String) -> String {
     match [HOURS_PREFIX, LATE_PREFIX, REJECTS_PREFIX].into_iter().find(|own| next.starts_with(own)) {
-        // Names in these folders are of letters, digits and a little more: a tilde comes after them all.
+        // All names in these folders sort before a tilde.
         Some(own) => next.max(format!("{own}~")),
         None => next,
     }
@@ -175,42 +176,42 @@ fn is_own(key: &str) -> bool {
     key == AGENT_KEY || [HOURS_PREFIX, LATE_PREFIX, REJECTS_PREFIX].iter().any(|own| key.starts_with(own))
 }
 
-/// The folder that the listing is in.
+/// The folder that the listing has reached.
 struct Folder<'a> {
     name: String,
-    /// The pattern that fits, and what the name says by it.
+    /// The first pattern that matches, and the time in the folder's name.
     read: Option<(&'a Pattern, FolderTime)>,
-    /// The hour of the object before: a folder of a pattern without a year may hold several.
+    /// The hour of the previous object: a folder without a year may contain objects of several.
     hour: Option<Hour>,
 }
 
-/// Where an object belongs.
-enum Place {
+/// The entry that an object belongs to.
+enum Assignment {
     Hour(Hour),
     Span(FolderSpan),
-    /// In a folder whose name tells no time.
+    /// A folder whose name contains no time.
     Timeless,
 }
 
 impl Folder<'_> {
-    /// The place of an object; `None` where neither its folder nor its name says which year it is of.
-    fn place(&mut self, object: &ObjectMeta) -> Option<Place> {
+    /// The entry of an object; `None` if neither its folder nor its name determines the year.
+    fn assign(&mut self, object: &ObjectMeta) -> Option<Assignment> {
         let (pattern, time) = self.read.as_ref()?;
         let number = epoch_ms_in_name(object.key.file_name());
-        // Of a folder that names its year in two digits only the century is open.
+        // In a folder with a two-digit year only the century is unknown.
         let hint = number.or_else(|| pattern.names_year().then(|| object.modified_ms.max(FIRST_TWEETS_MS)));
         if pattern.granularity() != Granularity::Hour {
             return match (time.span_near(hint.unwrap_or(FIRST_TWEETS_MS)), hint) {
-                (Some(span), Some(_)) => Some(Place::Span(span)),
+                (Some(span), Some(_)) => Some(Assignment::Span(span)),
                 (Some(_), None) => None,
-                (None, _) => Some(Place::Timeless),
+                (None, _) => Some(Assignment::Timeless),
             };
         }
         let hint = hint?;
         if self.hour.is_none_or(|hour| !hour.contains_ms(hint)) {
             self.hour = time.hour_near(hint);
         }
-        self.hour.map(Place::Hour)
+        self.hour.map(Assignment::Hour)
     }
 }
 
@@ -234,8 +235,8 @@ impl<'a> Sweeper<'a> {
             _ => read_folder(self.patterns, name),
         };
         let folder = self.folder.insert(folder);
-        let place = if role == Role::Temporary { None } else { folder.place(&object) };
-        let entry = match place {
+        let assignment = if role == Role::Temporary { None } else { folder.assign(&object) };
+        let entry = match assignment {
             None => {
                 let reason = match (role, &folder.read) {
                     (Role::Temporary, _) => UnreadReason::Temporary,
@@ -244,23 +245,23 @@ impl<'a> Sweeper<'a> {
                 };
                 return self.found.unread.add(&object.key, reason);
             }
-            Some(Place::Hour(hour)) => {
+            Some(Assignment::Hour(hour)) => {
                 if self.closed.contains(&hour) || !self.wants(hour.start_ms(), hour.end_ms()) {
                     return;
                 }
                 HourEntry::open(hour)
             }
-            Some(Place::Span(span)) => {
+            Some(Assignment::Span(span)) => {
                 if !self.wants(span.start_ms, span.end_ms) {
                     return;
                 }
                 HourEntry::of_span(&span)
             }
-            Some(Place::Timeless) if self.range.is_some() => return,
-            Some(Place::Timeless) => HourEntry::timeless(name),
+            Some(Assignment::Timeless) if self.range.is_some() => return,
+            Some(Assignment::Timeless) => HourEntry::timeless(name),
         };
-        let entry = self.found.entries.entry(entry.slot()).or_insert(entry);
-        let object = ObjectRef::found(object);
+        let entry = self.found.entries.entry(entry.sort_key()).or_insert(entry);
+        let object = ObjectRef::found(object).into();
         if role == Role::Messages {
             entry.messages.push(object);
         } else {

@@ -1,4 +1,4 @@
-//! Manifests and their names, written and read back.
+//! Round trips of manifests and their names.
 
 use super::*;
 

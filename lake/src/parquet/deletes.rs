@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use super::ConvertError;
 use super::ids::Ids;
-use crate::catalogue::{Lakes, ObjectRef};
+use crate::catalogue::LakeObject;
 use crate::hour::Hour;
+use crate::lakes::Lakes;
 use crate::read::{ReadOptions, Source, lines};
 
 /// Most deletes that are kept: some 600 MB.
@@ -44,7 +45,8 @@ pub(super) async fn read(lakes: &Lakes, hours: Vec<Hour>) -> Result<Ids, Convert
     let mut entries = entries.buffered(CONCURRENCY);
     while let Some((hour, entry)) = entries.next().await {
         let entry = entry?;
-        let source = |object: &ObjectRef| Source::Object(lakes.lakes()[object.lake].store().clone(), object.clone());
+        let source =
+            |object: &LakeObject| Source::Object(lakes.lakes()[object.lake].store().clone(), object.object.clone());
         let mut blocks = lines(entry.messages.iter().map(source).collect(), &ReadOptions::default());
         while let Some(block) = blocks.next().await {
             let block =

@@ -28,7 +28,7 @@ use super::chunks::{Chunk, Cutter};
 use super::columns;
 use super::options::Compression;
 use super::spill::{Folder, Spill, Spilled};
-use crate::work::{Workers, Working};
+use crate::work::{JobHandle, Workers};
 
 /// What the columns of a lane may cost together, see [`weight`].
 const LANE_WEIGHT: usize = 8;
@@ -86,7 +86,7 @@ pub(super) struct Encoder {
     cutter: Cutter,
     lanes: Vec<Lane>,
     /// Tasks of their own: work that a worker is free for must not wait until somebody looks here.
-    running: FuturesUnordered<Working<Result<Done, ParquetError>>>,
+    running: FuturesUnordered<JobHandle<Result<Done, ParquetError>>>,
     /// Row groups that were begun and are not yet written, the oldest first.
     groups: VecDeque<Group>,
     /// How many row groups each lane has ended, less those that are written.

@@ -19,8 +19,9 @@ use super::spill::Folder;
 use super::split::{self, Piece};
 use super::stamp::{Counted, Stamp};
 use super::{ConvertError, ConvertOptions};
-use crate::catalogue::{HourEntry, Lakes};
+use crate::catalogue::HourEntry;
 use crate::hour::{Hour, HourRange};
+use crate::lakes::Lakes;
 use crate::read::ReadOptions;
 use crate::scan::{Counts, ScanOptions, Scanned, scan};
 use crate::table::Projection;
@@ -172,7 +173,7 @@ impl<'c, 'a> Making<'c, 'a> {
                 tokio::select! {
                     biased;
                     next = scanned.next() => match next {
-                        Some(Ok(next)) => self.take(next).await?,
+                        Some(Ok(next)) => self.take(next, late).await?,
                         Some(Err(source)) => return Err(ConvertError::Read { name: self.entry.name.clone(), source: source.into() }),
                         None => break,
                     },
@@ -185,12 +186,15 @@ impl<'c, 'a> Making<'c, 'a> {
         self.common.watch().read(rest, 0, 0)
     }
 
-    async fn take(&mut self, scanned: Scanned) -> Result<(), ConvertError> {
+    async fn take(&mut self, scanned: Scanned, late: bool) -> Result<(), ConvertError> {
         self.batches += 1;
         let bytes = self.read.add(&scanned);
         let rejects = scanned.rejects.len() as u64;
+        let objects = if late { &self.entry.late_objects } else { &self.entry.objects };
+        let several = self.common.lakes.lakes().len() > 1;
         for line in &scanned.rejects {
-            self.rejects.add(line, self.common.lakes.lakes().len() > 1).map_err(|error| self.folder.failed(error))?;
+            let lake = several.then(|| objects[line.source].lake);
+            self.rejects.add(line, lake).map_err(|error| self.folder.failed(error))?;
         }
         self.rejected += rejects;
         let rows = scanned.rows.batch.num_rows() as u64;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::target::Target;
 use crate::hour::{Hour, HourRange};
-use crate::manifest::SUCCESS_NAME;
+use crate::names::SUCCESS_NAME;
 use crate::store::{Key, StoreError, list_all};
 use crate::url::LakeUrl;
 

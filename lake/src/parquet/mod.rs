@@ -36,8 +36,8 @@ use std::sync::Mutex;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures_util::{StreamExt, stream};
 
-use crate::catalogue::Lakes;
 use crate::hour::HourRange;
+use crate::lakes::Lakes;
 use crate::table::{self, Projection, TableOptions};
 use crate::work::Workers;
 use hour::{Common, Making};

@@ -43,15 +43,15 @@ impl Rejects {
         Rejects { folder: folder.clone(), spill: None }
     }
 
-    /// Adds a line; `several` says whether its lake has to be named.
-    pub(super) fn add(&mut self, line: &RejectedLine, several: bool) -> io::Result<()> {
+    /// Adds a line of the lake with this index; `None` where there is only one.
+    pub(super) fn add(&mut self, line: &RejectedLine, lake: Option<usize>) -> io::Result<()> {
         if self.spill.is_none() {
             self.spill = Some(Spill::new(&self.folder)?);
         }
         let spill = self.spill.as_mut().expect("it was just made");
         let reject = Reject {
             object: line.key.as_str(),
-            lake: several.then_some(line.lake),
+            lake,
             line: line.line,
             offset: line.offset,
             reason: line.reason.to_string(),
@@ -82,7 +82,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut rejects = Rejects::new(&Folder::Elsewhere(folder.path().into()));
         let line = RejectedLine {
-            lake: 1,
+            source: 0,
             key: Key::new("11-22-05/a.json").expect("a key"),
             line: 3,
             offset: 99,
@@ -90,8 +90,8 @@ mod tests {
             bytes: Bytes::from_static(b"{\xff"),
             line_bytes: 70_000,
         };
-        for several in [false, true] {
-            rejects.add(&line, several).expect("the disk takes it");
+        for lake in [None, Some(1)] {
+            rejects.add(&line, lake).expect("the disk takes it");
         }
         let spilled = rejects.finish().expect("whole").expect("there were some");
         let Body::File { path, .. } = &spilled.body else { panic!("no file") };

@@ -3,9 +3,9 @@
 use sha2::{Digest, Sha256};
 
 use super::ConvertError;
-use super::spill::hex;
-use crate::catalogue::{CatalogueError, HourEntry, Lakes, ObjectRef};
+use crate::catalogue::{CatalogueError, HourEntry, LakeObject};
 use crate::hour::{Hour, HourRange};
+use crate::lakes::Lakes;
 use crate::manifest::{HOURS_PREFIX, Manifest, ManifestName};
 use crate::store::{ErrorKind, list_all};
 
@@ -43,7 +43,7 @@ pub(super) async fn closed(lakes: &Lakes, hour: Hour, late: bool) -> Result<Opti
             let manifest = Manifest::from_bytes(&key, &content)
                 .map_err(|error| CatalogueError::Manifest(std::sync::Arc::new(error)))?;
             bytes += manifest.bytes();
-            parts.push((format!("{number} {key}"), hex(&Sha256::digest(&content))));
+            parts.push((format!("{number} {key}"), hex::encode(Sha256::digest(&content))));
         }
     }
     let sha256 = match parts.as_slice() {
@@ -57,7 +57,7 @@ pub(super) async fn closed(lakes: &Lakes, hour: Hour, late: bool) -> Result<Opti
 pub(super) fn open(entry: &HourEntry, late: bool, range: Option<HourRange>) -> Source {
     let late = if late { entry.late_objects.as_slice() } else { &[] };
     let objects = || entry.objects.iter().chain(late);
-    let line = |object: &ObjectRef| format!("{} {} {}", object.lake, object.bytes, object.key);
+    let line = |object: &LakeObject| format!("{} {} {}", object.lake, object.bytes, object.key);
     let range = range.map(|range| range.to_string());
     Source {
         closed: false,
@@ -72,5 +72,5 @@ fn digest(lines: impl Iterator<Item = String>) -> String {
         hasher.update(line.as_bytes());
         hasher.update(b"\n");
     }
-    hex(&hasher.finalize())
+    hex::encode(hasher.finalize())
 }

@@ -115,7 +115,7 @@ impl Spill {
     pub(super) fn finish(self) -> io::Result<Spilled> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         let body = Body::File { path: file.path().to_owned(), bytes: self.bytes, crc64: None };
-        Ok(Spilled { _file: file, body, sha256: hex(&self.hasher.finalize()) })
+        Ok(Spilled { _file: file, body, sha256: hex::encode(self.hasher.finalize()) })
     }
 }
 
@@ -131,15 +131,6 @@ impl Write for Spill {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-/// A hash as 64 hexadecimal digits.
-pub(super) fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::with_capacity(hash.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(target_os = "linux")]
@@ -183,7 +174,7 @@ mod tests {
         let spilled = spill.finish().expect("whole");
         let Body::File { path, bytes, .. } = &spilled.body else { panic!("no file") };
         assert_eq!((fs::read(path).expect("there"), *bytes), (b"tweets".to_vec(), 6));
-        assert_eq!(spilled.sha256, hex(&Sha256::digest(b"tweets")));
+        assert_eq!(spilled.sha256, hex::encode(Sha256::digest(b"tweets")));
         drop(spilled);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }

@@ -12,11 +12,10 @@ use arrow::error::ArrowError;
 
 use crate::hour::Hour;
 use crate::table::Rows;
+use crate::tweet::time::SNOWFLAKE_EPOCH_MS;
 
 /// The column that says when a post was written.
 pub(super) const TIME: &str = "created_at";
-/// Milliseconds of the epoch that snowflake ids count from.
-const SNOWFLAKE_EPOCH_MS: i64 = 1_288_834_974_657;
 
 /// Rows of one hour.
 pub(super) struct Piece {

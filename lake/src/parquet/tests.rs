@@ -12,11 +12,11 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::catalogue::Lake;
 use crate::catalogue::fixture::{
     self, closed_hour, late_tweets, manifest, object, object_name, put, put_manifest, tweets,
 };
 use crate::hour::Hour;
+use crate::lake::Lake;
 use crate::manifest::Codec;
 use crate::pattern::{Escapes, Pattern};
 use crate::store::local::LocalStore;

@@ -1,13 +1,12 @@
-//! Flume's escapes: the grammar of a pattern's text, what each escape stands for, and the way forwards.
+//! Flume's escapes: the grammar of a pattern's text, the meaning of each escape, and rendering.
 //!
-//! Sits before the spool: an instant becomes the name of a folder or of a file. Composite escapes (`%c`, `%D`) and what
-//! is fixed for the run (headers, the host's names) are resolved here once, so that only literals and plain fields are
-//! left. Pure: no clock, no host look-up.
+//! Compiling resolves composite escapes (`%c`, `%D`) and what is fixed for the run (headers, the host's names), so that
+//! only literals and single fields are left. Pure: no clock, no host look-up.
 
 use super::moment::{Moment, Quantity};
 use super::{Escapes, Notice, PatternError, PatternOptions};
 
-/// Names as Java's `en_US` writes them; Flume takes the JVM's locale, a lake has one language.
+/// Names as in Java's locale `en_US`. Flume uses the JVM's locale; a lake has one language.
 pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -44,7 +43,7 @@ pub(super) enum Style {
     Long,
 }
 
-/// A value of the instant and how it is written.
+/// A value of the instant, and how it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Field {
     pub(super) quantity: Quantity,
@@ -59,7 +58,7 @@ pub(super) enum Part {
 }
 
 impl Field {
-    /// The names this field is written with; index 0 is the quantity's smallest value.
+    /// The names of the values; index 0 is the smallest value.
     pub(super) fn names(self) -> &'static [&'static str] {
         match self.quantity {
             Quantity::Month => &MONTHS,
@@ -90,7 +89,7 @@ impl Field {
     }
 }
 
-/// Writes the parts for an instant.
+/// Renders the parts for an instant.
 pub(super) fn render(parts: &[Part], moment: &Moment) -> String {
     let mut text = String::with_capacity(parts.len() * 4);
     for part in parts {
@@ -102,14 +101,14 @@ pub(super) fn render(parts: &[Part], moment: &Moment) -> String {
     text
 }
 
-/// A piece of a pattern's text by Flume's token grammar.
+/// A token of a pattern's text, by Flume's grammar.
 #[derive(Debug, PartialEq, Eq)]
 enum Raw<'a> {
     Text(&'a str),
     Letter(char),
     Header(&'a str),
     Host(&'a str),
-    /// A `%` that begins no token, with the character after it; Flume keeps it as it stands.
+    /// A `%` that begins no token, with the following character; Flume copies it.
     Stray(&'a str),
 }
 
@@ -140,7 +139,7 @@ fn scan(text: &str) -> Vec<Raw<'_>> {
                 } else if let Some(name) = bracketed(after, '[', ']', word) {
                     (Raw::Host(name), name.len() + 2)
                 } else {
-                    // The character after it is only shown; it may begin a token of its own.
+                    // The following character is only for the message; it may begin a token of its own.
                     let shown = next.map_or(0, char::len_utf8);
                     (Raw::Stray(&rest[at..at + 1 + shown]), 0)
                 }
@@ -155,7 +154,7 @@ fn scan(text: &str) -> Vec<Raw<'_>> {
     found
 }
 
-/// What one letter stands for; `None` where Flume knows none.
+/// The meaning of a letter; `None` where Flume has none.
 fn letter(c: char) -> Option<Vec<Part>> {
     use Quantity as Q;
     let field = |quantity, style| Part::Field(Field { quantity, style });
@@ -217,16 +216,16 @@ fn instead(c: char) -> String {
     format!("write {known}; the escapes are {ALL_ESCAPES}")
 }
 
-/// A text whose escapes are compiled.
+/// A compiled text.
 #[derive(Debug)]
 pub(super) struct Compiled {
     pub(super) parts: Vec<Part>,
     pub(super) notices: Vec<Notice>,
-    /// The `%{…}` and `%[…]` in it, as they were written.
+    /// The `%{…}` and `%[…]` in it, as written.
     pub(super) of_the_run: Vec<String>,
 }
 
-/// Compiles a text.
+/// Compiles a text. Only [`super::Pattern::new`] checks that it names folders.
 pub(super) fn compile(text: &str, options: &PatternOptions) -> Result<Compiled, PatternError> {
     let mut compiled = Compiled { parts: Vec::new(), notices: Vec::new(), of_the_run: Vec::new() };
     let lenient = options.allow_open || options.escapes == Escapes::Strict;
@@ -248,7 +247,7 @@ pub(super) fn compile(text: &str, options: &PatternOptions) -> Result<Compiled, 
                 None if c == 'h' && options.escapes == Escapes::Cauce => {
                     compiled.push(Part::Field(Field { quantity: Quantity::Hour, style: Style::Padded(2) }));
                     compiled.say(
-                        "%h is taken as the hour, 00 to 23; Flume knows no %h and would make one folder a day; set \
+                        "%h is taken as the hour, 00 to 23; Flume has no %h and would make one folder a day; set \
                          lake.flume_escapes = \"strict\" (twitter.conf: hdfs.strictEscapes = true) for Flume's folders"
                             .to_owned(),
                     );
@@ -292,7 +291,7 @@ fn host_name<'a>(text: &str, name: &str, options: &'a PatternOptions) -> Result<
     };
     options.host.as_ref().map(pick).ok_or_else(|| {
         PatternError(format!(
-            "the pattern {text:?} holds %[{name}], and this host's names are not known here: write the name itself"
+            "the pattern {text:?} holds %[{name}], but this host's names are not known here: write the name itself"
         ))
     })
 }
@@ -313,7 +312,7 @@ impl Compiled {
         }
     }
 
-    /// Each thing is said once, however often it stands in the pattern.
+    /// Adds a notice, once for each text.
     fn say(&mut self, text: String) {
         let notice = Notice(text);
         if !self.notices.contains(&notice) {

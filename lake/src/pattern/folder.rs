@@ -1,16 +1,16 @@
-//! What a compiled pattern promises about its folders: a clean place in the lake, and one hour each or not.
+//! Properties of a compiled pattern's folders: whether their names are valid keys, and whether each is exactly one
+//! hour.
 //!
-//! Sits between the escapes and [`Pattern`](super::Pattern): it decides whether folders of the pattern can ever close.
-//! Pure, and decided once when the pattern is compiled.
+//! This decides, once per pattern, whether its folders can ever close. Pure.
 
 use super::escape::{Field, Part, Style};
 use super::moment::{Quantity, Unit};
 use super::{Granularity, RoundUnit, Rounding};
 
-/// First segments that the lake needs for itself.
+/// First segments that the lake uses itself.
 const OWN_FOLDERS: [&str; 2] = ["late", "rejects"];
 
-/// Takes away slashes at the ends and doubled ones (a header without a value leaves them), as Hadoop does.
+/// Removes leading, trailing and repeated slashes, as Hadoop does. A header without a value leaves such slashes.
 pub(super) fn tidy(parts: Vec<Part>) -> Vec<Part> {
     let mut after_slash = true;
     let mut tidied = Vec::with_capacity(parts.len());
@@ -42,17 +42,18 @@ pub(super) fn tidy(parts: Vec<Part>) -> Vec<Part> {
     tidied
 }
 
-/// The folder with a digit for each field: enough to see its segments, and how the literal ones begin.
+/// The folder with a digit for each field, enough to find its segments and their literal beginnings.
 fn shape(parts: &[Part]) -> String {
     parts.iter().map(|part| if let Part::Literal(text) = part { text } else { "0" }).collect()
 }
 
-/// How many segments a folder has.
+/// The number of segments of a folder.
 pub(super) fn depth(parts: &[Part]) -> usize {
     if parts.is_empty() { 0 } else { shape(parts).split('/').count() }
 }
 
-/// Why folders would stand where they must not; `None` where they may. Deeper hidden names are only a nuisance.
+/// Why folders would collide with the lake's own names; `None` if they do not. Hidden names below the first segment are
+/// only reported.
 pub(super) fn collision(parts: &[Part]) -> Option<String> {
     let shape = shape(parts);
     let first = shape.split('/').next().unwrap_or_default();
@@ -66,21 +67,21 @@ pub(super) fn collision(parts: &[Part]) -> Option<String> {
     OWN_FOLDERS.contains(&first).then(|| format!("the lake keeps {first}/ for itself; put something before it"))
 }
 
-/// A segment below the first that Spark and Hadoop do not show.
+/// A segment below the first that Spark and Hadoop hide.
 pub(super) fn hidden_segment(parts: &[Part]) -> Option<String> {
     shape(parts).split('/').skip(1).find(|segment| segment.starts_with(['_', '.'])).map(str::to_owned)
 }
 
-/// What the folders of a pattern fix.
+/// The result of [`reach`].
 #[derive(Debug)]
 pub(super) struct Reach {
-    /// What they span.
+    /// The span of a folder.
     pub(super) granularity: Granularity,
-    /// Why they can never close, and what to write instead. Empty for [`Granularity::Hour`].
+    /// Why folders can never close, and what to write instead. Empty for [`Granularity::Hour`].
     pub(super) open: Vec<String>,
 }
 
-/// The finest unit that a set of values fixes, an unknown year apart.
+/// The finest unit that a set of values determines, except for the year.
 pub(super) fn unit_of(known: impl Fn(Quantity) -> bool) -> Option<Unit> {
     use Quantity as Q;
     let date = (known(Q::Month) && known(Q::Day)) || known(Q::DayOfYear);
@@ -102,12 +103,12 @@ pub(super) fn unit_of(known: impl Fn(Quantity) -> bool) -> Option<Unit> {
     }
 }
 
-/// Whether rounding puts more than one hour into a name that shows the hour.
+/// Whether rounding combines several hours in a name that contains the hour.
 pub(super) fn joins_hours(rounding: Option<Rounding>) -> bool {
     rounding.is_some_and(|rounding| rounding.unit == RoundUnit::Hour && rounding.value > 1)
 }
 
-/// Decides what folders made of `parts` span. `of_the_run` are the `%{…}` and `%[…]` of the text.
+/// Determines the span of the folders. `of_the_run` are the `%{…}` and `%[…]` of the text.
 pub(super) fn reach(parts: &[Part], of_the_run: &[String], rounding: Option<Rounding>) -> Reach {
     use Quantity as Q;
     let fields: Vec<Field> =
@@ -130,7 +131,7 @@ pub(super) fn reach(parts: &[Part], of_the_run: &[String], rounding: Option<Roun
 
     let mut missing = Vec::new();
     if known(Q::DayOfYear) && !year && !(known(Q::Month) && known(Q::Day)) {
-        missing.push("the month and day (%j says them only together with the year: add %Y)");
+        missing.push("the month and day (%j names them only together with the year: add %Y)");
     } else {
         if !known(Q::Month) && !by_day_of_year {
             missing.push("the month (add %m)");
@@ -170,8 +171,8 @@ pub(super) fn reach(parts: &[Part], of_the_run: &[String], rounding: Option<Roun
     Reach { granularity, open }
 }
 
-/// Two fields without a fixed width in one run of digits, the only thing that gives a name two readings. With one such
-/// field in a run, the run's length fixes the field's width: letters, signs and other literals end a run on both sides.
+/// Finds two fields of variable width in one run of digits, the only thing that makes a name ambiguous. A single such
+/// field takes the rest of the run's length; letters, signs and other literals end a run.
 fn run_together(parts: &[Part]) -> Option<(Field, Field)> {
     let mut loose: Option<Field> = None;
     for part in parts {

@@ -1,9 +1,9 @@
-//! The partition pattern: names of hour folders, forwards and backwards.
+//! The partition pattern: names of hour folders, rendered and parsed.
 //!
-//! Used where a record gets its folder and where a lake is listed. Forwards an instant becomes a folder (`escape`, with
-//! times from `moment`), backwards a folder becomes a span of time (`reverse`); `folder` decides whether folders can
-//! close, `zone` whether a zone may name them. The escapes are Flume's, with the decisions of ours that [`Escapes`] and
-//! [`Pattern`] state. Pure: no clock, no I/O; the zone database is compiled in.
+//! Ingestion renders an instant to a folder (`escape`, with times from `moment`); listing parses a folder to a span of
+//! time (`reverse`). `folder` decides whether folders of a pattern can close, `zone` whether a time zone may name them.
+//! The escapes are Flume's, with the differences that [`Escapes`] and [`Pattern`] describe. Pure: no clock, no I/O; the
+//! time zone database is compiled in.
 //!
 //! | escape | meaning | | escape | meaning |
 //! |---|---|---|---|---|
@@ -22,7 +22,6 @@ mod escape;
 mod folder;
 mod moment;
 mod reverse;
-mod template;
 mod zone;
 
 #[cfg(test)]
@@ -38,25 +37,23 @@ use escape::Part;
 use moment::{Moment, Quantity};
 
 pub use reverse::{FolderSpan, FolderTime};
-pub use template::Template;
-pub use zone::check_zone;
 
-/// Which rules the escapes follow.
+/// The rules for escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Escapes {
-    /// `%h` is the hour, 00 to 23; another unknown escape is an error, or empty where open patterns are allowed.
+    /// `%h` is the hour, 00 to 23; any other unknown escape is an error, or empty if open patterns are allowed.
     #[default]
     Cauce,
-    /// Flume's own: `%h` and every unknown letter are empty.
+    /// Flume's own rules: `%h` and all unknown letters are empty.
     Strict,
 }
 
-/// `hdfs.round`: times are rounded down before they are named.
+/// `hdfs.round`: rounds times down before they are rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rounding {
-    /// Multiple of the unit: 1 to 60 seconds or minutes, 1 to 24 hours.
+    /// A number of units: 1 to 60 seconds or minutes, 1 to 24 hours.
     pub value: u32,
-    /// The unit.
+    /// The unit of `value`.
     pub unit: RoundUnit,
 }
 
@@ -71,43 +68,43 @@ pub enum RoundUnit {
     Hour,
 }
 
-/// What this host is called, for `%[localhost]`, `%[IP]` and `%[FQDN]`. The caller looks it up, once a run.
+/// This host's names, for `%[localhost]`, `%[IP]` and `%[FQDN]`. The caller looks them up once per run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostNames {
-    /// The host's own name.
+    /// The host name.
     pub localhost: String,
-    /// Its address.
+    /// An IP address of the host.
     pub ip: String,
-    /// Its full name.
+    /// The fully qualified domain name.
     pub fqdn: String,
 }
 
-/// How a pattern is to be understood.
+/// How to compile a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PatternOptions {
     /// IANA name of the zone, or Java's `GMT+5:30`; `None` is UTC.
     pub time_zone: Option<String>,
-    /// Escapes.
+    /// The rules for escapes.
     pub escapes: Escapes,
-    /// Rounding.
+    /// Rounds times down; `None` does not.
     pub rounding: Option<Rounding>,
-    /// Accept patterns that fix no single hour (a `twitter.conf` may hold them; they never close), and escapes that Flume
-    /// would leave empty or as they stand.
+    /// Accept patterns whose folders are not single hours and never close (a `twitter.conf` may have them), and escapes
+    /// that Flume leaves empty or unchanged.
     pub allow_open: bool,
-    /// Values of `%{name}` that are fixed for the whole run (Flume's static and host interceptors). The last of a name wins.
+    /// Values of `%{name}` for the whole run (Flume's static and host interceptors). The last value of a name counts.
     pub headers: Vec<(String, String)>,
-    /// This host's names; without them `%[…]` is an error.
+    /// This host's names; `None` makes `%[…]` an error.
     pub host: Option<HostNames>,
 }
 
-/// What a folder named by a pattern spans.
+/// The span of a pattern's folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Granularity {
     /// One hour: such folders can close.
     Hour,
     /// A day.
     Day,
-    /// Anything else (minutes, months, a host's name): never closes.
+    /// Anything else (minutes, months, a host's name): such folders never close.
     Other,
 }
 
@@ -122,7 +119,7 @@ impl fmt::Display for Granularity {
     }
 }
 
-/// Something worth a word at start.
+/// A notice for the operator about a pattern, logged at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice(pub String);
 
@@ -132,16 +129,16 @@ impl fmt::Display for Notice {
     }
 }
 
-/// A pattern that cannot be used; the text names the pattern, what is wrong and what to write instead.
+/// An invalid pattern. The message names the pattern, the fault and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PatternError(pub String);
 
-/// A compiled pattern: the names of a lake's folders.
+/// A compiled pattern, which names a lake's folders.
 ///
-/// A lake's own pattern names month, day and hour and nothing finer, so that each folder is one hour and can close:
-/// `%H`, `%k`, `%h` or `%I` with `%p` name the hour; `%j` names month and day only together with a year, because after
-/// February it means another day in a leap year. [`PatternOptions::allow_open`] takes others too.
+/// By default the folders must be single hours, so that they can close. A pattern therefore names month, day and hour
+/// and nothing finer: `%H`, `%k`, `%h`, or `%I` with `%p` name the hour; `%j` names month and day only together with a
+/// year, since leap years shift it. [`PatternOptions::allow_open`] accepts other patterns, too.
 ///
 /// ```
 /// use cauce_lake::pattern::{Pattern, PatternOptions};
@@ -151,7 +148,7 @@ pub struct PatternError(pub String);
 /// let hour: Hour = "2026-11-22T05".parse()?;
 /// assert_eq!(pattern.folder_of(hour), "11-22-05");
 ///
-/// // Backwards: the name holds no year, so the milliseconds in an object's name find it.
+/// // Parsing: the name contains no year; the milliseconds in an object's name supply it.
 /// let time = pattern.read("11-22-05").expect("a folder of this pattern");
 /// assert_eq!(time.hour_near(hour.start_ms() + 123), Some(hour));
 /// assert!(pattern.read("11-22-").is_none());
@@ -182,15 +179,17 @@ impl fmt::Display for Pattern {
 }
 
 impl Pattern {
-    /// Compiles a pattern. Slashes at its ends and doubled ones are dropped.
+    /// Compiles a pattern. Leading, trailing and repeated slashes are dropped.
     ///
     /// # Errors
-    /// When an escape is unknown (see [`Escapes`]); when folders would be no clean keys, or would stand where the lake
-    /// keeps its own objects; when the zone is unknown or cannot name hours; when rounding has a value that Flume refuses; and,
-    /// unless [`PatternOptions::allow_open`], when a folder is not exactly one hour or cannot be read back.
+    /// When an escape is unknown (see [`Escapes`]); when a folder would not be a valid key, or would collide with the
+    /// lake's own objects; when the zone is unknown or cannot name hours; when Flume refuses the rounding; and, unless
+    /// [`PatternOptions::allow_open`] is set, when a folder is not exactly one hour or cannot be parsed.
     pub fn new(text: &str, options: &PatternOptions) -> Result<Pattern, PatternError> {
         let refuse = |reason: String| PatternError(format!("the pattern {text:?} cannot name folders: {reason}"));
-        let Template { parts, zone, mut notices, of_the_run, .. } = Template::new(text, options)?;
+        let zone = zone::load(options.time_zone.as_deref())?;
+        options.rounding.map_or(Ok(()), moment::check_rounding)?;
+        let escape::Compiled { parts, mut notices, of_the_run } = escape::compile(text, options)?;
         let parts = folder::tidy(parts);
         if parts.is_empty() && !options.allow_open {
             return Err(PatternError(format!("the pattern {text:?} is empty: write %m-%d-%H, or dt=%Y-%m-%d/hour=%H")));
@@ -198,7 +197,7 @@ impl Pattern {
         if let Some(reason) = folder::collision(&parts) {
             return Err(refuse(reason));
         }
-        // A Wednesday in September: no date has a longer name.
+        // A Wednesday in September: the longest name of any date.
         let sample = escape::render(&parts, &Moment::at(1_790_811_296_789, &zone, None));
         if !parts.is_empty() {
             Key::new(sample.as_str()).map_err(|error| refuse(error.to_string()))?;
@@ -235,71 +234,71 @@ impl Pattern {
         Ok(Pattern { text: text.to_owned(), options: options.clone(), parts, zone, notices, granularity })
     }
 
-    /// The text it was made from.
+    /// The pattern's text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What it was made with.
+    /// The options it was compiled with.
     pub fn options(&self) -> &PatternOptions {
         &self.options
     }
 
-    /// What is worth saying at start.
+    /// Notices for the operator, to be logged at start.
     pub fn notices(&self) -> Vec<Notice> {
         self.notices.clone()
     }
 
-    /// What its folders span.
+    /// The span of its folders.
     pub fn granularity(&self) -> Granularity {
         self.granularity
     }
 
-    /// Whether folder names hold the year. Two digits count: such a name comes again only after a century, and
-    /// [`FolderTime::hour_near`] still takes the century from its hint.
+    /// Whether folder names contain the year. Two digits count: such a name repeats only after a century, and
+    /// [`FolderTime::hour_near`] takes the century from its hint.
     pub fn names_year(&self) -> bool {
         [Quantity::Year, Quantity::ShortYear, Quantity::EpochSecond, Quantity::EpochMs]
             .into_iter()
             .any(|quantity| shows(&self.parts, quantity))
     }
 
-    /// The folder of an instant (no slash at its ends). Empty only for an open pattern that holds nothing.
+    /// The folder of an instant, without slashes at its ends. Only an open pattern without parts gives an empty one.
     pub fn folder_at(&self, epoch_ms: i64) -> String {
         escape::render(&self.parts, &Moment::at(epoch_ms, &self.zone, self.options.rounding))
     }
 
-    /// The folder of an hour; only for [`Granularity::Hour`].
+    /// The folder of an hour, for patterns of [`Granularity::Hour`].
     pub fn folder_of(&self, hour: Hour) -> String {
         self.folder_at(hour.start_ms())
     }
 
-    /// Reads a folder's name (no slash at its ends) backwards; `None` when the pattern could not have made it.
+    /// Parses a folder's name, without slashes at its ends; `None` if the pattern does not render such a name.
     pub fn read(&self, folder: &str) -> Option<FolderTime> {
         reverse::read(self, folder)
     }
 
-    /// How many `/`-separated segments a folder has: an object's key has one more.
+    /// The number of `/`-separated segments of a folder; an object's key has one more.
     pub fn depth(&self) -> usize {
         folder::depth(&self.parts)
     }
 
-    /// What all folders begin with, such as `dt=` for `dt=%Y-%m-%d/hour=%H`; often empty.
-    pub fn literal_prefix(&self) -> &str {
+    /// The common prefix of all folders, such as `dt=` for `dt=%Y-%m-%d/hour=%H`; often empty.
+    pub(crate) fn literal_prefix(&self) -> &str {
         match self.parts.first() {
             Some(Part::Literal(text)) => text,
             _ => "",
         }
     }
 
-    /// What the folders of all hours in a range begin with, such as `dt=2026-11-` for a few days of a month: one sweep over
-    /// this prefix sees them all. Other years' folders of the same name are in it too. Empty where they share nothing.
-    pub fn listing_prefix(&self, range: &HourRange) -> String {
+    /// The common prefix of all folders of a range, such as `dt=2026-11-` for a few days of a month, so that one
+    /// listing covers them. It also covers folders of other years with the same names. Empty if they share no prefix.
+    pub(crate) fn listing_prefix(&self, range: &HourRange) -> String {
         let last_ms = range.end.start_ms().saturating_sub(1).max(range.start.start_ms());
         let [first, last] =
             [range.start.start_ms(), last_ms].map(|ms| Moment::at(ms, &self.zone, self.options.rounding));
         let begin = moment::timestamp(range.start.start_ms());
         if self.zone.following(begin).next().is_some_and(|change| change.timestamp() <= moment::timestamp(last_ms)) {
-            // The clock is set somewhere in the range, so equal ends do not mean an equal middle.
+            // The offset changes within the range, so equal ends do not imply an equal middle.
             return self.literal_prefix().to_owned();
         }
         let shared = self.parts.iter().take_while(|part| match part {

@@ -1,7 +1,7 @@
 //! An instant as a pattern sees it: local fields in the pattern's zone, after rounding.
 //!
-//! Both ways of a pattern stand on [`Quantity`]: forwards its values are written, backwards they are compared. Rounding
-//! follows Flume 1.7 and later: in the pattern's zone, not the machine's. Pure.
+//! Rendering writes the values of each [`Quantity`], parsing compares them. Rounding follows Flume 1.7 and later: in
+//! the pattern's zone, not that of the machine. Pure.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::{PatternError, RoundUnit, Rounding};
 
-/// One value of an instant that an escape can show.
+/// A value of an instant that an escape can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantity {
     Year,
@@ -25,17 +25,17 @@ pub(super) enum Quantity {
     Hour12,
     /// 0 before noon, 1 after.
     AmPm,
-    /// Minutes east of UTC, cut towards zero.
+    /// Minutes east of UTC, rounded towards zero.
     Offset,
     Minute,
     Second,
-    /// After rounding, cut towards zero as Java does.
+    /// After rounding; converted to seconds towards zero, as Java does.
     EpochSecond,
     /// Never rounded.
     EpochMs,
 }
 
-/// Units of time, coarse to fine.
+/// Units of time, from coarse to fine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unit {
     Year,
@@ -66,7 +66,7 @@ impl Quantity {
         Quantity::EpochMs,
     ];
 
-    /// The coarsest unit within which the value never changes.
+    /// The coarsest unit within which the value is constant.
     pub(super) fn unit(self) -> Unit {
         match self {
             Quantity::Year | Quantity::ShortYear => Unit::Year,
@@ -79,7 +79,7 @@ impl Quantity {
         }
     }
 
-    /// The smallest value it can have.
+    /// The smallest possible value.
     pub(super) fn smallest(self) -> i64 {
         match self {
             Quantity::Month | Quantity::Day | Quantity::DayOfYear | Quantity::Hour12 => 1,
@@ -89,7 +89,7 @@ impl Quantity {
         }
     }
 
-    /// The largest value that is read back.
+    /// The largest value that is accepted when parsing.
     pub(super) fn largest(self) -> i64 {
         match self {
             Quantity::Year => 9999,
@@ -107,10 +107,10 @@ impl Quantity {
     }
 }
 
-/// An instant in a zone.
+/// An instant in a time zone.
 #[derive(Debug)]
 pub(super) struct Moment {
-    /// Local date and time after rounding.
+    /// The local date and time, after rounding.
     pub(super) local: DateTime,
     offset_seconds: i32,
     rounded_ms: i64,
@@ -144,7 +144,7 @@ impl Moment {
         }
     }
 
-    /// Whether two instants, in order and with the same offset between them, lie in one unit.
+    /// Whether two instants, with one offset from the first to the second, are in one unit.
     pub(super) fn same(&self, other: &Moment, unit: Unit) -> bool {
         let all = |units: &[Quantity]| units.iter().all(|&q| self.value(q) == other.value(q));
         use Quantity as Q;
@@ -160,7 +160,7 @@ impl Moment {
     }
 }
 
-/// An instant, or the nearest that the calendar (years −9999 to 9999) holds.
+/// The instant, clamped to the calendar's range (years −9999 to 9999).
 pub(super) fn timestamp(epoch_ms: i64) -> Timestamp {
     let within = epoch_ms.clamp(Timestamp::MIN.as_second() * 1000, Timestamp::MAX.as_second() * 1000);
     Timestamp::from_millisecond(within).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -172,7 +172,7 @@ fn local(epoch_ms: i64, zone: &TimeZone) -> (DateTime, i32) {
     (offset.to_datetime(at), offset.seconds())
 }
 
-/// Refuses what Flume refuses: 1 to 60 seconds or minutes, 1 to 24 hours.
+/// Flume's limits: 1 to 60 seconds or minutes, 1 to 24 hours.
 pub(super) fn check_rounding(rounding: Rounding) -> Result<(), PatternError> {
     let (most, unit) = match rounding.unit {
         RoundUnit::Second => (60, "seconds"),
@@ -185,8 +185,8 @@ pub(super) fn check_rounding(rounding: Rounding) -> Result<(), PatternError> {
     Err(PatternError(format!("times cannot be rounded down to {} {unit}: write 1 to {most}", rounding.value)))
 }
 
-/// Floors the local field to a multiple and zeroes the smaller ones. Flume fails at times before 1970; here they are
-/// rounded like any other.
+/// Rounds a local field down to a multiple and clears the finer ones. Flume fails for times before 1970; here they are
+/// rounded like all others.
 fn round_down(epoch_ms: i64, zone: &TimeZone, rounding: Rounding) -> i64 {
     let (at, _) = local(epoch_ms, zone);
     let value = i64::from(rounding.value.max(1));
@@ -196,7 +196,7 @@ fn round_down(epoch_ms: i64, zone: &TimeZone, rounding: Rounding) -> i64 {
         RoundUnit::Minute => i64::from(at.second()) + i64::from(at.minute()) % value * 60,
         RoundUnit::Hour if value == 1 => i64::from(at.second()) + i64::from(at.minute()) * 60,
         RoundUnit::Hour => {
-            // The clock may have been moved since the multiple, so the local time decides and not the time passed.
+            // The offset may have changed since the multiple, so compute with local time.
             let hour = i64::from(at.hour()) / value * value;
             let floor = at.date().at(i8::try_from(hour).unwrap_or(0), 0, 0, 0);
             return zone.to_timestamp(floor).map_or(whole_second, |floor| floor.as_millisecond());

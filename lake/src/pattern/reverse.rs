@@ -1,7 +1,7 @@
-//! The way backwards: a folder's name is read into the values that it shows, and those into a span of time.
+//! Parsing: a folder's name is read into the values that it shows, and those into a span of time.
 //!
-//! Sits where readers and recovery list a lake. A name is accepted only if some instant gives exactly that name. Pure: where
-//! a name holds no year, the caller's hint (an object's epoch milliseconds) decides, never a clock.
+//! A name is accepted only if some instant renders to exactly that name. Pure: where a name contains no year, the
+//! caller's hint (an object's epoch milliseconds) decides, never a clock.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ use super::moment::{Moment, Quantity, Unit, timestamp};
 use super::{Granularity, Pattern, RoundUnit, Rounding};
 use crate::hour::{HOUR_MS, Hour};
 
-/// Dates fall on the same weekdays again after so many years, so no name needs a longer search.
+/// Dates repeat their weekdays after this many years, which bounds the search.
 const CALENDAR_CYCLE: i16 = 400;
-/// 2008-07-01: the middle of a leap year; any hint does where only the existence of a time is asked.
+/// 2008-07-01, the middle of a leap year: a hint for asking whether any such time exists.
 const ANY_TIME: i64 = 1_214_870_400_000;
 
 /// The values that a name shows.
@@ -29,7 +29,7 @@ impl Shown {
         self.0[quantity as usize]
     }
 
-    /// Adds a value; `None` when the name already shows another one.
+    /// Adds a value; `None` if the name already shows a different one.
     fn with(mut self, quantity: Quantity, value: i64) -> Option<Shown> {
         match self.0[quantity as usize].replace(value) {
             Some(before) if before != value => None,
@@ -41,7 +41,7 @@ impl Shown {
         self.get(quantity).and_then(|value| i8::try_from(value).ok())
     }
 
-    /// The hour of the day, from either clock.
+    /// The hour of the day, from the 24-hour or the 12-hour clock.
     fn hour(&self) -> Option<i8> {
         self.small(Quantity::Hour).or_else(|| {
             let (hour, half) = (self.small(Quantity::Hour12)?, self.small(Quantity::AmPm)?);
@@ -49,14 +49,14 @@ impl Shown {
         })
     }
 
-    /// Whether the two clocks agree, for names that show no date to check them by.
+    /// Whether both clocks agree, for names without a date to check them with.
     fn clocks_agree(&self) -> bool {
         let Some(hour) = self.get(Quantity::Hour) else { return true };
         self.get(Quantity::Hour12).is_none_or(|twelve| twelve % 12 == hour % 12)
             && self.get(Quantity::AmPm).is_none_or(|half| half == i64::from(hour >= 12))
     }
 
-    /// Whether an instant shows the same, as far as the unit goes.
+    /// Whether an instant has these values, down to the unit.
     fn fits(&self, moment: &Moment, unit: Unit) -> bool {
         Quantity::ALL.into_iter().all(|quantity| {
             quantity.unit() > unit || self.get(quantity).is_none_or(|value| value == moment.value(quantity))
@@ -64,10 +64,10 @@ impl Shown {
     }
 }
 
-/// What a folder's name says about time.
+/// The time in a folder's name.
 ///
-/// Where the name holds the year, this is one span. Otherwise the methods take a hint and answer with the span of that name
-/// that holds the hint, or lies nearest to it.
+/// If the name contains the year, this is one span. Otherwise the methods take a hint and return the span of that name
+/// that contains the hint or is nearest to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderTime {
     shown: Shown,
@@ -77,32 +77,32 @@ pub struct FolderTime {
     rounding: Option<Rounding>,
 }
 
-/// The span of time that a folder's name stands for.
+/// The span of time of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderSpan {
     /// First millisecond, since 1970-01-01T00:00:00Z.
     pub start_ms: i64,
     /// First millisecond after it.
     pub end_ms: i64,
-    /// What folders of the pattern span.
+    /// The span of the pattern's folders.
     pub granularity: Granularity,
     name: String,
 }
 
 impl fmt::Display for FolderSpan {
-    /// `2026-11-22T05` for an hour (UTC), `2026-11-22` for a day (of the pattern's zone), `2026-11` and `2026` for months and
-    /// years, `2026-11-22T05:10` for minutes.
+    /// `2026-11-22T05` for an hour (UTC), `2026-11-22` for a day (of the pattern's zone), `2026-11` and `2026` for
+    /// months and years, `2026-11-22T05:10` for minutes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.name)
     }
 }
 
-/// Reads a name; `None` when no instant gives it.
+/// Parses a name; `None` if no instant renders to it.
 pub(super) fn read(pattern: &Pattern, folder: &str) -> Option<FolderTime> {
     read_parts(pattern, &pattern.parts, folder, Shown::default())
 }
 
-/// Tries every width of the first part, the longest first. Only open patterns ever have a second way that fits.
+/// Tries all widths of the first part, the longest first. Only open patterns ever have a second match.
 fn read_parts(pattern: &Pattern, parts: &[Part], text: &str, shown: Shown) -> Option<FolderTime> {
     match parts.split_first() {
         None if text.is_empty() => finish(pattern, shown),
@@ -127,7 +127,7 @@ fn finish(pattern: &Pattern, shown: Shown) -> Option<FolderTime> {
     possible.then_some(time)
 }
 
-/// How many bytes at the start of the text the field may take.
+/// The possible widths of the field at the start of the text, in bytes.
 fn widths(field: Field, text: &str) -> std::ops::RangeInclusive<usize> {
     match field.style {
         Style::Padded(width) => width..=width,
@@ -142,7 +142,7 @@ fn widths(field: Field, text: &str) -> std::ops::RangeInclusive<usize> {
     }
 }
 
-/// The value that is written exactly so; `None` where the field is never written so.
+/// Parses a field; `None` unless its value is written exactly so.
 fn value(field: Field, text: &str) -> Option<i64> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let found = match field.style {
@@ -173,16 +173,16 @@ fn value(field: Field, text: &str) -> Option<i64> {
 }
 
 impl FolderTime {
-    /// The hour the folder is of: its own where the name holds the year, otherwise that of the year which puts
-    /// `epoch_ms` (from an object's name) into the hour, or nearest to it. `None` where the name says no single UTC hour.
+    /// The hour of the folder: if the name has no year, that of the year which puts `epoch_ms` (from an object's name)
+    /// into the hour, or nearest to it. `None` if the name does not determine a single UTC hour.
     pub fn hour_near(&self, epoch_ms: i64) -> Option<Hour> {
         let (start, end) = self.near(epoch_ms)?;
         let hour = Hour::containing(start);
         (end <= hour.end_ms()).then_some(hour)
     }
 
-    /// The span the folder is of, with the year found as for [`hour_near`](Self::hour_near). `None` where the name says
-    /// neither year nor month.
+    /// The span of the folder, with the year chosen as by [`hour_near`](Self::hour_near). `None` if the name contains
+    /// neither a year nor a month.
     pub fn span_near(&self, epoch_ms: i64) -> Option<FolderSpan> {
         let (start_ms, end_ms) = self.near(epoch_ms)?;
         Some(FolderSpan { start_ms, end_ms, granularity: self.granularity, name: self.name(start_ms) })
@@ -205,7 +205,7 @@ impl FolderTime {
         }
     }
 
-    /// The span with this name that holds the hint or lies nearest to it.
+    /// The span with this name that contains the hint or is nearest to it.
     fn near(&self, hint: i64) -> Option<(i64, i64)> {
         let unit = self.unit?;
         let mut nearest = Nearest { hint, best: None };
@@ -226,7 +226,7 @@ impl FolderTime {
                 if distance > 0 {
                     self.in_year(about + distance, unit, &mut nearest);
                 }
-                // The other side may still be nearer one year further out, never two.
+                // The other side may still be nearer one year further out, but never two.
                 if found_before {
                     break;
                 }
@@ -266,7 +266,7 @@ impl FolderTime {
         DateTime::from_parts(date.ok()?, jiff::civil::Time::new(hour, minute, second, 0).ok()?).into()
     }
 
-    /// The instants of a local time: two where the clock was set back, one at most for days and longer.
+    /// The instants of a local time: two where the clock was set back, at most one for days and longer units.
     fn starts(&self, civil: DateTime, unit: Unit) -> [Option<i64>; 2] {
         let Ok(as_utc) = TimeZone::UTC.to_timestamp(civil) else { return [None; 2] };
         let east = |seconds: i32| Some(as_utc.as_millisecond() - i64::from(seconds) * 1000);
@@ -277,7 +277,7 @@ impl FolderTime {
         }
         match self.zone.to_ambiguous_timestamp(civil).offset() {
             AmbiguousOffset::Unambiguous { offset } => [east(offset.seconds()), None],
-            // A unit may begin inside the gap and still have its end.
+            // A unit may begin inside the gap and end after it.
             AmbiguousOffset::Gap { before, .. } => [east(before.seconds()), None],
             AmbiguousOffset::Fold { before, after } => {
                 [east(before.seconds()), east(after.seconds()).filter(|_| unit >= Unit::Hour)]
@@ -285,7 +285,7 @@ impl FolderTime {
         }
     }
 
-    /// The span that begins at an instant, if that instant has this name.
+    /// The span that begins at an instant, if that instant has the name's values.
     fn span(&self, start: i64, unit: Unit) -> Option<(i64, i64)> {
         let moment = Moment::at(start, &self.zone, self.rounding);
         if !self.shown.fits(&moment, unit) {
@@ -301,7 +301,7 @@ impl FolderTime {
             Unit::Millisecond => return Some((start, start.saturating_add(1))),
         };
         let rounded = self.rounding.map_or(0, |rounding| {
-            // A multiple that does not divide the day, hour or minute is cut off by its end.
+            // The end of the day, hour or minute cuts off a multiple that does not divide it.
             let (unit_ms, into, whole) = match rounding.unit {
                 RoundUnit::Second => (1000, moment.value(Quantity::Second), 60),
                 RoundUnit::Minute => (60_000, moment.value(Quantity::Minute), 60),
@@ -319,7 +319,7 @@ impl FolderTime {
             let midnight = next.at(0, 0, 0, 0);
             self.zone.to_timestamp(midnight).ok()
         });
-        // Only the calendar's last year has no next one.
+        // Only the last year of the calendar has no successor.
         next.map_or(i64::MAX, |next| next.as_millisecond())
     }
 }

@@ -1,25 +1,26 @@
-//! The pattern's time zone: found by its IANA name in the bundled database, and whether folders may be named by it.
+//! The pattern's time zone: looked up by its IANA name in the bundled database, and checked for whether it may name
+//! folders.
 //!
-//! The rule of DESIGN 4.1: an hour folder must be one UTC hour and no other, so a zone may neither stand between whole
-//! hours nor set its clock back. What counts is 2006 and after: no tweet is older than that year.
+//! An hour's folder must be exactly one UTC hour. A zone's offset must therefore be a whole number of hours and never
+//! decrease. Only the time since 2006 counts, since there are no older tweets.
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
 use super::PatternError;
 
-/// 2006-01-01T00:00:00Z; the first tweet is of March 2006.
+/// 2006-01-01T00:00:00Z; the first tweet was posted in March 2006.
 const FIRST_TWEETS: i64 = 1_136_073_600;
-/// 2040-01-01T00:00:00Z: a zone that changes after it has a rule for summer time, not a history.
+/// 2040-01-01T00:00:00Z: a zone that changes its offset later has a rule for daylight saving time.
 const FAR: i64 = 2_208_988_800;
-/// 2100-01-01T00:00:00Z; rules go on for ever, so the search must end.
+/// 2100-01-01T00:00:00Z: rules never end, so the search has to.
 const END: i64 = 4_102_444_800;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Finds a zone. `None` is UTC.
+/// Looks up a zone; `None` is UTC.
 pub(super) fn load(name: Option<&str>) -> Result<TimeZone, PatternError> {
     let Some(name) = name else { return Ok(TimeZone::UTC) };
     if let Some(offset) = java_offset(name) {
@@ -31,7 +32,7 @@ pub(super) fn load(name: Option<&str>) -> Result<TimeZone, PatternError> {
     }
 }
 
-/// Java's own `GMT+5:30`, `GMT-3`; IANA's `GMT+0` is the same.
+/// Java's format, `GMT+5:30` or `GMT-3`; IANA's `GMT+0` is the same.
 fn java_offset(name: &str) -> Option<Offset> {
     let rest = name.strip_prefix("GMT")?;
     let (sign, rest) = match rest.as_bytes().first()? {
@@ -55,7 +56,7 @@ fn nearest(name: &str) -> String {
         .available()
         .map(|known| {
             let lower = known.as_str().to_ascii_lowercase();
-            // `Tokyo` means Asia/Tokyo: the city alone counts as much as the whole name.
+            // `Tokyo` means Asia/Tokyo: compare with the city as well as with the whole name.
             let whole = strsim::damerau_levenshtein(&wanted, &lower);
             let city = strsim::damerau_levenshtein(&last(&wanted), &last(&lower));
             (whole.min(city), whole, known.as_str().to_owned())
@@ -68,7 +69,7 @@ fn nearest(name: &str) -> String {
         )
 }
 
-/// Why folders of hours cannot be named by a zone; `None` where they can. `names_offset` says that the pattern holds `%z`.
+/// Why a zone cannot name folders of hours; `None` if it can. `names_offset`: the pattern contains `%z`.
 pub(super) fn fault(zone: &TimeZone, names_offset: bool) -> Option<String> {
     let mut before = zone.to_offset(at(FIRST_TWEETS));
     let mut back = None;
@@ -100,32 +101,28 @@ fn odd(offset: Offset, zone: &TimeZone) -> String {
     format!("it is or was {offset} from UTC, so that its hours are not those of UTC; write {}", fixed(zone))
 }
 
-/// The zones to take instead, by the offset that the zone has come to keep.
+/// The zones to write instead, with the present offset of this zone.
 fn fixed(zone: &TimeZone) -> String {
     let offset = zone.to_offset(at(FAR));
     if zone.following(at(FAR)).next().is_some() || is_odd(offset) || offset.seconds() == 0 {
         return "UTC".to_owned();
     }
-    // IANA counts these names westwards.
+    // The sign in these IANA names is inverted.
     format!("Etc/GMT{:+} (today's time there) or UTC,", -offset.seconds() / 3600)
-}
-
-/// Says whether folders of hours may be named by a zone: the rule that [`Pattern::new`](super::Pattern::new) follows, for
-/// those who have a zone and no pattern yet (a `twitter.conf`'s `hdfs.timeZone`). `names_offset`: the pattern holds `%z`.
-///
-/// # Errors
-/// When the zone is unknown, has been off whole hours since 2006, or sets its clock back and `names_offset` is false.
-pub fn check_zone(name: &str, names_offset: bool) -> Result<(), PatternError> {
-    let zone = load(Some(name))?;
-    match fault(&zone, names_offset) {
-        None => Ok(()),
-        Some(fault) => Err(PatternError(format!("the time zone {name:?} cannot name folders of hours: {fault}"))),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The rule of [`Pattern::new`](super::super::Pattern::new) for a zone.
+    fn check_zone(name: &str, names_offset: bool) -> Result<(), PatternError> {
+        let zone = load(Some(name))?;
+        match fault(&zone, names_offset) {
+            None => Ok(()),
+            Some(fault) => Err(PatternError(format!("the time zone {name:?} cannot name folders of hours: {fault}"))),
+        }
+    }
 
     #[test]
     fn zones_without_changes_and_on_whole_hours_are_taken() {

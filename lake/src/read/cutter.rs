@@ -1,6 +1,7 @@
-//! From chunks, cut anywhere, to blocks of whole lines. Only the line that crosses the border of two chunks is copied.
+//! Cuts chunks with arbitrary borders into blocks of whole lines. Only a line across the border of two chunks is
+//! copied.
 //!
-//! Pure: bytes in, blocks out. It sits behind the decoder and knows neither stores nor codecs.
+//! Pure: bytes in, blocks out. It follows the decoder and depends on neither stores nor codecs.
 
 use std::collections::VecDeque;
 
@@ -8,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::LineBlock;
 
-/// Cuts the chunks of one object behind newlines.
+/// Cuts the chunks of one object after newlines.
 pub(super) struct Cutter {
     object: usize,
     max_line_bytes: usize,
@@ -17,37 +18,37 @@ pub(super) struct Cutter {
     /// Decoded bytes before `carry`.
     offset: u64,
     ready: VecDeque<LineBlock>,
-    /// The line at `offset` is too long: nothing is taken any more.
+    /// The line at `offset` is too long: further chunks are ignored.
     too_long: bool,
 }
 
 impl Cutter {
-    /// For the object with this place among those that are read.
+    /// For the object with this index in the list of sources.
     pub(super) fn new(object: usize, max_line_bytes: usize) -> Cutter {
         Cutter { object, max_line_bytes, carry: BytesMut::new(), offset: 0, ready: VecDeque::new(), too_long: false }
     }
 
-    /// The place of the object.
+    /// The index of the object.
     pub(super) fn object(&self) -> usize {
         self.object
     }
 
-    /// Decoded bytes before the first line that was not given.
+    /// Decoded bytes before the first line that has not been given.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Whether the line at [`offset`](Self::offset) is too long. What was whole before it is given all the same.
+    /// Whether the line at [`offset`](Self::offset) is too long. Whole lines before it are still given.
     pub(super) fn is_too_long(&self) -> bool {
         self.too_long
     }
 
-    /// The next block that is ready.
+    /// Takes the next block.
     pub(super) fn pop(&mut self) -> Option<LineBlock> {
         self.ready.pop_front()
     }
 
-    /// All blocks that are ready.
+    /// Takes all blocks.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = LineBlock> {
         self.ready.drain(..)
     }
@@ -80,7 +81,7 @@ impl Cutter {
         }
     }
 
-    /// Where the last whole line of a chunk ends, or the last one before a line that is too long.
+    /// The end of the last whole line of a chunk, or of the last one before a line that is too long.
     fn lines_end(&mut self, chunk: &[u8]) -> usize {
         let last = memchr::memrchr(b'\n', chunk).map_or(0, |at| at + 1);
         if last <= self.max_line_bytes {
@@ -103,7 +104,7 @@ impl Cutter {
         self.ready.push_back(block);
     }
 
-    /// At the object's end: what follows its last newline is a line too.
+    /// Ends the object: what follows the last newline is a line, too.
     pub(super) fn finish(&mut self) {
         if !self.carry.is_empty() && !self.too_long {
             let line = self.carry.split().freeze();

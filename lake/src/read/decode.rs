@@ -1,7 +1,7 @@
-//! Decompression away from the threads that drive sockets, several objects at once: each object has a task that takes its
-//! pieces in order, decompresses a step at a time on a blocking thread, and holds a bounded window of what came out.
+//! Decompression away from the threads that drive sockets, of several objects at once. One task per object takes its
+//! pieces in order, decompresses one step at a time on a blocking thread, and buffers a bounded window of the output.
 //!
-//! The formats themselves are [`crate::codec`]'s.
+//! The formats are implemented in [`crate::codec`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,54 +12,54 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::content::Check;
+use super::content::ChecksumCheck;
 use super::piece::Piece;
 use crate::codec::{self, OUTPUT_BYTES};
 use crate::manifest::Codec;
 use crate::store::{ByteStream, ErrorKind, StoreError};
 
-/// Decompressed bytes of one step, after which the threads are free for other objects.
+/// Decompressed bytes per step; between steps the threads are free for other objects.
 const STEP_BYTES: usize = 512 * 1024;
-/// Chunks that wait for the reader.
+/// Chunks that are buffered for the consumer.
 const WAITING: usize = STEP_BYTES / OUTPUT_BYTES;
-/// What an object's decompressed bytes may hold: a step that is being made, one whose chunks are handed over, and those that
-/// wait.
+/// The most memory for one object's decompressed bytes: a step in progress, one whose chunks are being handed over, and
+/// the buffered chunks.
 pub(super) const WINDOW_BYTES: usize = 3 * STEP_BYTES;
 
-/// An object that is being decompressed. Dropping it ends the work.
+/// An object that is being decompressed. Dropping it cancels the task.
 #[derive(Debug)]
-pub(super) struct Decoding {
+pub(super) struct Decompression {
     pieces: Option<mpsc::UnboundedSender<Piece>>,
     chunks: mpsc::Receiver<Result<Bytes, StoreError>>,
     task: AbortOnDropHandle<()>,
 }
 
-impl Decoding {
-    /// Begins with an object that has no pieces yet; `check` compares its compressed bytes. `steps` bounds how many steps are made at once, of all objects together;
-    /// `taken` hears when compressed bytes were taken from a piece.
+impl Decompression {
+    /// Starts the task for an object without pieces. `check` takes its compressed bytes, `steps` bounds the steps of
+    /// all objects that run at once, and `taken` is called whenever compressed bytes have been taken from a piece.
     pub(super) fn begin(
         codec: Codec,
         name: String,
-        check: Check,
+        check: ChecksumCheck,
         steps: Arc<Semaphore>,
         taken: impl Fn() + Send + Sync + 'static,
-    ) -> Decoding {
+    ) -> Decompression {
         let (pieces, ordered) = mpsc::unbounded_channel();
         let (sender, chunks) = mpsc::channel(WAITING);
-        let work = Work { pieces: ordered, piece: None, check, chunks: sender, steps, taken };
-        let task = tokio::spawn(work.run(codec, name));
-        Decoding { pieces: Some(pieces), chunks, task: AbortOnDropHandle::new(task) }
+        let task = DecompressionTask { pieces: ordered, piece: None, check, chunks: sender, steps, taken };
+        let task = tokio::spawn(task.run(codec, name));
+        Decompression { pieces: Some(pieces), chunks, task: AbortOnDropHandle::new(task) }
     }
 
-    /// Gives it the object's next piece.
+    /// Adds the object's next piece.
     pub(super) fn push(&mut self, piece: Piece) {
         if let Some(pieces) = &self.pieces {
-            // A decoder that has stopped at damage takes no more.
+            // A decoder that has stopped at damage takes no more pieces.
             let _ = pieces.send(piece);
         }
     }
 
-    /// There are no more pieces.
+    /// Ends the object: there are no more pieces.
     pub(super) fn finish(&mut self) {
         self.pieces = None;
     }
@@ -71,26 +71,26 @@ impl Decoding {
             && let Err(error) = (&mut self.task).await
             && error.is_panic()
         {
-            // A task that came to grief must not look like one that came to its end.
+            // A panic must not look like the end of the object.
             std::panic::resume_unwind(error.into_panic());
         }
         chunk
     }
 }
 
-struct Work<F> {
+struct DecompressionTask<F> {
     pieces: mpsc::UnboundedReceiver<Piece>,
     piece: Option<Piece>,
-    /// Of the compressed bytes.
-    check: Check,
+    /// The checksum of the compressed bytes.
+    check: ChecksumCheck,
     chunks: mpsc::Sender<Result<Bytes, StoreError>>,
     steps: Arc<Semaphore>,
     taken: F,
 }
 
-impl<F: Fn() + Send + Sync> Work<F> {
+impl<F: Fn() + Send + Sync> DecompressionTask<F> {
     async fn run(mut self, codec: Codec, name: String) {
-        let mut decoder = Decoder::new(codec, &name);
+        let mut decoder = StepDecoder::new(codec, &name);
         loop {
             match self.input().await {
                 Some(Ok(chunk)) => decoder.feed(chunk),
@@ -107,7 +107,7 @@ impl<F: Fn() + Send + Sync> Work<F> {
                     Ok(done) => done,
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {
-                        let detail = "the run time is shutting down";
+                        let detail = "the runtime is shutting down";
                         let error = StoreError::new(ErrorKind::Io, format!("decompress {name}"), detail);
                         return drop(self.chunks.send(Err(error)).await);
                     }
@@ -121,16 +121,16 @@ impl<F: Fn() + Send + Sync> Work<F> {
                     }
                 }
                 match next {
-                    Next::Step => {}
-                    Next::Input => break,
-                    Next::End => return,
-                    Next::Failed(error) => return drop(self.chunks.send(Err(self.check.advise(error))).await),
+                    AfterStep::Continue => {}
+                    AfterStep::NeedsInput => break,
+                    AfterStep::End => return,
+                    AfterStep::Failed(error) => return drop(self.chunks.send(Err(self.check.advise(error))).await),
                 }
             }
         }
     }
 
-    /// The object's next compressed chunk, over the borders of its pieces.
+    /// The next compressed chunk of the object, across its pieces.
     async fn input(&mut self) -> Option<Result<Bytes, StoreError>> {
         loop {
             if self.piece.is_none() {
@@ -153,77 +153,76 @@ impl<F: Fn() + Send + Sync> Work<F> {
     }
 }
 
-/// What a step came to.
-struct Step {
+/// The result of a step.
+struct StepOutput {
     chunks: Vec<Bytes>,
-    next: Next,
+    next: AfterStep,
 }
 
-enum Next {
-    /// There is more to come of what was fed.
-    Step,
-    /// It needs more input.
-    Input,
-    /// All is decompressed.
+enum AfterStep {
+    /// More output can be made from the same input.
+    Continue,
+    NeedsInput,
+    /// The object is complete.
     End,
     Failed(StoreError),
 }
 
-/// Compressed bytes that the decoder has not looked at.
+/// Compressed bytes that the decoder has not read.
 #[derive(Default)]
-struct Fed {
+struct Input {
     chunks: VecDeque<Bytes>,
-    is_all: bool,
+    is_complete: bool,
 }
 
-/// [`codec::decode`], driven a step at a time.
-struct Decoder {
-    fed: Arc<Mutex<Fed>>,
+/// [`codec::decode`], driven one step at a time.
+struct StepDecoder {
+    input: Arc<Mutex<Input>>,
     decoded: ByteStream,
 }
 
-impl Decoder {
-    fn new(codec: Codec, name: &str) -> Decoder {
-        let fed = Arc::new(Mutex::new(Fed::default()));
-        let feed = Arc::clone(&fed);
-        // It is polled again only after it was fed, so no waker is needed.
+impl StepDecoder {
+    fn new(codec: Codec, name: &str) -> StepDecoder {
+        let input = Arc::new(Mutex::new(Input::default()));
+        let feed = Arc::clone(&input);
+        // It is only polled after more input was added, so no waker is needed.
         let stream = stream::poll_fn(move |_| {
-            let mut fed = feed.lock().unwrap_or_else(PoisonError::into_inner);
-            match fed.chunks.pop_front() {
+            let mut input = feed.lock().unwrap_or_else(PoisonError::into_inner);
+            match input.chunks.pop_front() {
                 Some(chunk) => Poll::Ready(Some(Ok(chunk))),
-                None if fed.is_all => Poll::Ready(None),
+                None if input.is_complete => Poll::Ready(None),
                 None => Poll::Pending,
             }
         });
-        Decoder { fed, decoded: codec::decode(stream.boxed(), codec, name) }
+        StepDecoder { input, decoded: codec::decode(stream.boxed(), codec, name) }
     }
 
     fn feed(&mut self, chunk: Bytes) {
-        self.fed.lock().unwrap_or_else(PoisonError::into_inner).chunks.push_back(chunk);
+        self.input.lock().unwrap_or_else(PoisonError::into_inner).chunks.push_back(chunk);
     }
 
     fn end(&mut self) {
-        self.fed.lock().unwrap_or_else(PoisonError::into_inner).is_all = true;
+        self.input.lock().unwrap_or_else(PoisonError::into_inner).is_complete = true;
     }
 
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> StepOutput {
         let mut chunks = Vec::new();
         let mut bytes = 0;
         let mut context = Context::from_waker(Waker::noop());
         let next = loop {
             if bytes + OUTPUT_BYTES > STEP_BYTES {
-                break Next::Step;
+                break AfterStep::Continue;
             }
             match self.decoded.poll_next_unpin(&mut context) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     bytes += chunk.len();
                     chunks.push(chunk);
                 }
-                Poll::Ready(Some(Err(error))) => break Next::Failed(error),
-                Poll::Ready(None) => break Next::End,
-                Poll::Pending => break Next::Input,
+                Poll::Ready(Some(Err(error))) => break AfterStep::Failed(error),
+                Poll::Ready(None) => break AfterStep::End,
+                Poll::Pending => break AfterStep::NeedsInput,
             }
         };
-        Step { chunks, next }
+        StepOutput { chunks, next }
     }
 }

@@ -1,33 +1,33 @@
-//! The lines of plain files of this machine, for a thread that may block: what it reads still lies in its processor's cache
-//! when it looks at the lines, and no byte is handed from thread to thread.
+//! Reads the lines of plain local files on a thread that may block: the bytes are still in the processor's cache when
+//! the same thread decodes them, and no byte passes between threads.
 
 use std::sync::Arc;
 
-use super::content::{self, Check};
+use super::content::{self, ChecksumCheck};
 use super::cutter::Cutter;
 use super::{LineBlock, ReadError, Source};
-use crate::catalogue::ObjectRef;
 use crate::manifest::Codec;
+use crate::object::ObjectRef;
 use crate::store::{FileContent, Key, Store, StoreError};
 
-/// The lines of some sources, each of which [is such a file](is_plain_file), in order.
+/// The lines of sources that are all [plain files](is_plain_file), in order.
 pub(crate) struct FileLines {
     sources: Arc<[Source]>,
-    /// The place of the object that is read, or read next.
+    /// The index of the object that is read, or read next.
     object: usize,
-    open: Option<(FileContent, Check)>,
+    open: Option<(FileContent, ChecksumCheck)>,
     cutter: Cutter,
     max_line_bytes: usize,
     done: bool,
 }
 
-/// Whether [`FileLines`] can read it.
+/// Whether [`FileLines`] can read a source.
 pub(crate) fn is_plain_file(source: &Source) -> bool {
     matches!(source, Source::Object(store, object) if object.codec == Codec::None && store.files().is_some())
 }
 
 impl FileLines {
-    /// Nothing is opened before the first line is asked for.
+    /// Opens no file before the first line is requested.
     pub(crate) fn new(sources: Arc<[Source]>, max_line_bytes: usize) -> FileLines {
         let cutter = Cutter::new(0, max_line_bytes);
         FileLines { sources, object: 0, open: None, cutter, max_line_bytes, done: false }
@@ -42,7 +42,7 @@ impl FileLines {
             if self.done || self.object == self.sources.len() {
                 return None;
             }
-            // What was whole before the line that is too long has been given out by now.
+            // All whole lines before the one that is too long have been given.
             let failed = if self.cutter.is_too_long() {
                 let (offset, max_line_bytes) = (self.cutter.offset(), self.max_line_bytes);
                 ReadError::LineTooLong { key: self.key(), offset, max_line_bytes }
@@ -56,7 +56,7 @@ impl FileLines {
         }
     }
 
-    /// One chunk further, or on to the next file.
+    /// Reads the next chunk, or opens the next file.
     fn step(&mut self) -> Result<(), StoreError> {
         let Some((open, check)) = &mut self.open else {
             self.cutter = Cutter::new(self.object, self.max_line_bytes);
@@ -86,15 +86,15 @@ impl FileLines {
     fn source(&self) -> (&Arc<dyn Store>, &ObjectRef) {
         match &self.sources[self.object] {
             Source::Object(store, object) => (store, object),
-            Source::Unreadable { .. } => unreachable!("only plain files are given to this reader"),
+            Source::Unreadable { .. } => unreachable!("all sources are plain files"),
         }
     }
 
-    fn begin(&self) -> Result<(FileContent, Check), StoreError> {
+    fn begin(&self) -> Result<(FileContent, ChecksumCheck), StoreError> {
         let (store, object) = self.source();
-        let open = store.files().expect("only plain files are given to this reader").open(&object.key)?;
+        let open = store.files().expect("all sources are plain files").open(&object.key)?;
         if open.bytes == object.bytes {
-            return Ok((open, Check::of(&**store, object)));
+            return Ok((open, ChecksumCheck::of(&**store, object)));
         }
         Err(content::another_length(&**store, object, open.bytes))
     }

@@ -1,8 +1,7 @@
-//! One piece: a range of an object, fetched in a task of its own and handed over chunk by chunk.
+//! One piece: a range of an object, fetched by a task of its own and handed over chunk by chunk.
 //!
-//! A body that breaks off is read on from there, while the object is the same; one that stalls is an error, for whoever
-//! waits has a right to know. What a piece may hold is reserved by its length before it is begun, so that its chunks can
-//! wait for the reader without a bound of their own.
+//! A body that breaks off is resumed while the object is unchanged; one that stalls is an error. The length of a piece
+//! is reserved in the budget before it starts, so its chunks are buffered without a bound of their own.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,55 +14,55 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::concurrency::Measurement;
 use super::content;
-use super::pace::Sample;
-use crate::catalogue::ObjectRef;
+use crate::object::ObjectRef;
 use crate::store::{ETag, ErrorKind, Store, StoreError};
 
-/// How often a piece is read on after its body broke off.
+/// How often a piece is resumed after its body broke off.
 const RESUMES: u32 = 3;
-/// The wait before the first of them; it doubles. A store that needs longer is waited for by its own tries.
+/// The delay before the first resumption; it doubles each time. Longer outages are covered by the store's own retries.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What is to be fetched.
+/// A range to fetch.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct FetchRequest {
     pub(super) store: Arc<dyn Store>,
     pub(super) object: ObjectRef,
     pub(super) range: Range<u64>,
-    /// The object's tag, as the first answer of any of its pieces told it.
+    /// The object's tag in the first response for any of its pieces.
     pub(super) tag: Arc<OnceLock<ETag>>,
     pub(super) stall_timeout: Duration,
 }
 
-/// A piece that is being fetched, or waits for its reader. Dropping it ends the request.
+/// A piece that is being fetched or buffered. Dropping it cancels the request.
 #[derive(Debug)]
 pub(super) struct Piece {
     chunks: mpsc::UnboundedReceiver<Result<Bytes, StoreError>>,
-    /// Bytes that are reserved for pieces of its object and not yet taken.
+    /// Bytes reserved for pieces of its object and not yet consumed.
     held: Arc<AtomicUsize>,
     task: AbortOnDropHandle<()>,
 }
 
 impl Piece {
-    /// Begins to fetch. `held` is what is reserved for the object; taking chunks lowers it. `finished` hears of the answer's
-    /// pace (none where it failed) when the last byte has come.
+    /// Starts to fetch. `held` counts the bytes reserved for the object; consuming chunks decreases it. `finished` is
+    /// called after the last byte, with the measurement, or `None` if the fetch failed.
     pub(super) fn begin(
-        order: Order,
+        request: FetchRequest,
         held: Arc<AtomicUsize>,
-        finished: impl FnOnce(Option<Sample>) + Send + 'static,
+        finished: impl FnOnce(Option<Measurement>) + Send + 'static,
     ) -> Piece {
         let (sender, chunks) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
-            let sample = match order.fetch(&sender).await {
-                Ok(sample) => sample,
+            let measurement = match request.fetch(&sender).await {
+                Ok(measurement) => measurement,
                 Err(error) => {
-                    // Nobody hears it where the reader has gone.
+                    // A dropped receiver is not an error.
                     let _ = sender.send(Err(error));
                     None
                 }
             };
-            finished(sample);
+            finished(measurement);
         });
         Piece { chunks, held, task: AbortOnDropHandle::new(task) }
     }
@@ -71,7 +70,7 @@ impl Piece {
     /// The next chunk, in order; `None` at the piece's end.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         let Some(chunk) = self.chunks.recv().await else {
-            // A task that came to grief must not look like one that came to its end.
+            // A panic must not look like the end of the piece.
             if let Err(error) = (&mut self.task).await
                 && error.is_panic()
             {
@@ -88,8 +87,8 @@ impl Piece {
 
 type Sender = mpsc::UnboundedSender<Result<Bytes, StoreError>>;
 
-impl Order {
-    async fn fetch(&self, sender: &Sender) -> Result<Option<Sample>, StoreError> {
+impl FetchRequest {
+    async fn fetch(&self, sender: &Sender) -> Result<Option<Measurement>, StoreError> {
         let begun = Instant::now();
         let mut first_byte = None;
         let mut at = self.range.start;
@@ -106,7 +105,7 @@ impl Order {
                     Ok(Some(Ok(chunk))) => {
                         at += chunk.len() as u64;
                         if at > self.range.end {
-                            return Err(self.changed("more bytes came than were asked for".to_owned()));
+                            return Err(self.changed("more bytes arrived than were requested".to_owned()));
                         }
                         if sender.send(Ok(chunk)).is_err() {
                             return Ok(None);
@@ -117,7 +116,7 @@ impl Order {
             match broken {
                 None => break,
                 Some(error) if resumed == RESUMES || !error.kind().is_transient() => return Err(error),
-                // All of it came, and only the end of the answer was lost.
+                // All bytes arrived; only the end of the response was lost.
                 Some(_) if at == self.range.end => break,
                 Some(_) => sleep(pause).await,
             }
@@ -125,10 +124,10 @@ impl Order {
         }
         let first_byte = first_byte.unwrap_or_default();
         let (transfer, bytes) = (begun.elapsed().saturating_sub(first_byte), self.range.end - self.range.start);
-        Ok(Some(Sample { first_byte, transfer, bytes }))
+        Ok(Some(Measurement { first_byte, transfer, bytes }))
     }
 
-    /// The body from a place on, of an object that is still the same.
+    /// Requests the body from an offset on, of an object that must be unchanged.
     async fn open(&self, at: u64) -> Result<crate::store::ByteStream, StoreError> {
         let whole = self.range == (0..self.object.bytes) && at == 0;
         let content = self.store.read(&self.object.key, (!whole).then_some(at..self.range.end)).await?;
@@ -156,7 +155,7 @@ impl Order {
 
     fn stalled(&self, at: u64) -> StoreError {
         let seconds = self.stall_timeout.as_secs_f32();
-        let detail = format!("nothing came for {seconds} s after {at} of {} bytes", self.object.bytes);
+        let detail = format!("no byte arrived for {seconds} s after {at} of {} bytes", self.object.bytes);
         StoreError::new(ErrorKind::Timeout, self.action(), detail)
     }
 }

@@ -1,5 +1,5 @@
-//! Holding an object against what its manifest says of it: length, SHA-256, lines. One read, constant memory, whatever the
-//! size; lines are counted as readers count them, and given to whoever wants to look into them. It repairs nothing.
+//! Compares an object with its manifest's entry: length, SHA-256, lines. One read, constant memory for any size. Lines
+//! are counted as readers count them, and a caller may inspect them on the way. Nothing is repaired.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,65 +15,58 @@ use crate::codec::decode;
 use crate::manifest::ObjectEntry;
 use crate::store::{ByteStream, ErrorKind, Key, Store};
 
-/// What was found of an object.
+/// The result of checking an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectCheck {
-    /// The object.
+    /// The object that was checked.
     pub key: Key,
-    /// Stored bytes found.
+    /// Stored bytes.
     pub bytes: u64,
-    /// Lines found, up to the damage if there is some.
+    /// Lines, up to the damage if there is any.
     pub lines: u64,
     /// CRC-64/NVME of the stored bytes.
     pub crc64nvme: Crc64,
-    /// In what the object is not what its manifest says; empty when all is well.
+    /// How the object differs from its entry; empty if it does not.
     pub mismatches: Vec<Mismatch>,
 }
 
-impl ObjectCheck {
-    /// Whether the object is what its manifest says.
-    pub fn is_clean(&self) -> bool {
-        self.mismatches.is_empty()
-    }
-}
-
-/// One way in which an object differs from its manifest's entry.
+/// One difference between an object and its manifest's entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// The store has no such object.
+    /// The object does not exist.
     Missing,
-    /// Another length.
+    /// The length differs.
     Bytes {
-        /// The manifest's number.
+        /// The length in the manifest.
         expected: u64,
-        /// The store's number.
+        /// The stored length.
         found: u64,
     },
-    /// Another content.
+    /// The content differs.
     Sha256 {
-        /// The manifest's hash.
+        /// The hash in the manifest.
         expected: String,
-        /// The stored bytes' hash.
+        /// The hash of the stored bytes.
         found: String,
     },
-    /// The SHA-256 is right and the CRC-64/NVME is another: the manifest itself is wrong.
+    /// Only the CRC-64/NVME differs, while the SHA-256 matches: the manifest itself is wrong.
     Crc64 {
-        /// The manifest's checksum.
+        /// The checksum in the manifest.
         expected: Crc64,
-        /// The stored bytes' checksum.
+        /// The checksum of the stored bytes.
         found: Crc64,
     },
-    /// Another number of lines.
+    /// The number of lines differs.
     Lines {
-        /// The manifest's number.
+        /// The number in the manifest.
         expected: u64,
         /// The number of lines read.
         found: u64,
     },
-    /// It cannot be decompressed.
+    /// The object cannot be decompressed, or has a line that is too long.
     Damaged {
-        /// What the decoder said.
+        /// What is wrong with it.
         detail: String,
     },
 }
@@ -93,30 +86,16 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Reads an object again and holds it against its entry. An object that is missing or differs is an answer, not an error.
+/// Reads an object again, compares it with its entry, and passes its lines to `inspect`. A missing or different object is
+/// a result, not an error. A line of more than [`MAX_LINE_BYTES`] counts as damage.
 ///
 /// # Errors
-/// When the store cannot be asked: no answer, no permission.
-pub async fn verify_object(store: &dyn Store, entry: &ObjectEntry) -> Result<ObjectCheck, ReadError> {
-    check(store, entry, None).await
-}
-
-/// As [`verify_object`], and gives the object's lines in blocks on the way: one read serves both. A line of more than
-/// [`MAX_LINE_BYTES`] is damage.
-///
-/// # Errors
-/// When the store cannot be asked: no answer, no permission.
+/// When the store fails, for instance without an answer or for lack of permission.
 pub async fn verify_lines(
     store: &dyn Store,
     entry: &ObjectEntry,
-    mut look: impl FnMut(&LineBlock) + Send,
+    mut inspect: impl FnMut(&LineBlock) + Send,
 ) -> Result<ObjectCheck, ReadError> {
-    check(store, entry, Some(&mut look)).await
-}
-
-type Look<'a> = &'a mut (dyn FnMut(&LineBlock) + Send);
-
-async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>>) -> Result<ObjectCheck, ReadError> {
     let mut cutter = Cutter::new(0, MAX_LINE_BYTES);
     let mut check =
         ObjectCheck { key: entry.key.clone(), bytes: 0, lines: 0, crc64nvme: Crc64::of(b""), mismatches: Vec::new() };
@@ -142,15 +121,12 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
                 offset += chunk.len() as u64;
                 check.lines += memchr::memchr_iter(b'\n', &chunk).count() as u64;
                 last = chunk.last().copied().unwrap_or(last);
-                if let Some(look) = &mut look {
-                    cutter.push(&chunk);
-                    cutter.drain().for_each(|block| look(&block));
-                    if cutter.is_too_long() {
-                        let detail =
-                            format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes", cutter.offset());
-                        check.mismatches.push(Mismatch::Damaged { detail });
-                        break;
-                    }
+                cutter.push(&chunk);
+                cutter.drain().for_each(|block| inspect(&block));
+                if cutter.is_too_long() {
+                    let detail = format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes", cutter.offset());
+                    check.mismatches.push(Mismatch::Damaged { detail });
+                    break;
                 }
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -161,14 +137,12 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
         }
     }
     check.lines += u64::from(last != b'\n');
-    if let Some(look) = &mut look
-        && check.mismatches.is_empty()
-    {
+    if check.mismatches.is_empty() {
         cutter.finish();
-        cutter.drain().for_each(|block| look(&block));
+        cutter.drain().for_each(|block| inspect(&block));
     }
     drop(decoded);
-    // A decoder stops at damage; length and hash are those of all that is stored.
+    // A decoder stops at damage; length and hashes cover all stored bytes.
     let mut rest = tapped(&stored);
     while let Some(chunk) = rest.next().await {
         chunk.map_err(|error| failed(offset, error))?;
@@ -176,7 +150,7 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
     let mut tap = stored.lock().unwrap_or_else(PoisonError::into_inner);
     check.bytes = tap.bytes;
     check.crc64nvme = tap.crc64.finish();
-    let sha256: String = tap.sha256.finalize_reset().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(tap.sha256.finalize_reset());
     drop(tap);
     if check.bytes != entry.bytes {
         check.mismatches.push(Mismatch::Bytes { expected: entry.bytes, found: check.bytes });
@@ -192,16 +166,16 @@ async fn check(store: &dyn Store, entry: &ObjectEntry, mut look: Option<Look<'_>
     Ok(check)
 }
 
-/// The stored bytes on their way to the decoder, hashed and counted.
+/// Hashes and counts the stored bytes on their way to the decoder.
 struct Tap {
-    /// `None` after its end or its first error: it must not be polled again then.
+    /// `None` after the end or the first error, when it must not be polled again.
     stream: Option<ByteStream>,
     sha256: Sha256,
     crc64: Crc64Hasher,
     bytes: u64,
 }
 
-/// A stream over what is left in the tap, which outlives it.
+/// A stream of the bytes that the tap has not passed on yet.
 fn tapped(tap: &Arc<Mutex<Tap>>) -> ByteStream {
     let tap = Arc::clone(tap);
     stream::poll_fn(move |context| {

@@ -1,95 +1,106 @@
-//! What a worker does with a share of lines: each line into the decoder with its origin, and what came of it counted.
-//!
-//! It runs on the workers and must not wait for anything.
+//! Decodes morsels into rows and counts their lines. It runs on the workers and never blocks on anything but a short
+//! lock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::units::{Numbered, Unit};
+use super::morsels::{Morsel, NumberedBlock};
 use super::{Counts, MAX_REJECT_BYTES, RejectedLine};
-use crate::read::Source;
+use crate::object::Source;
 use crate::table::{ArrivalCursor, Decoder, Origin, Projection, Pushed, RejectReason, Rows};
 
-/// Lines that are pushed together: enough that each column's values are found and stored by what the processor has just learned,
-/// and so few that the lines are still in its cache for the last column. With 16 and with 64 a conversion takes 1.5 to 2 % less
-/// time than with one.
-const TOGETHER: usize = 64;
+/// Lines that are decoded together: enough for branch prediction and instruction cache to adapt to each column, and so
+/// few that the lines are still in the cache for the last column. With 16 and with 64 a conversion takes 1.5 to 2 %
+/// less time than with one.
+const LINES_AT_ONCE: usize = 64;
 
-/// What came of some lines.
+/// The rows of some lines.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct DecodedLines {
     pub(super) rows: Rows,
     pub(super) counts: Counts,
     pub(super) rejects: Vec<RejectedLine>,
     /// Decoded bytes of the lines.
     pub(super) bytes: u64,
-    /// Memory of the rows and rejects, about.
-    pub(super) held: usize,
+    /// Approximate memory of rows and rejects.
+    pub(super) memory: usize,
 }
 
-/// Decoders that are used again: as many as are at work at once.
-pub(super) struct Decoders {
+/// Consecutive sources of a scan that are read in the same way.
+#[derive(Clone)]
+pub(super) struct SourceRange {
+    pub(super) sources: Arc<[Source]>,
+    /// The index of the first one in the scan.
+    pub(super) first: usize,
+}
+
+/// A pool of decoders, which keep their buffers: as many as are in use at once.
+pub(super) struct DecoderPool {
     projection: Projection,
     batch_rows: usize,
     idle: Mutex<Vec<Decoder>>,
 }
 
-impl Decoders {
-    pub(super) fn new(projection: Projection, batch_rows: usize) -> Decoders {
-        Decoders { projection, batch_rows, idle: Mutex::default() }
+impl DecoderPool {
+    pub(super) fn new(projection: Projection, batch_rows: usize) -> DecoderPool {
+        DecoderPool { projection, batch_rows, idle: Mutex::default() }
     }
 
-    /// Decodes a share. Its rows are one part, or several where a batch is smaller than a share.
-    pub(super) fn decode(&self, unit: &Unit, sources: &Arc<[Source]>) -> Vec<Part> {
-        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let decoder = kept.unwrap_or_else(|| Decoder::new(&self.projection));
-        let mut decoding = Decoding {
+    /// Decodes a morsel. Its rows are divided where a batch is smaller than a morsel.
+    pub(super) fn decode(&self, morsel: &Morsel, range: &SourceRange) -> Vec<DecodedLines> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let decoder = idle.unwrap_or_else(|| Decoder::new(&self.projection));
+        let mut morsel_decoder = MorselDecoder {
             decoder,
             batch_rows: self.batch_rows,
             counts: Counts::default(),
             bytes: 0,
             rejects: Vec::new(),
-            parts: Vec::new(),
+            decoded: Vec::new(),
         };
-        for numbered in &unit.blocks {
-            decoding.block(numbered, &sources[numbered.block.object()]);
+        for numbered in &morsel.blocks {
+            morsel_decoder.block(numbered, range);
         }
-        if decoding.counts.lines > 0 {
-            decoding.finish();
+        if morsel_decoder.counts.lines > 0 {
+            morsel_decoder.finish();
         }
-        let Decoding { decoder, parts, .. } = decoding;
+        let MorselDecoder { decoder, decoded, .. } = morsel_decoder;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
-        parts
+        decoded
     }
 }
 
-/// A line and where it stands.
+/// A line and its position.
 struct Line<'a> {
-    source: &'a Source,
+    key: &'a crate::store::Key,
+    /// The index of its source in the scan.
+    source: usize,
     /// Without its newline.
     line: &'a [u8],
-    /// From 1.
+    /// Counted from 1.
     number: u64,
     /// Decoded bytes of the object before it.
     offset: u64,
-    /// Its length, with its newline where it has one.
+    /// Its length, including its newline if there is one.
     bytes: u64,
     origin: Origin,
 }
 
-struct Decoding {
+struct MorselDecoder {
     decoder: Decoder,
     batch_rows: usize,
     counts: Counts,
     bytes: u64,
     rejects: Vec<RejectedLine>,
-    parts: Vec<Part>,
+    decoded: Vec<DecodedLines>,
 }
 
-impl Decoding {
-    fn block(&mut self, numbered: &Numbered, source: &Source) {
-        let (path, arrivals) = match source {
+impl MorselDecoder {
+    fn block(&mut self, numbered: &NumberedBlock, range: &SourceRange) {
+        let object = numbered.block.object();
+        let (key, source) = (range.sources[object].key(), range.first + object);
+        let (path, arrivals) = match &range.sources[object] {
             Source::Object(_, object) => (object.path, &object.arrivals[..]),
             Source::Unreadable { .. } => (None, &[][..]),
         };
@@ -99,16 +110,16 @@ impl Decoding {
             let origin = Origin { path, received_at_us: cursor.at(number - 1) };
             // The last line of an object may lack its newline.
             let bytes = (line.len() as u64 + 1).min(end_of_block - offset);
-            Line { source, line, number, offset, bytes, origin }
+            Line { key, source, line, number, offset, bytes, origin }
         });
         let mut lines = lines.peekable();
-        let (mut together, mut pushed) = (Vec::new(), Vec::new());
+        let (mut inputs, mut pushed) = (Vec::new(), Vec::new());
         while lines.peek().is_some() {
-            let room = self.batch_rows.saturating_sub(self.decoder.rows()).clamp(1, TOGETHER);
+            let room = self.batch_rows.saturating_sub(self.decoder.rows()).clamp(1, LINES_AT_ONCE);
             let some: Vec<Line<'_>> = lines.by_ref().take(room).collect();
-            together.clear();
-            together.extend(some.iter().map(|line| (line.line, line.origin)));
-            if self.decoder.push_together(&together, &mut pushed) {
+            inputs.clear();
+            inputs.extend(some.iter().map(|line| (line.line, line.origin)));
+            if self.decoder.push_together(&inputs, &mut pushed) {
                 some.iter().zip(pushed.drain(..)).for_each(|(line, pushed)| self.count(line, pushed));
             } else {
                 some.iter().for_each(|line| self.one(line));
@@ -119,10 +130,10 @@ impl Decoding {
         }
     }
 
-    /// A line by itself.
+    /// Decodes a line by itself.
     fn one(&mut self, line: &Line<'_>) {
         let mut pushed = self.decoder.push(line.line, &line.origin);
-        // A line that only found no room any more finds it in the next part.
+        // A line that does not fit into the rest of a batch may fit into the next one.
         if matches!(pushed, Pushed::Reject(RejectReason::TooLarge)) && self.decoder.rows() > 0 {
             self.finish();
             pushed = self.decoder.push(line.line, &line.origin);
@@ -141,8 +152,8 @@ impl Decoding {
             Pushed::Reject(reason) => {
                 self.counts.rejects += 1;
                 self.rejects.push(RejectedLine {
-                    lake: line.source.lake(),
-                    key: line.source.key().clone(),
+                    source: line.source,
+                    key: line.key.clone(),
                     line: line.number,
                     offset: line.offset,
                     reason,
@@ -155,14 +166,14 @@ impl Decoding {
 
     fn finish(&mut self) {
         let rejects = std::mem::take(&mut self.rejects);
-        let kept = |reject: &RejectedLine| size_of_val(reject) + reject.key.as_str().len() + reject.bytes.len();
-        let held = self.decoder.bytes() + rejects.iter().map(kept).sum::<usize>();
-        self.parts.push(Part {
+        let memory_of = |reject: &RejectedLine| size_of_val(reject) + reject.key.as_str().len() + reject.bytes.len();
+        let memory = self.decoder.bytes() + rejects.iter().map(memory_of).sum::<usize>();
+        self.decoded.push(DecodedLines {
             rows: self.decoder.finish(),
             counts: std::mem::take(&mut self.counts),
             rejects,
             bytes: std::mem::take(&mut self.bytes),
-            held,
+            memory,
         });
     }
 }

@@ -1,67 +1,68 @@
-//! Parts, in order, into batches of the wanted size. Putting them together copies rows, so a worker does it.
+//! Combines decoded rows, in order, to batches of the requested size. Concatenation copies the rows, so a worker does
+//! it.
 
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 
-use super::decode::Part;
+use super::decode::DecodedLines;
 use super::{Counts, Scanned};
 use crate::table::{Projection, Rows};
 use crate::work::Workers;
 
-/// Parts that hold more are never put together: a column's offsets have 32 bits.
-const MOST_TOGETHER: usize = 1 << 30;
+/// Rows of more memory are never concatenated: a column's offsets have 32 bits.
+const MAX_CONCATENATED: usize = 1 << 30;
 
-/// Gathers parts.
-pub(super) struct Merge {
+/// Collects decoded rows for a batch.
+pub(super) struct BatchMerger {
     schema: SchemaRef,
     batch_rows: usize,
-    /// A batch is given out before its parts hold more than that.
-    most_held: usize,
-    parts: Vec<Part>,
+    /// A batch ends before its parts take more memory than this.
+    max_memory: usize,
+    parts: Vec<DecodedLines>,
     rows: usize,
-    held: usize,
+    memory: usize,
 }
 
-impl Merge {
-    pub(super) fn new(projection: &Projection, batch_rows: usize, most_held: usize) -> Merge {
-        Merge { schema: projection.schema(), batch_rows, most_held, parts: Vec::new(), rows: 0, held: 0 }
+impl BatchMerger {
+    pub(super) fn new(projection: &Projection, batch_rows: usize, max_memory: usize) -> BatchMerger {
+        BatchMerger { schema: projection.schema(), batch_rows, max_memory, parts: Vec::new(), rows: 0, memory: 0 }
     }
 
-    /// Takes the next part; gives a batch when there is enough for one.
-    pub(super) fn push(&mut self, part: Part) -> Option<Batch> {
-        if self.held + part.held > MOST_TOGETHER {
+    /// Adds the next rows; gives a batch when there are enough for one.
+    pub(super) fn push(&mut self, part: DecodedLines) -> Option<BatchParts> {
+        if self.memory + part.memory > MAX_CONCATENATED {
             let before = self.finish();
-            (self.rows, self.held) = (part.rows.batch.num_rows(), part.held);
+            (self.rows, self.memory) = (part.rows.batch.num_rows(), part.memory);
             self.parts.push(part);
             return before;
         }
         self.rows += part.rows.batch.num_rows();
-        self.held += part.held;
+        self.memory += part.memory;
         self.parts.push(part);
-        if self.rows >= self.batch_rows || self.held >= self.most_held { self.finish() } else { None }
+        if self.rows >= self.batch_rows || self.memory >= self.max_memory { self.finish() } else { None }
     }
 
-    /// What is left, if there is something.
-    pub(super) fn finish(&mut self) -> Option<Batch> {
-        (self.rows, self.held) = (0, 0);
+    /// The rest, if there is any.
+    pub(super) fn finish(&mut self) -> Option<BatchParts> {
+        (self.rows, self.memory) = (0, 0);
         let parts = std::mem::take(&mut self.parts);
-        (!parts.is_empty()).then(|| Batch { schema: self.schema.clone(), parts })
+        (!parts.is_empty()).then(|| BatchParts { schema: self.schema.clone(), parts })
     }
 }
 
-/// The parts of one batch.
-pub(super) struct Batch {
+/// The parts of one batch, at least one.
+pub(super) struct BatchParts {
     schema: SchemaRef,
-    parts: Vec<Part>,
+    parts: Vec<DecodedLines>,
 }
 
-impl Batch {
-    /// Puts the parts together.
-    pub(super) async fn make(mut self, workers: &Workers) -> Scanned {
+impl BatchParts {
+    /// Concatenates the parts.
+    pub(super) async fn concatenate(mut self, workers: &Workers) -> Scanned {
         if self.parts.len() > 1 {
             return workers.run(move || self.concatenated()).await;
         }
-        let Part { rows, counts, rejects, bytes, .. } = self.parts.remove(0);
+        let DecodedLines { rows, counts, rejects, bytes, .. } = self.parts.remove(0);
         Scanned { rows, counts, rejects, bytes }
     }
 

@@ -1,4 +1,4 @@
-//! Scans of small objects, in memory and as files: order, numbers, batches, and what a reject is told with.
+//! Scans of small objects, in memory and as files: order, line numbers, batches and rejects.
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -7,23 +7,23 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::catalogue::ObjectRef;
 use crate::catalogue::fixture::{compress, put, tweet};
 use crate::manifest::{Codec, IngestPath};
+use crate::object::ObjectRef;
 use crate::store::local::LocalStore;
 use crate::store::memory::{Call, MemoryStore};
 use crate::store::{ErrorKind, Store};
 use crate::table::TableOptions;
 
 fn run_time() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a run time")
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
 }
 
 fn key(n: usize) -> Key {
     Key::new(format!("11-22-05/tweets.{n:04}.json")).expect("a possible key")
 }
 
-/// Both ways in: objects that are read ahead, and files that are read by who decodes them. The folder goes when it is dropped.
+/// Both inputs: objects that are read ahead, and files that the workers read. Dropping the folder deletes it.
 fn stores() -> [(Arc<dyn Store>, Option<TempDir>); 2] {
     let folder = tempfile::tempdir().expect("a folder");
     [(Arc::new(MemoryStore::new()), None), (Arc::new(LocalStore::new(folder.path().into())), Some(folder))]
@@ -38,7 +38,6 @@ async fn coded_sources(store: &Arc<dyn Store>, texts: &[(String, Codec)], arriva
     for (n, (text, codec)) in texts.iter().enumerate() {
         let stored = compress(text, *codec).await;
         let object = ObjectRef {
-            lake: 0,
             key: key(n),
             bytes: stored.len() as u64,
             codec: *codec,
@@ -62,7 +61,7 @@ fn options(batch_rows: usize) -> ScanOptions {
     ScanOptions { batch_rows: NonZeroUsize::new(batch_rows).expect("not zero"), ..ScanOptions::default() }
 }
 
-/// Lines of every kind; the ids of the tweets among them, and what rejects must tell.
+/// A kind of line.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Tweet,
@@ -168,7 +167,8 @@ async fn each_row_knows_when_and_how_its_line_came_in() {
     }
 }
 
-/// Scans objects of one tweet each, the third of which cannot be read; gives the error, which must come behind two rows.
+/// Scans objects of one tweet each, the third of which cannot be read; returns the error, which must follow two
+/// rows.
 async fn error_behind_two_rows(sources: Vec<Source>, options: &ScanOptions) -> ReadError {
     let mut batches = scan(sources, &projection(&["tweet_id"]), &Workers::default(), options);
     let first = batches.next().await.expect("a batch").expect("it reads");

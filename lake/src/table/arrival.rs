@@ -1,21 +1,21 @@
-//! When each line of an object arrived, as its manifest tells: one entry a second.
+//! When each line of an object arrived, from the `arrivals` of its manifest: one entry per second.
 
-/// Walks through an object's arrivals beside its lines.
+/// Gives the arrival of each line of an object, in order.
 #[derive(Debug, Clone)]
-pub struct ArrivalCursor<'a> {
-    /// (Seconds since the epoch, lines so far), both rising.
+pub(crate) struct ArrivalCursor<'a> {
+    /// (Seconds since the epoch, lines so far), both ascending.
     rest: &'a [(i64, u64)],
 }
 
 impl<'a> ArrivalCursor<'a> {
-    /// Before the first line of an object with these [`arrivals`](crate::manifest::ObjectEntry::arrivals).
-    pub fn new(arrivals: &'a [(i64, u64)]) -> ArrivalCursor<'a> {
+    /// A cursor over an object's [`arrivals`](crate::manifest::ObjectEntry::arrivals), before its first line.
+    pub(crate) fn new(arrivals: &'a [(i64, u64)]) -> ArrivalCursor<'a> {
         ArrivalCursor { rest: arrivals }
     }
 
-    /// When a line arrived, in microseconds since the epoch; `None` where the manifest does not tell. Lines are counted
-    /// from 0, and must be asked for in rising order.
-    pub fn at(&mut self, line: u64) -> Option<i64> {
+    /// When a line arrived, in microseconds since the epoch; `None` where the manifest has no entry. Lines are counted
+    /// from 0 and must be requested in ascending order.
+    pub(crate) fn at(&mut self, line: u64) -> Option<i64> {
         while let [(seconds, lines), later @ ..] = self.rest {
             if line < *lines {
                 return seconds.checked_mul(1_000_000);

@@ -1,7 +1,7 @@
-//! Columns while they are filled: Arrow's own layout (values, offsets, bits) in growing vectors, so that finishing one
-//! copies nothing. A row that turns out to be no good is taken back with [`Column::truncate`].
+//! Columns under construction: Arrow's own layout (values, offsets, validity bits) in growing vectors, so that
+//! finishing a column copies nothing. [`Column::truncate`] removes a rejected row.
 //!
-//! They know nothing of tweets, and nothing of JSON.
+//! Nothing here depends on tweets or JSON.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use arrow::datatypes::{
 
 use super::validity::Validity;
 
-/// A column that does not fit any more: Arrow's offsets are 32 bits wide.
+/// The column is full: Arrow's offsets have 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// A column, a member of a struct or the items of a list.
+/// A column, a member of a struct, or the items of a list.
 #[derive(Debug)]
 pub(super) enum Column {
     Int8(Numbers<Int8Type>),
@@ -72,7 +72,7 @@ impl Column {
         }
     }
 
-    /// Takes back all rows behind the first `rows`.
+    /// Removes all rows after the first `rows`.
     pub(super) fn truncate(&mut self, rows: usize) {
         match self {
             Column::Int8(numbers) => numbers.truncate(rows),
@@ -91,7 +91,7 @@ impl Column {
         }
     }
 
-    /// Bytes of values, offsets and bits so far.
+    /// Bytes of values and offsets so far.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Column::Int8(numbers) => numbers.values.len(),
@@ -107,7 +107,7 @@ impl Column {
         }
     }
 
-    /// The array of all rows; the column is empty after it.
+    /// Takes all rows as an array.
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
             Column::Int8(numbers) => numbers.finish(),
@@ -134,13 +134,13 @@ impl Column {
     }
 }
 
-/// Room for as much as the last batch took and some more: batches are of one size, about, and one that is a little longer should
-/// not have to move.
+/// Capacity for the next batch: the size of the last one and an eighth more, since batches are of similar size and
+/// growing would copy.
 fn room(last: usize) -> usize {
     last + last / 8
 }
 
-/// Numbers, times too.
+/// Numbers and timestamps.
 #[derive(Debug)]
 pub(super) struct Numbers<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
@@ -210,11 +210,11 @@ impl Bools {
     }
 }
 
-/// Texts, or bytes: one after the other, with the offsets of their ends.
+/// Strings or binary values, concatenated, with the offsets of their ends.
 #[derive(Debug)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
-    /// One more than there are rows.
+    /// One more than the number of rows.
     offsets: Vec<i32>,
     nulls: Validity,
 }
@@ -226,10 +226,10 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// Adds a row of what `write` appends. What it appends must be UTF-8 where this is a column of texts.
+    /// Adds a row with the bytes that `write` appends. They must be UTF-8 in a column of strings.
     ///
     /// # Errors
-    /// Where the column would hold more than 2 GiB; the row must then be taken back.
+    /// When the column exceeds 2 GiB; the caller must then truncate the row.
     #[inline]
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Full> {
         write(&mut self.bytes);
@@ -248,7 +248,7 @@ impl Texts {
 
     #[inline]
     fn end(&self) -> i32 {
-        *self.offsets.last().expect("offsets begin with 0")
+        *self.offsets.last().expect("offsets start with 0")
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -267,19 +267,20 @@ impl Texts {
         (OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from_vec(bytes), self.nulls.finish())
     }
 
-    #[expect(unsafe_code, reason = "a second check of every text would cost a tenth of the decoding")]
+    #[expect(unsafe_code, reason = "validating every string again would take a tenth of the decoding time")]
     fn finish_text(&mut self) -> ArrayRef {
         let (offsets, bytes, nulls) = self.take();
         if cfg!(debug_assertions) {
             return Arc::new(StringArray::new(offsets, bytes, nulls));
         }
-        // SAFETY: every row was appended by `push`, whose callers append whole texts of a line that was checked to be
-        // UTF-8, `char`s and string literals; so each row, and with it the whole, is UTF-8. `truncate` cuts between rows.
+        // SAFETY: every row was appended by
+        // `push`, whose callers append whole strings of a line that was validated as UTF-8, `char`s and string
+        // literals; so each row, and with it the whole buffer, is UTF-8. `truncate` cuts between rows.
         Arc::new(unsafe { StringArray::new_unchecked(offsets, bytes, nulls) })
     }
 }
 
-/// Structs.
+/// Structs: one column per member.
 #[derive(Debug)]
 pub(super) struct Structs {
     fields: Fields,
@@ -294,12 +295,12 @@ impl Structs {
     }
 }
 
-/// Lists: all items in one column, with the offsets of each row's end.
+/// Lists: all items in one column, with the offset of each row's end.
 #[derive(Debug)]
 pub(super) struct Lists {
     field: FieldRef,
     pub(super) items: Box<Column>,
-    /// Items so far, those of the row that is being written too.
+    /// Items so far, including those of an unfinished row.
     pub(super) length: usize,
     offsets: Vec<i32>,
     nulls: Validity,
@@ -316,10 +317,10 @@ impl Lists {
         }
     }
 
-    /// Ends a row of the items that were pushed since the last end.
+    /// Ends a row that consists of the items pushed since the last end.
     ///
     /// # Errors
-    /// Where there are more than 2^31 items; the row must then be taken back.
+    /// When there are more than 2^31 items; the caller must then truncate the row.
     #[inline]
     pub(super) fn end_row(&mut self) -> Result<(), Full> {
         self.offsets.push(i32::try_from(self.length).map_err(|_| Full)?);
@@ -329,14 +330,14 @@ impl Lists {
 
     #[inline]
     fn push_null(&mut self) {
-        let end = *self.offsets.last().expect("offsets begin with 0");
+        let end = *self.offsets.last().expect("offsets start with 0");
         self.offsets.push(end);
         self.nulls.push_null();
     }
 
     fn truncate(&mut self, rows: usize) {
         self.offsets.truncate(rows + 1);
-        self.length = *self.offsets.last().expect("offsets begin with 0") as usize;
+        self.length = *self.offsets.last().expect("offsets start with 0") as usize;
         self.items.truncate(self.length);
         self.nulls.truncate(rows);
     }

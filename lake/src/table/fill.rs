@@ -1,21 +1,22 @@
-//! From the kept values of a line to a row: every column takes its value, or the row is refused with the reason.
+//! From the located values of a line to a row: every column takes its value, or the row is rejected with a reason.
 //!
-//! A refused row may have filled some columns already; the decoder takes that back.
+//! A rejected row may already have filled some columns; the decoder removes those values.
 
 use super::column::{Column, Full};
-use super::plan::{Fill, ListPick, Pick, Plan, RowPlan, There};
+use super::plan::{DecodePlan, Fill, ListPath, Presence, RowPlan, ValuePath};
 use super::record::{Records, Slot};
 use super::reject::RejectReason;
 use super::{Origin, value};
 use crate::manifest::IngestPath;
-use crate::tweet::text::Text;
-use crate::tweet::{Api, snowflake_ms};
+use crate::tweet::Api;
+use crate::tweet::text::JsonStr;
+use crate::tweet::time::snowflake_ms;
 
-/// Why a row is refused. Boxed: refusals are rare, and what is passed on the good way stays small.
-pub(super) type Refused = Box<RejectReason>;
+/// Why a row is rejected. Boxed, to keep the common result small.
+pub(super) type Rejection = Box<RejectReason>;
 
-impl From<Full> for Refused {
-    fn from(_: Full) -> Refused {
+impl From<Full> for Rejection {
+    fn from(_: Full) -> Rejection {
         Box::new(RejectReason::TooLarge)
     }
 }
@@ -25,41 +26,41 @@ impl From<Full> for Refused {
 pub(super) struct Row<'a> {
     pub(super) line: &'a [u8],
     pub(super) records: &'a Records,
-    /// Where the line's own record begins.
+    /// The index of the line's own record.
     pub(super) top: usize,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a DecodePlan,
     pub(super) origin: &'a Origin,
     pub(super) api: Api,
-    /// The post's own id.
+    /// The id of the row's post.
     pub(super) id: i64,
-    /// Whether the line is about this post; `false` for one that it only refers to.
+    /// Whether the line is about this post; `false` for a referenced post.
     pub(super) matched: bool,
 }
 
 impl<'a> Row<'a> {
-    /// Adds the row to all columns. The post's record begins at `base`.
-    pub(super) fn add(&self, plan: &RowPlan, columns: &mut [Column], base: usize) -> Result<(), Refused> {
+    /// Adds the row to all columns. `base` is the post's record.
+    pub(super) fn add(&self, plan: &RowPlan, columns: &mut [Column], base: usize) -> Result<(), Rejection> {
         plan.iter().zip(columns).try_for_each(|(fill, column)| self.fill(fill, column, base))
     }
 
-    pub(super) fn fill(&self, fill: &Fill, column: &mut Column, base: usize) -> Result<(), Refused> {
+    pub(super) fn fill(&self, fill: &Fill, column: &mut Column, base: usize) -> Result<(), Rejection> {
         match fill {
             Fill::Nothing => column.push_null(),
-            Fill::Value(picks) => return self.value(picks, column, base),
-            Fill::Struct(there, members) => {
-                let Some(base) = self.record_of(there, base)? else {
+            Fill::Value(paths) => return self.value(paths, column, base),
+            Fill::Struct(presence, members) => {
+                let Some(base) = self.record_of(presence, base)? else {
                     column.push_null();
                     return Ok(());
                 };
                 return self.fill_struct(members, column, base);
             }
             Fill::List(arrays) => return self.list(arrays, column, base),
-            Fill::Source(picks) => return self.source(picks, column, base),
+            Fill::Source(paths) => return self.source(paths, column, base),
             Fill::CreatedAt(ms, words) => return self.created_at(ms, words, column, base),
             Fill::TweetId => push_integer(column, Some(self.id)),
-            Fill::Role => push_word(column, Some(if self.matched { "matched" } else { "referenced" }))?,
-            Fill::IngestPath => push_word(column, self.origin.path.map(path_word))?,
-            Fill::Api => push_word(column, Some(if self.api == Api::V1 { "v1" } else { "v2" }))?,
+            Fill::Role => push_string(column, Some(if self.matched { "matched" } else { "referenced" }))?,
+            Fill::IngestPath => push_string(column, self.origin.path.map(path_name))?,
+            Fill::Api => push_string(column, Some(if self.api == Api::V1 { "v1" } else { "v2" }))?,
             Fill::ReceivedAt => push_integer(column, self.origin.received_at_us),
             Fill::Raw => match column {
                 Column::Binary(texts) if self.matched => texts.push(|bytes| bytes.extend_from_slice(self.line))?,
@@ -67,10 +68,10 @@ impl<'a> Row<'a> {
             },
             Fill::V1(own) => return own.fill(self, column, base),
             Fill::V2(own) => return own.fill(self, column, base),
-            Fill::Either(there, fills) => {
+            Fill::Either(path, fills) => {
                 let [first, second] = &**fills;
-                let is_there = !self.get(base, there.slot).is_none();
-                return self.fill(if is_there { first } else { second }, column, base);
+                let is_present = !self.get(base, path.slot).is_none();
+                return self.fill(if is_present { first } else { second }, column, base);
             }
         }
         Ok(())
@@ -81,148 +82,168 @@ impl<'a> Row<'a> {
         self.records.get(base, slot)
     }
 
-    /// The first of the values that is there.
+    /// The first of these values that is present.
     #[inline]
-    pub(super) fn first<'p>(&self, picks: &'p [Pick], base: usize) -> Result<Option<(&'p Pick, Slot)>, Refused> {
-        for pick in picks {
-            let slot = self.picked(pick, base)?;
+    pub(super) fn first<'p>(
+        &self,
+        paths: &'p [ValuePath],
+        base: usize,
+    ) -> Result<Option<(&'p ValuePath, Slot)>, Rejection> {
+        for path in paths {
+            let slot = self.resolve(path, base)?;
             if !slot.is_none() {
-                return Ok(Some((pick, slot)));
+                return Ok(Some((path, slot)));
             }
         }
         Ok(None)
     }
 
     #[inline]
-    fn picked(&self, pick: &Pick, base: usize) -> Result<Slot, Refused> {
-        let slot = self.get(base, pick.slot);
+    fn resolve(&self, path: &ValuePath, base: usize) -> Result<Slot, Rejection> {
+        let slot = self.get(base, path.slot);
         if slot.is_none() {
             return Ok(slot);
         }
         if slot.is_misplaced() {
-            return Err(wrong(&pick.path, "where it belongs: what should hold it is no object"));
+            return Err(wrong(&path.name, "where it belongs: what should contain it is not an object"));
         }
-        if pick.null_word && slot.bytes(self.line) == b"\"null\"" {
+        if path.null_string && slot.bytes(self.line) == b"\"null\"" {
             return Ok(Slot::NONE);
         }
-        match pick.element {
-            Some(index) => slot.element(self.line, index).ok_or_else(|| wrong(&pick.path, "an array")),
+        match path.element {
+            Some(index) => slot.element(self.line, index).ok_or_else(|| wrong(&path.name, "an array")),
             None => Ok(slot),
         }
     }
 
     #[inline]
-    pub(super) fn value(&self, picks: &[Pick], column: &mut Column, base: usize) -> Result<(), Refused> {
-        for pick in picks {
-            let slot = self.get(base, pick.slot);
+    pub(super) fn value(&self, paths: &[ValuePath], column: &mut Column, base: usize) -> Result<(), Rejection> {
+        for path in paths {
+            let slot = self.get(base, path.slot);
             if slot.is_none() {
                 continue;
             }
-            if pick.is_plain && !slot.is_misplaced() {
-                return self.push(pick, slot, column);
+            if path.is_plain && !slot.is_misplaced() {
+                return self.push(path, slot, column);
             }
-            let slot = self.picked(pick, base)?;
+            let slot = self.resolve(path, base)?;
             if !slot.is_none() {
-                return self.push(pick, slot, column);
+                return self.push(path, slot, column);
             }
         }
         column.push_null();
         Ok(())
     }
 
-    /// Adds a value that is there.
+    /// Adds a value of the record that was `found`; null if none was.
+    pub(super) fn value_of(
+        &self,
+        found: Option<usize>,
+        paths: &[ValuePath],
+        column: &mut Column,
+    ) -> Result<(), Rejection> {
+        let Some(base) = found else {
+            column.push_null();
+            return Ok(());
+        };
+        self.value(paths, column, base)
+    }
+
+    /// Adds a present value.
     #[inline(always)]
-    fn push(&self, pick: &Pick, slot: Slot, column: &mut Column) -> Result<(), Refused> {
+    fn push(&self, path: &ValuePath, slot: Slot, column: &mut Column) -> Result<(), Rejection> {
         let line = self.line;
         match column {
             Column::Text(texts) => match value::text(slot, line) {
                 Some(text) => texts.push(|bytes| text.unescape_into(bytes))?,
-                None => return Err(wrong(&pick.path, "a text")),
+                None => return Err(wrong(&path.name, "a string")),
             },
-            Column::Int64(numbers) => numbers.push(self.integer(pick, slot)?),
-            Column::Int32(numbers) => numbers.push(self.small(pick, slot, "a whole number of 32 bits")?),
-            Column::Int16(numbers) => numbers.push(self.small(pick, slot, "a whole number of 16 bits")?),
-            Column::Int8(numbers) => numbers.push(self.small(pick, slot, "a whole number of 8 bits")?),
+            Column::Int64(numbers) => numbers.push(self.integer(path, slot)?),
+            Column::Int32(numbers) => numbers.push(self.small(path, slot, "a 32-bit integer")?),
+            Column::Int16(numbers) => numbers.push(self.small(path, slot, "a 16-bit integer")?),
+            Column::Int8(numbers) => numbers.push(self.small(path, slot, "an 8-bit integer")?),
             Column::Float64(numbers) => match value::float(slot, line) {
                 Some(number) => numbers.push(number),
-                None => return Err(wrong(&pick.path, "a number of 64 bits")),
+                None => return Err(wrong(&path.name, "a 64-bit number")),
             },
             Column::Bool(bools) => match value::boolean(slot, line) {
                 Some(value) => bools.push(Some(value)),
-                None => return Err(wrong(&pick.path, "true or false")),
+                None => return Err(wrong(&path.name, "true or false")),
             },
-            Column::Time(times) => match self.time(pick, slot) {
+            Column::Time(times) => match self.time(path, slot) {
                 Some(us) => times.push(us),
-                None => return Err(wrong(&pick.path, "a time")),
+                None => return Err(wrong(&path.name, "a time")),
             },
-            Column::Binary(_) | Column::Struct(_) | Column::List(_) => unreachable!("these have fills of their own"),
+            Column::Binary(_) | Column::Struct(_) | Column::List(_) => {
+                unreachable!("these types have variants of `Fill` of their own")
+            }
         }
         Ok(())
     }
 
     #[inline]
-    pub(super) fn integer(&self, pick: &Pick, slot: Slot) -> Result<i64, Refused> {
+    pub(super) fn integer(&self, path: &ValuePath, slot: Slot) -> Result<i64, Rejection> {
         value::integer(slot, self.line).ok_or_else(|| {
             if value::is_large(slot, self.line) {
-                return Box::new(RejectReason::IdTooLarge { member: pick.path.to_string() });
+                return Box::new(RejectReason::IdTooLarge { member: path.name.to_string() });
             }
-            wrong(&pick.path, "a whole number of 64 bits")
+            wrong(&path.name, "a 64-bit integer")
         })
     }
 
     #[inline]
-    fn small<T: TryFrom<i64>>(&self, pick: &Pick, slot: Slot, expected: &'static str) -> Result<T, Refused> {
+    fn small<T: TryFrom<i64>>(&self, path: &ValuePath, slot: Slot, expected: &'static str) -> Result<T, Rejection> {
         let number = value::integer(slot, self.line).and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| wrong(&pick.path, expected))
+        number.ok_or_else(|| wrong(&path.name, expected))
     }
 
-    fn time(&self, pick: &Pick, slot: Slot) -> Option<i64> {
-        if pick.is_ms { value::ms_us(slot, self.line) } else { value::time_us(slot, self.line) }
+    fn time(&self, path: &ValuePath, slot: Slot) -> Option<i64> {
+        if path.is_ms { value::ms_us(slot, self.line) } else { value::time_us(slot, self.line) }
     }
 
-    /// The record that a struct's members are in; `None` where the struct is null.
-    fn record_of(&self, there: &There, base: usize) -> Result<Option<usize>, Refused> {
-        Ok(match there {
-            There::Object(pick) => {
-                let slot = self.picked(pick, base)?;
+    /// The record that contains the members of a struct; `None` where the struct is null.
+    fn record_of(&self, presence: &Presence, base: usize) -> Result<Option<usize>, Rejection> {
+        Ok(match presence {
+            Presence::Object(path) => {
+                let slot = self.resolve(path, base)?;
                 if !slot.is_none() && !slot.is_object(self.line) {
-                    return Err(wrong(&pick.path, "an object"));
+                    return Err(wrong(&path.name, "an object"));
                 }
                 (!slot.is_none() && !slot.is_empty(self.line)).then_some(base)
             }
-            There::AnyOf(picks) => picks.iter().any(|pick| !self.get(base, pick.slot).is_none()).then_some(base),
-            There::First(array) => {
+            Presence::AnyOf(paths) => paths.iter().any(|path| !self.get(base, path.slot).is_none()).then_some(base),
+            Presence::First(array) => {
                 let Some(first) = self.elements(array, base)?.next() else { return Ok(None) };
                 return match self.get(first, super::shape::OWN) {
                     slot if slot.is_none() => Ok(None),
                     slot if slot.is_object(self.line) => Ok(Some(first)),
-                    _ => Err(wrong(&array.pick.path, "an array of objects")),
+                    _ => Err(wrong(&array.array.name, "an array of objects")),
                 };
             }
         })
     }
 
-    pub(super) fn fill_struct(&self, members: &[Fill], column: &mut Column, base: usize) -> Result<(), Refused> {
-        let Column::Struct(structs) = column else { unreachable!("the plan is made of the schema") };
+    pub(super) fn fill_struct(&self, members: &[Fill], column: &mut Column, base: usize) -> Result<(), Rejection> {
+        let Column::Struct(structs) = column else { unreachable!("the plan follows the schema") };
         structs.nulls.push();
         members.iter().zip(&mut structs.members).try_for_each(|(fill, member)| self.fill(fill, member, base))
     }
 
-    /// The records of an array's elements; none where the array is not there.
-    pub(super) fn elements(&self, array: &ListPick, base: usize) -> Result<impl Iterator<Item = usize>, Refused> {
-        let slot = self.picked(&array.pick, base)?;
+    /// The records of an array's elements; none where the array is absent.
+    pub(super) fn elements(&self, array: &ListPath, base: usize) -> Result<impl Iterator<Item = usize>, Rejection> {
+        let slot = self.resolve(&array.array, base)?;
         if !slot.is_none() && slot.bytes(self.line)[0] != b'[' {
-            return Err(wrong(&array.pick.path, "an array"));
+            return Err(wrong(&array.array.name, "an array"));
         }
         Ok(self.records.elements(base, array.head))
     }
 
-    fn list(&self, arrays: &[(ListPick, Fill)], column: &mut Column, base: usize) -> Result<(), Refused> {
+    fn list(&self, arrays: &[(ListPath, Fill)], column: &mut Column, base: usize) -> Result<(), Rejection> {
         for (array, item) in arrays {
-            if self.get(base, array.pick.slot).is_none() {
+            if self.get(base, array.array.slot).is_none() {
                 continue;
             }
-            let Column::List(lists) = column else { unreachable!("the plan is made of the schema") };
+            let Column::List(lists) = column else { unreachable!("the plan follows the schema") };
             for element in self.elements(array, base)? {
                 lists.length += 1;
                 self.fill(item, &mut lists.items, element)?;
@@ -233,14 +254,14 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
-    /// The application's name, without the link around it that v1.1 has.
-    fn source(&self, picks: &[Pick], column: &mut Column, base: usize) -> Result<(), Refused> {
-        let Some((pick, slot)) = self.first(picks, base)? else {
+    /// The name of the application, without the link around it that v1.1 writes.
+    fn source(&self, paths: &[ValuePath], column: &mut Column, base: usize) -> Result<(), Rejection> {
+        let Some((path, slot)) = self.first(paths, base)? else {
             column.push_null();
             return Ok(());
         };
-        let text = value::text(slot, self.line).ok_or_else(|| wrong(&pick.path, "a text"))?;
-        let Column::Text(texts) = column else { unreachable!("the plan is made of the schema") };
+        let text = value::text(slot, self.line).ok_or_else(|| wrong(&path.name, "a string"))?;
+        let Column::Text(texts) = column else { unreachable!("the plan follows the schema") };
         texts.push(|bytes| {
             let start = bytes.len();
             if let Some(behind) = behind_link(text) {
@@ -258,8 +279,14 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
-    /// The millisecond that is told, else the one in the id, else the second in words.
-    fn created_at(&self, ms: &[Pick], words: &[Pick], column: &mut Column, base: usize) -> Result<(), Refused> {
+    /// `timestamp_ms` if present, else the time in the id, else `created_at`.
+    fn created_at(
+        &self,
+        ms: &[ValuePath],
+        words: &[ValuePath],
+        column: &mut Column,
+        base: usize,
+    ) -> Result<(), Rejection> {
         if self.first(ms, base)?.is_some() {
             return self.value(ms, column, base);
         }
@@ -271,19 +298,19 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What stands behind the `<a …>` that a text begins with, where that can be told without taking its escapes apart: most
-/// applications' names are a few bytes behind a long link.
-fn behind_link(text: Text<'_>) -> Option<Text<'_>> {
+/// The bytes after the `<a …>` that a string begins with, if they can be found without unescaping: for most
+/// applications a short name follows a long link.
+fn behind_link(text: JsonStr<'_>) -> Option<JsonStr<'_>> {
     let link = text.raw.strip_prefix(b"<a ")?;
     let open = memchr::memchr(b'>', link)?;
-    // An escape of a letter's number could be any character, that one too.
+    // An escape by code point could be any character, also the closing bracket.
     let spelled = memchr::memmem::find(&link[..open], b"\\u").is_some();
-    (!spelled).then(|| Text { raw: &link[open + 1..], escaped: text.escaped })
+    (!spelled).then(|| JsonStr { raw: &link[open + 1..], escaped: text.escaped })
 }
 
-/// The reason that names a member of a wrong type.
+/// A rejection that names a member of the wrong type.
 #[cold]
-pub(super) fn wrong(member: &str, expected: &'static str) -> Refused {
+pub(super) fn wrong(member: &str, expected: &'static str) -> Rejection {
     Box::new(RejectReason::WrongType { member: member.to_owned(), expected })
 }
 
@@ -295,15 +322,15 @@ pub(super) fn push_integer(column: &mut Column, value: Option<i64>) {
     }
 }
 
-pub(super) fn push_word(column: &mut Column, word: Option<&str>) -> Result<(), Refused> {
-    match (column, word) {
-        (Column::Text(texts), Some(word)) => texts.push(|bytes| bytes.extend_from_slice(word.as_bytes()))?,
+pub(super) fn push_string(column: &mut Column, string: Option<&str>) -> Result<(), Rejection> {
+    match (column, string) {
+        (Column::Text(texts), Some(string)) => texts.push(|bytes| bytes.extend_from_slice(string.as_bytes()))?,
         (column, _) => column.push_null(),
     }
     Ok(())
 }
 
-fn path_word(path: IngestPath) -> &'static str {
+fn path_name(path: IngestPath) -> &'static str {
     match path {
         IngestPath::Stream => "stream",
         IngestPath::Backfill => "backfill",

@@ -1,15 +1,15 @@
-//! What a v2 line brings along: users, posts, media, places and polls that its post refers to by id.
+//! The objects that a v2 post refers to by id: users, posts, media, places and polls.
 //!
-//! In a line of the stream they are in `includes`. In a flattened one the references themselves hold the posts, and the attachments
-//! the media; users, places and polls are found without an id there.
+//! A line of the stream has them in `includes`. In a flattened line the references contain the posts and the
+//! attachments contain the media; users, places and polls are embedded, too, and need no id.
 
-use super::fill::{Refused, Row, wrong};
-use super::plan::{ListPick, Pick, pick, picks};
+use super::fill::{Rejection, Row, wrong};
+use super::plan::{ListPath, ValuePath, value_path, value_paths};
 use super::record::Slot;
 use super::shape::Draft;
 use super::value;
 
-/// The line's `includes`.
+/// The included objects of a line, by kind.
 #[derive(Debug)]
 pub(super) struct Includes {
     pub(super) users: Included,
@@ -17,52 +17,50 @@ pub(super) struct Includes {
     pub(super) media: Included,
     pub(super) places: Included,
     pub(super) polls: Included,
-    /// In a post: its texts, the longest first.
-    pub(super) post_texts: Box<[Pick]>,
-    /// In a post.
-    pub(super) post_author: Box<[Pick]>,
-    /// In a user.
-    pub(super) user_name: Box<[Pick]>,
+    /// The texts of a post, the longest first.
+    pub(super) post_texts: Box<[ValuePath]>,
+    pub(super) post_author: Box<[ValuePath]>,
+    pub(super) user_name: Box<[ValuePath]>,
 }
 
-/// One kind of them.
+/// The included objects of one kind.
 #[derive(Debug)]
 pub(super) struct Included {
-    /// Paths of the lists that hold them.
+    /// Paths of the arrays that contain them.
     lists: &'static [&'static str],
-    /// The record of each.
+    /// The record of one of them.
     pub(super) draft: Draft,
-    /// By which it is found.
-    key: Pick,
-    is_used: bool,
-    arrays: Vec<ListPick>,
+    /// The member that identifies one.
+    key: ValuePath,
+    is_selected: bool,
+    arrays: Vec<ListPath>,
 }
 
 impl Included {
     fn new(lists: &'static [&'static str], key: &str) -> Included {
         let mut draft = Draft::default();
-        let key = pick(&mut draft, "", key);
-        Included { lists, draft, key, is_used: false, arrays: Vec::new() }
+        let key = value_path(&mut draft, "", key);
+        Included { lists, draft, key, is_selected: false, arrays: Vec::new() }
     }
 
-    /// Without this the walk skips them.
-    pub(super) fn use_it(&mut self) {
-        self.is_used = true;
+    /// Selects them; otherwise the parser skips them.
+    pub(super) fn select(&mut self) {
+        self.is_selected = true;
     }
 
     fn attach(&mut self, line: &mut Draft) {
-        if !self.is_used {
+        if !self.is_selected {
             return;
         }
         for list in self.lists {
-            let pick = pick(line, "", list);
-            let head = line.attach(&pick.path, &self.draft);
-            self.arrays.push(ListPick { pick, head });
+            let path = value_path(line, "", list);
+            let head = line.attach(&path.name, &self.draft);
+            self.arrays.push(ListPath { array: path, head });
         }
     }
 
     /// The records of all of them.
-    pub(super) fn each(&self, row: &Row<'_>) -> Result<Vec<usize>, Refused> {
+    pub(super) fn each(&self, row: &Row<'_>) -> Result<Vec<usize>, Rejection> {
         let mut all = Vec::new();
         for array in &self.arrays {
             all.extend(row.elements(array, row.top)?);
@@ -71,13 +69,13 @@ impl Included {
     }
 
     /// The record of the first one with this id.
-    pub(super) fn by_number(&self, row: &Row<'_>, id: i64) -> Result<Option<usize>, Refused> {
+    pub(super) fn by_number(&self, row: &Row<'_>, id: i64) -> Result<Option<usize>, Rejection> {
         self.find(row, |slot| value::integer(slot, row.line) == Some(id))
     }
 
-    /// The record of the one whose key is the text in `slot`.
-    pub(super) fn by_text(&self, row: &Row<'_>, pick: &Pick, slot: Slot) -> Result<Option<usize>, Refused> {
-        let Some(wanted) = value::text(slot, row.line) else { return Err(wrong(&pick.path, "a text")) };
+    /// The record of the first one whose key is the string in `slot`.
+    pub(super) fn by_text(&self, row: &Row<'_>, path: &ValuePath, slot: Slot) -> Result<Option<usize>, Rejection> {
+        let Some(wanted) = value::text(slot, row.line) else { return Err(wrong(&path.name, "a string")) };
         if !wanted.escaped {
             return self.find(row, |slot| value::same(slot, row.line, wanted.raw));
         }
@@ -86,7 +84,7 @@ impl Included {
         self.find(row, |slot| value::same(slot, row.line, &plain))
     }
 
-    fn find(&self, row: &Row<'_>, is_wanted: impl Fn(Slot) -> bool) -> Result<Option<usize>, Refused> {
+    fn find(&self, row: &Row<'_>, is_wanted: impl Fn(Slot) -> bool) -> Result<Option<usize>, Rejection> {
         for array in &self.arrays {
             for element in row.elements(array, row.top)? {
                 let slot = row.get(element, self.key.slot);
@@ -100,7 +98,7 @@ impl Included {
 }
 
 impl Includes {
-    /// Those of a line of the stream.
+    /// The includes of a line of the stream.
     pub(super) fn of_stream() -> Includes {
         let posts = Included::new(&["includes.tweets", "includes.posts"], "id");
         let media = Included::new(&["includes.media"], "media_key");
@@ -109,7 +107,7 @@ impl Includes {
         Includes::new(users, posts, media, places, Included::new(&["includes.polls"], "id"))
     }
 
-    /// Those that a flattened line embeds.
+    /// The objects that a flattened line embeds.
     pub(super) fn embedded() -> Includes {
         let posts = Included::new(&["referenced_tweets", "referenced_posts"], "id");
         let media = Included::new(&["attachments.media"], "media_key");
@@ -119,9 +117,9 @@ impl Includes {
 
     fn new(mut users: Included, mut posts: Included, media: Included, places: Included, polls: Included) -> Includes {
         Includes {
-            post_texts: picks(&mut posts.draft, "", &["note_tweet.text", "note_post.text", "text"]),
-            post_author: picks(&mut posts.draft, "", &["author_id"]),
-            user_name: picks(&mut users.draft, "", &["username"]),
+            post_texts: value_paths(&mut posts.draft, "", &["note_tweet.text", "note_post.text", "text"]),
+            post_author: value_paths(&mut posts.draft, "", &["author_id"]),
+            user_name: value_paths(&mut users.draft, "", &["username"]),
             users,
             posts,
             media,
@@ -132,15 +130,15 @@ impl Includes {
 }
 
 impl Includes {
-    /// Ends the planning: the line's record gets all that are used.
+    /// Adds the arrays of all selected kinds to the line's record; the last step of planning.
     pub(super) fn attach(&mut self, line: &mut Draft) {
         for included in [&mut self.users, &mut self.posts, &mut self.media, &mut self.places, &mut self.polls] {
             included.attach(line);
         }
     }
 
-    /// The ids of included posts.
-    pub(super) fn post_id(&self) -> &Pick {
+    /// The id of an included post.
+    pub(super) fn post_id(&self) -> &ValuePath {
         &self.posts.key
     }
 }

@@ -1,28 +1,29 @@
 //! The table's columns in order, and where v1.1 and v2 have each of them: the whole mapping as data.
 //!
-//! A path names members from the object it is relative to (from the line's own object where it begins with `/`), and `[n]`
-//! an element of an array. Where several are given the first one that is there and not null counts. A member whose name ends
-//! in `_ms` holds milliseconds; `?` behind a path means that the text `"null"` stands for null there, as in old v1.1 users.
+//! A path names members from the object that it is relative to (from the top-level object if it begins with `/`); `[n]`
+//! selects an element of an array. Of several paths the first one whose value is present and not null counts. A member
+//! whose name ends in `_ms` contains milliseconds. A path that ends in `?` takes the string `"null"` for null, which
+//! old v1.1 users contain.
 
-use super::schema::Kind::{Bool, Float64, Int8, Int16, Int32, Int64, List, Struct, Text, Time};
-use super::schema::Own::*;
+use super::schema::ColumnType::{Bool, Float64, Int8, Int16, Int32, Int64, List, Struct, Text, Time};
+use super::schema::Location::{At, Beside, First, Inside, Nowhere};
 use super::schema::Reference::{Quoted, RepliedTo, Retweeted};
-use super::schema::Wire::{At, Beside, First, Inside, Nowhere};
-use super::schema::{Column, Kind, Own, Wire};
+use super::schema::Rule::*;
+use super::schema::{Column, ColumnType, Location, Rule};
 
-/// What the Parquet format calls the element of a list. Arrow's own `item` is refused by readers that hold to the format.
+/// The Parquet format's name for the element of a list; strict readers reject Arrow's own `item`.
 const ELEMENT: &str = "element";
 
-const fn column(name: &'static str, kind: Kind, v1: Wire, v2: Wire) -> Column {
+const fn column(name: &'static str, kind: ColumnType, v1: Location, v2: Location) -> Column {
     Column { name, kind, v1, v2 }
 }
 
-const fn own(name: &'static str, kind: Kind, v1: Own, v2: Own) -> Column {
-    Column { name, kind, v1: Wire::Own(v1), v2: Wire::Own(v2) }
+const fn rule(name: &'static str, kind: ColumnType, v1: Rule, v2: Rule) -> Column {
+    Column { name, kind, v1: Location::Rule(v1), v2: Location::Rule(v2) }
 }
 
-/// The element of a list of plain values, under the name that the Parquet format gives it.
-const fn element(kind: Kind) -> Column {
+/// The element of a list of scalars.
+const fn element(kind: ColumnType) -> Column {
     column(ELEMENT, kind, At(&[""]), At(&[""]))
 }
 
@@ -31,14 +32,14 @@ const fn elements(members: &'static [Column]) -> Column {
     column(ELEMENT, Struct(members), Beside, Beside)
 }
 
-/// The whole table.
+/// All columns.
 pub(super) static COLUMNS: &[Column] = &[
-    own("tweet_id", Int64, TweetId, TweetId),
-    own("role", Text, Role, Role),
-    own("ingest_path", Text, IngestPath, IngestPath),
-    own("api", Text, Api, Api),
-    own("received_at", Time, ReceivedAt, ReceivedAt),
-    own("created_at", Time, CreatedAt, CreatedAt),
+    rule("tweet_id", Int64, TweetId, TweetId),
+    rule("role", Text, Role, Role),
+    rule("ingest_path", Text, IngestPath, IngestPath),
+    rule("api", Text, Api, Api),
+    rule("received_at", Time, ReceivedAt, ReceivedAt),
+    rule("created_at", Time, CreatedAt, CreatedAt),
     column(
         "text",
         Text,
@@ -50,9 +51,9 @@ pub(super) static COLUMNS: &[Column] = &[
             "full_text",
             "text",
         ]),
-        Wire::Own(Text2),
+        Location::Rule(Text2),
     ),
-    own("text_complete", Bool, TextComplete1, TextComplete2),
+    rule("text_complete", Bool, TextComplete1, TextComplete2),
     column("text_as_sent", Text, At(&["text", "full_text"]), At(&["text"])),
     column(
         "display_start",
@@ -67,14 +68,14 @@ pub(super) static COLUMNS: &[Column] = &[
         At(&["display_text_range[1]"]),
     ),
     column("lang", Text, At(&["lang"]), At(&["lang"])),
-    own("source", Text, Source, Source),
-    own("tweet_type", Text, TweetType1, TweetType2),
+    rule("source", Text, Source, Source),
+    rule("tweet_type", Text, TweetType1, TweetType2),
     column("conversation_id", Int64, Nowhere, At(&["conversation_id"])),
     column(
         "reply_to_tweet_id",
         Int64,
         At(&["in_reply_to_status_id_str", "in_reply_to_status_id"]),
-        Wire::Own(ReferenceId(RepliedTo)),
+        Location::Rule(ReferenceId(RepliedTo)),
     ),
     column(
         "reply_to_user_id",
@@ -82,30 +83,30 @@ pub(super) static COLUMNS: &[Column] = &[
         At(&["in_reply_to_user_id_str", "in_reply_to_user_id"]),
         At(&["in_reply_to_user_id"]),
     ),
-    column("reply_to_username", Text, At(&["in_reply_to_screen_name"]), Wire::Own(ReplyUsername2)),
+    column("reply_to_username", Text, At(&["in_reply_to_screen_name"]), Location::Rule(ReplyUsername2)),
     column(
         "retweeted_id",
         Int64,
         At(&["retweeted_status.id_str", "retweeted_status.id"]),
-        Wire::Own(ReferenceId(Retweeted)),
+        Location::Rule(ReferenceId(Retweeted)),
     ),
     column(
         "quoted_id",
         Int64,
         At(&["quoted_status_id_str", "quoted_status_id", "quoted_status.id_str", "quoted_status.id"]),
-        Wire::Own(ReferenceId(Quoted)),
+        Location::Rule(ReferenceId(Quoted)),
     ),
     column(
         "retweeted_user_id",
         Int64,
         At(&["retweeted_status.user.id_str", "retweeted_status.user.id"]),
-        Wire::Own(ReferenceAuthor(Retweeted)),
+        Location::Rule(ReferenceAuthor(Retweeted)),
     ),
     column(
         "quoted_user_id",
         Int64,
         At(&["quoted_status.user.id_str", "quoted_status.user.id"]),
-        Wire::Own(ReferenceAuthor(Quoted)),
+        Location::Rule(ReferenceAuthor(Quoted)),
     ),
     column(
         "edit_chain_id",
@@ -132,7 +133,7 @@ pub(super) static COLUMNS: &[Column] = &[
     column("paid_partnership", Bool, At(&["paid_partnership"]), At(&["paid_partnership"])),
     column("community_id", Int64, Nowhere, At(&["community_id"])),
     column("author_id", Int64, At(&["user.id_str", "user.id"]), At(&["author_id"])),
-    column("author", Struct(AUTHOR), Inside("user"), Wire::Own(Author2)),
+    column("author", Struct(AUTHOR), Inside("user"), Location::Rule(Author2)),
     column("metrics", Struct(METRICS), Beside, Inside("public_metrics")),
     column(
         "hashtags",
@@ -169,9 +170,9 @@ pub(super) static COLUMNS: &[Column] = &[
             "extended_tweet.entities.media",
             "entities.media",
         ]),
-        Wire::Own(Media2),
+        Location::Rule(Media2),
     ),
-    column("poll", Struct(POLL), First("entities.polls"), Wire::Own(Poll2)),
+    column("poll", Struct(POLL), First("entities.polls"), Location::Rule(Poll2)),
     column(
         "lon",
         Float64,
@@ -184,15 +185,15 @@ pub(super) static COLUMNS: &[Column] = &[
         At(&["coordinates.coordinates[1]", "geo.coordinates[0]"]),
         At(&["geo.coordinates.coordinates[1]"]),
     ),
-    column("place", Struct(PLACE), Inside("place"), Wire::Own(Place2)),
+    column("place", Struct(PLACE), Inside("place"), Location::Rule(Place2)),
     column("withheld", Struct(WITHHELD), Beside, Inside("withheld")),
     column("rule_ids", List(&RULE_ID), At(&["matching_rules"]), At(&["/matching_rules"])),
     column("rule_tags", List(&RULE_TAG), At(&["matching_rules"]), At(&["/matching_rules"])),
     column("matched_terms", List(&element(Text)), Nowhere, Nowhere),
 ];
 
-/// The line itself, behind all others where it is asked for.
-pub(super) static RAW: Column = own("raw", Kind::Binary, Raw, Raw);
+/// The line itself: the last column, where it is selected.
+pub(super) static RAW: Column = rule("raw", ColumnType::Binary, Raw, Raw);
 
 static AUTHOR: &[Column] = &[
     column("username", Text, At(&["screen_name"]), At(&["username"])),
@@ -303,7 +304,7 @@ static PLACE: &[Column] = &[
     column("type", Text, At(&["place_type"]), At(&["place_type"])),
     column("country", Text, At(&["country"]), At(&["country"])),
     column("country_code", Text, At(&["country_code"]), At(&["country_code"])),
-    column("bbox", List(&element(Float64)), Wire::Own(Bbox1), At(&["geo.bbox"])),
+    column("bbox", List(&element(Float64)), Location::Rule(Bbox1), At(&["geo.bbox"])),
 ];
 
 static WITHHELD: &[Column] = &[

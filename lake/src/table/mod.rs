@@ -1,11 +1,13 @@
-//! Lines → Arrow: the table of tweets, one fixed schema for v1.1 and v2, filled straight from the bytes.
+//! Lines to Arrow: the table of tweets, one fixed schema for v1.1 and v2, filled directly from the bytes.
 //!
-//! One walk checks a line's grammar and keeps where the wanted values stand ([`record`]), fast where it comes along a way that
-//! lines before it took ([`trail`]); then each column takes its own ([`fill`]). No document is built, and what no column asks for is only skipped. `mapping` is the whole mapping as data,
-//! `projection` and `plan` compile it, `v1` and `v2` hold the columns with rules of their own.
+//! One pass validates a line's grammar and locates the selected values ([`record`]), helped by what it learned from
+//! earlier lines ([`speculation`]); then each column takes its value ([`fill`]). No document is built, and values that
+//! no column selects are skipped. `mapping` is the whole mapping as data, `projection` and `plan` compile it, `v1` and
+//! `v2` contain the columns with special rules.
 //!
-//! Pure: no I/O, no threads. A line is a tweet here exactly where [`crate::tweet::scan`] says so, so that counts agree with
-//! manifests. What a column asks for and cannot hold makes the line a reject; nothing is rounded, cut or nulled silently.
+//! Pure: no I/O, no threads. Decoder and [`crate::tweet::scan`] agree on which lines are tweets, so that row counts
+//! agree with manifests. A value that its column cannot hold makes the line a reject: nothing is rounded, truncated or
+//! replaced by null.
 
 mod arrival;
 mod column;
@@ -19,7 +21,7 @@ mod record;
 mod reject;
 mod schema;
 mod shape;
-mod trail;
+mod speculation;
 mod v1;
 mod v2;
 mod validity;
@@ -28,20 +30,20 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use arrival::ArrivalCursor;
+pub(crate) use arrival::ArrivalCursor;
 pub use decoder::{Decoder, Origin, Pushed, Rows};
-pub use projection::{ColumnError, Projection};
+pub use projection::{ColumnError, Projection, schema};
 pub use reject::RejectReason;
-pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_KEY, schema};
+pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 
-/// What the table is to hold.
+/// What to select from each line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableOptions {
-    /// Columns by name, members of structs with a dot (`author.username`, `hashtags.tag`); all of them where `None`. The
-    /// order is always the table's.
+    /// Columns by name, members of structs with a dot (`author.username`, `hashtags.tag`); `None` selects all. The
+    /// order is always that of the table.
     pub columns: Option<Vec<String>>,
-    /// Rows also for posts that a line only brings along: retweeted and quoted ones, and v2's included ones.
+    /// Add rows for the posts that a line contains besides its own: retweeted and quoted ones, and included ones of v2.
     pub referenced: bool,
-    /// A last column `raw` with the line itself.
+    /// Add a last column `raw` with the line itself.
     pub raw: bool,
 }

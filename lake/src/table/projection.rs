@@ -1,4 +1,4 @@
-//! Which columns are asked for: names and dotted members, held against the table, and the schema that comes of them.
+//! Resolves the selected columns, names with dots for members, against the table, and builds their schema.
 
 use std::sync::Arc;
 
@@ -6,48 +6,54 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::TableOptions;
 use super::mapping::{COLUMNS, RAW};
-use super::plan::Plan;
-use super::schema::{Column, Kind, with_version};
+use super::plan::DecodePlan;
+use super::schema::{Column, ColumnType, with_version};
 
-/// A column that the table does not have.
+/// A selection that the table cannot satisfy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnError {
-    /// No column, or no member, of that name.
+    /// The table has no column, or the struct no member, of that name.
     #[error("no column {name:?} in the table of tweets{}", .suggestion.as_ref().map_or_else(String::new, |like| format!(": did you mean {like:?}?")))]
     Unknown {
-        /// The name as it was given.
+        /// The name as given.
         name: String,
-        /// The nearest name that there is.
+        /// The most similar name in the table.
         suggestion: Option<String>,
     },
     /// An empty list of columns.
-    #[error("no columns are asked for: name at least one, or leave the list out for the whole table")]
+    #[error("no columns are selected: name at least one, or omit the list for the whole table")]
     None,
 }
 
-/// The columns of a table and how they are filled. Cheap to clone, and shared by all workers.
+/// The selected columns and how to fill them. Cheap to clone; all workers share one.
 #[derive(Debug, Clone)]
 pub struct Projection(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) schema: SchemaRef,
-    pub(super) plan: Plan,
+    pub(super) plan: DecodePlan,
 }
 
-/// A chosen column, member or item, with what is chosen of its own members.
+/// The schema of the whole table, without `raw`: all columns in order, all nullable, in the Arrow types that Spark
+/// uses. The metadata contains the table's version.
+pub fn schema() -> SchemaRef {
+    with_version(COLUMNS.iter().map(|column| Selected::whole(column).field()).collect())
+}
+
+/// A selected column, member or item, with the selection of its own members.
 #[derive(Debug)]
 pub(super) struct Selected {
     pub(super) column: &'static Column,
-    /// Members of a struct; the one item of a list.
+    /// Members of a struct; the single item of a list.
     pub(super) members: Vec<Selected>,
 }
 
 impl Projection {
-    /// The columns that `options` ask for, always in the table's order.
+    /// Resolves the columns in `options`; their order is always that of the table.
     ///
     /// # Errors
-    /// Where a name is no column and no member of one.
+    /// When a name is neither a column nor a member of one, or the list of names is empty.
     pub fn new(options: &TableOptions) -> Result<Projection, ColumnError> {
         let mut columns = match &options.columns {
             None => COLUMNS.iter().map(Selected::whole).collect(),
@@ -60,11 +66,11 @@ impl Projection {
             return Err(ColumnError::None);
         }
         let schema = with_version(columns.iter().map(Selected::field).collect());
-        let plan = Plan::new(&columns, options.referenced);
+        let plan = DecodePlan::new(&columns, options.referenced);
         Ok(Projection(Arc::new(Inner { schema, plan })))
     }
 
-    /// The schema of every batch.
+    /// The schema of all batches.
     pub fn schema(&self) -> SchemaRef {
         self.0.schema.clone()
     }
@@ -73,8 +79,8 @@ impl Projection {
 impl Selected {
     fn whole(column: &'static Column) -> Selected {
         let members = match &column.kind {
-            Kind::Struct(members) => members.iter().map(Selected::whole).collect(),
-            Kind::List(item) => vec![Selected::whole(item)],
+            ColumnType::Struct(members) => members.iter().map(Selected::whole).collect(),
+            ColumnType::List(item) => vec![Selected::whole(item)],
             _ => Vec::new(),
         };
         Selected { column, members }
@@ -82,8 +88,8 @@ impl Selected {
 
     fn data_type(&self) -> DataType {
         match &self.column.kind {
-            Kind::Struct(_) => DataType::Struct(self.members.iter().map(Selected::field).collect()),
-            Kind::List(_) => DataType::List(Arc::new(self.members[0].field())),
+            ColumnType::Struct(_) => DataType::Struct(self.members.iter().map(Selected::field).collect()),
+            ColumnType::List(_) => DataType::List(Arc::new(self.members[0].field())),
             plain => plain.plain_type(),
         }
     }
@@ -93,7 +99,7 @@ impl Selected {
     }
 }
 
-/// Chooses among `columns`; a struct of which members are named holds only those.
+/// Selects from `columns`; a struct keeps only the members that are named.
 fn select(columns: &'static [Column], names: &[String]) -> Result<Vec<Selected>, ColumnError> {
     let names: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
     for name in &names {
@@ -108,7 +114,7 @@ fn chosen(columns: &'static [Column], names: &[&[&str]]) -> Vec<Selected> {
         if rests.is_empty() {
             return None;
         }
-        // The name of the column itself asks for all of it.
+        // The name of the column itself selects all of it.
         if rests.iter().any(|rest| rest.is_empty()) {
             return Some(Selected::whole(column));
         }
@@ -120,20 +126,20 @@ fn chosen(columns: &'static [Column], names: &[&[&str]]) -> Vec<Selected> {
 impl Selected {
     fn members(column: &'static Column, names: &[&[&str]]) -> Selected {
         let members = match &column.kind {
-            Kind::Struct(members) => chosen(members, names),
-            // A list's members are those of its items.
-            Kind::List(item) => vec![Selected::members(item, names)],
-            _ => unreachable!("names are checked before"),
+            ColumnType::Struct(members) => chosen(members, names),
+            // The members of a list are those of its items.
+            ColumnType::List(item) => vec![Selected::members(item, names)],
+            _ => unreachable!("all names have been checked"),
         };
         Selected { column, members }
     }
 }
 
-/// The members that a name may go on with.
+/// The members that a name may continue with.
 fn inside(column: &'static Column) -> &'static [Column] {
     match &column.kind {
-        Kind::Struct(members) => members,
-        Kind::List(item) => inside(item),
+        ColumnType::Struct(members) => members,
+        ColumnType::List(item) => inside(item),
         _ => &[],
     }
 }

@@ -1,4 +1,4 @@
-//! Why a line gave no row. Every reason says what stands where, so that a person finds it in the line that is kept.
+//! Why a line gave no row. Each reason names the member or the byte, so that people find it in the stored line.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use crate::tweet;
 /// Why a line gave no row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RejectReason {
-    /// It is neither a tweet nor a known message, as [`tweet::scan`] tells.
+    /// Neither a tweet nor a known message, by [`tweet::scan`].
     Line(tweet::RejectReason),
-    /// A value that a column asks for is of another type than that column, or outside of its range. Nothing is rounded,
-    /// cut or replaced by null instead.
+    /// A selected value does not have the type of its column, or is outside of its range. Values are never rounded,
+    /// truncated or replaced by null.
     WrongType {
-        /// The member, from the tweet or the list element that holds it: `user.followers_count`.
+        /// The path of the member, from the tweet or the list element that contains it: `user.followers_count`.
         member: String,
-        /// What the column takes.
+        /// What the column requires.
         expected: &'static str,
     },
-    /// An id of 2^63 or more, which the table's ids do not hold.
+    /// An id of 2^63 or more, which a signed column cannot hold.
     IdTooLarge {
-        /// The member.
+        /// The path of the member.
         member: String,
     },
-    /// The line does not fit into what 32-bit offsets can hold: it is longer than 1 GiB, or the batch before it is almost
-    /// 2 GiB and must be finished first.
+    /// 32-bit offsets cannot hold the line: it is longer than 1 GiB, or the batch has almost 2 GiB and must be finished
+    /// first.
     TooLarge,
 }
 
@@ -36,9 +36,9 @@ impl fmt::Display for RejectReason {
                 write!(f, "not JSON at byte {offset}: expected {expected}")
             }
             RejectReason::Line(Line::UnknownObject) => f.write_str("neither a tweet nor a known message"),
-            RejectReason::Line(Line::NoId) => f.write_str("a tweet without an id that is a number below 2^64"),
+            RejectReason::Line(Line::NoId) => f.write_str("a tweet whose id is missing or not a number below 2^64"),
             RejectReason::Line(Line::NoTime) => f.write_str("a tweet whose time cannot be read"),
-            RejectReason::Line(Line::TooLong) => f.write_str("longer than a line may be"),
+            RejectReason::Line(Line::TooLong) => f.write_str("longer than the longest line that is accepted"),
             RejectReason::Line(Line::Truncated) => f.write_str("the input ended inside the line"),
             RejectReason::WrongType { member, expected } => write!(f, "member {member:?} is not {expected}"),
             RejectReason::IdTooLarge { member } => write!(f, "member {member:?} is an id of 2^63 or more"),

@@ -1,6 +1,6 @@
-//! What rows lines become: lines that were written by hand, each for one case of the mapping.
+//! Decoding: handwritten lines, each for one case of the mapping.
 //!
-//! [`dom`] is a second, plain reading of whole lines; [`against_dom`] holds real, random and broken lines against it.
+//! [`dom`] is an independent, simple decoder of whole lines; [`against_dom`] compares both on samples, random and broken lines.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -19,7 +19,7 @@ fn options(columns: &[&str]) -> TableOptions {
     TableOptions { columns: Some(columns.iter().map(|&name| name.to_owned()).collect()), ..TableOptions::default() }
 }
 
-/// A value of an array as JSON; times are microseconds, bytes the text they hold.
+/// A value of an array as JSON; times are microseconds, bytes are converted to strings.
 fn json_at(array: &ArrayRef, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
@@ -57,7 +57,7 @@ fn rows_json(rows: &Rows) -> Vec<Value> {
     (0..rows.batch.num_rows()).map(row).collect()
 }
 
-/// What a line is and its rows, decoded on its own.
+/// Decodes a single line.
 fn decode(options: &TableOptions, line: &[u8]) -> (Pushed, Vec<Value>) {
     let mut decoder = Decoder::new(&Projection::new(options).expect("columns of the table"));
     let pushed = decoder.push(line, &Origin::default());

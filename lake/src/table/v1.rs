@@ -1,87 +1,89 @@
-//! The columns of a v1.1 status that need more than a place in it: whether its text is whole, what kind of post it is, and
-//! the box around a place's polygon.
+//! The columns of a v1.1 status with special rules: whether its text is complete, the type of the post, and the
+//! bounding box of a place's polygon.
 
 use super::column::Column;
-use super::fill::{Refused, Row, push_word, wrong};
-use super::plan::{Pick, Scope};
+use super::fill::{Rejection, Row, push_string, wrong};
+use super::plan::{Scope, ValuePath};
 use super::record::Slot;
-use super::schema::Own;
+use super::schema::Rule;
 use super::shape::Draft;
 use super::value;
 
-/// How such a column is filled.
+/// How to fill such a column.
 #[derive(Debug)]
 pub(super) enum Fill1 {
-    /// For the retweeted status and for the status itself.
+    /// By the retweeted status if there is one, else by the status itself.
     TextComplete {
-        retweeted: Pick,
-        original: Text,
-        status: Text,
+        retweeted: ValuePath,
+        original: TextParts,
+        status: TextParts,
     },
     TweetType {
-        retweeted: Pick,
-        quote: Pick,
-        reply: Box<[Pick]>,
+        retweeted: ValuePath,
+        quote: ValuePath,
+        reply: Box<[ValuePath]>,
     },
-    Bbox(Pick),
+    Bbox(ValuePath),
 }
 
-/// The members that tell whether a status has its whole text.
+/// The members that decide whether the text of a status is complete.
 #[derive(Debug)]
-pub(super) struct Text {
-    truncated: Pick,
-    /// The whole text, apart from the one that was cut.
-    full: Box<[Pick]>,
+pub(super) struct TextParts {
+    truncated: ValuePath,
+    /// The complete text, besides the truncated one.
+    full: Box<[ValuePath]>,
 }
 
 impl Fill1 {
-    pub(super) fn new(own: Own, scope: &mut Scope<'_>, draft: &mut Draft) -> Fill1 {
-        let retweeted = scope.pick(draft, "retweeted_status");
-        match own {
-            Own::TextComplete1 => Fill1::TextComplete {
+    pub(super) fn new(rule: Rule, scope: &mut Scope<'_>, draft: &mut Draft) -> Fill1 {
+        let retweeted = scope.value_path(draft, "retweeted_status");
+        match rule {
+            Rule::TextComplete1 => Fill1::TextComplete {
                 retweeted,
-                original: Text {
-                    truncated: scope.pick(draft, "retweeted_status.truncated"),
-                    full: scope
-                        .picks(draft, &["retweeted_status.extended_tweet.full_text", "retweeted_status.full_text"]),
+                original: TextParts {
+                    truncated: scope.value_path(draft, "retweeted_status.truncated"),
+                    full: scope.value_paths(
+                        draft,
+                        &["retweeted_status.extended_tweet.full_text", "retweeted_status.full_text"],
+                    ),
                 },
-                status: Text {
-                    truncated: scope.pick(draft, "truncated"),
-                    full: scope.picks(draft, &["extended_tweet.full_text", "full_text"]),
+                status: TextParts {
+                    truncated: scope.value_path(draft, "truncated"),
+                    full: scope.value_paths(draft, &["extended_tweet.full_text", "full_text"]),
                 },
             },
-            Own::TweetType1 => Fill1::TweetType {
+            Rule::TweetType1 => Fill1::TweetType {
                 retweeted,
-                quote: scope.pick(draft, "is_quote_status"),
-                reply: scope.picks(draft, &["in_reply_to_status_id_str", "in_reply_to_status_id"]),
+                quote: scope.value_path(draft, "is_quote_status"),
+                reply: scope.value_paths(draft, &["in_reply_to_status_id_str", "in_reply_to_status_id"]),
             },
-            _ => Fill1::Bbox(scope.pick(draft, "bounding_box.coordinates")),
+            _ => Fill1::Bbox(scope.value_path(draft, "bounding_box.coordinates")),
         }
     }
 
-    pub(super) fn fill(&self, row: &Row<'_>, column: &mut Column, base: usize) -> Result<(), Refused> {
+    pub(super) fn fill(&self, row: &Row<'_>, column: &mut Column, base: usize) -> Result<(), Rejection> {
         match self {
             Fill1::TextComplete { retweeted, original, status } => {
                 let text = if row.first(std::slice::from_ref(retweeted), base)?.is_some() { original } else { status };
                 let truncated = match row.first(std::slice::from_ref(&text.truncated), base)? {
-                    Some((pick, slot)) => {
-                        value::boolean(slot, row.line).ok_or_else(|| wrong(&pick.path, "true or false"))?
+                    Some((path, slot)) => {
+                        value::boolean(slot, row.line).ok_or_else(|| wrong(&path.name, "true or false"))?
                     }
                     None => false,
                 };
                 let complete = !truncated || row.first(&text.full, base)?.is_some();
-                let Column::Bool(bools) = column else { unreachable!("the plan is made of the schema") };
+                let Column::Bool(bools) = column else { unreachable!("the plan follows the schema") };
                 bools.push(Some(complete));
                 Ok(())
             }
             Fill1::TweetType { retweeted, quote, reply } => {
                 let quotes = match row.first(std::slice::from_ref(quote), base)? {
-                    Some((pick, slot)) => {
-                        value::boolean(slot, row.line).ok_or_else(|| wrong(&pick.path, "true or false"))?
+                    Some((path, slot)) => {
+                        value::boolean(slot, row.line).ok_or_else(|| wrong(&path.name, "true or false"))?
                     }
                     None => false,
                 };
-                let word = if row.first(std::slice::from_ref(retweeted), base)?.is_some() {
+                let name = if row.first(std::slice::from_ref(retweeted), base)?.is_some() {
                     "retweet"
                 } else if quotes {
                     "quote"
@@ -90,7 +92,7 @@ impl Fill1 {
                 } else {
                     "original"
                 };
-                push_word(column, Some(word))
+                push_string(column, Some(name))
             }
             Fill1::Bbox(rings) => bbox(row, rings, column, base),
         }
@@ -98,7 +100,7 @@ impl Fill1 {
 }
 
 /// West, south, east and north of all points of a polygon's rings.
-fn bbox(row: &Row<'_>, rings: &Pick, column: &mut Column, base: usize) -> Result<(), Refused> {
+fn bbox(row: &Row<'_>, rings: &ValuePath, column: &mut Column, base: usize) -> Result<(), Rejection> {
     let Some((_, slot)) = row.first(std::slice::from_ref(rings), base)? else {
         column.push_null();
         return Ok(());
@@ -118,15 +120,15 @@ fn bbox(row: &Row<'_>, rings: &Pick, column: &mut Column, base: usize) -> Result
         good &= points.is_some();
     });
     if read.is_none() || !good {
-        return Err(wrong(&rings.path, "a polygon of [longitude, latitude] points"));
+        return Err(wrong(&rings.name, "a polygon of [longitude, latitude] points"));
     }
     if bounds[0] > bounds[2] {
-        // A polygon without a point.
+        // A polygon without points.
         column.push_null();
         return Ok(());
     }
-    let Column::List(lists) = column else { unreachable!("the plan is made of the schema") };
-    let Column::Float64(numbers) = &mut *lists.items else { unreachable!("the plan is made of the schema") };
+    let Column::List(lists) = column else { unreachable!("the plan follows the schema") };
+    let Column::Float64(numbers) = &mut *lists.items else { unreachable!("the plan follows the schema") };
     bounds.into_iter().for_each(|bound| numbers.push(bound));
     lists.length += bounds.len();
     Ok(lists.end_row()?)

@@ -1,72 +1,72 @@
-//! The columns of a v2 post that are found through its references: in `referenced_tweets`, and in the line's `includes`,
-//! which may stand before or after the post. A flattened post holds both in one: its references are the included posts.
+//! The columns of a v2 post that are resolved through its references: in `referenced_tweets`, and in the line's
+//! `includes`, which may come before or after the post. In a flattened post the references are the included posts.
 //!
-//! What is referred to and not included leaves its id and nulls, never nothing.
+//! A reference to an object that is not included gives the id and nulls.
 
 use super::column::Column;
-use super::fill::{Refused, Row, push_integer, push_word, wrong};
+use super::fill::{Rejection, Row, push_integer, push_string, wrong};
 use super::includes::Included;
-use super::plan::{Fill, ListPick, Pick, Scope, pick};
+use super::plan::{Fill, ListPath, Scope, ValuePath, value_path};
 use super::projection::Selected;
 use super::record::Slot;
-use super::schema::{Own, Reference};
+use super::schema::{Reference, Rule};
 use super::shape::{Draft, OWN};
 use super::value;
 
-/// How such a column is filled.
+/// How to fill such a column.
 #[derive(Debug)]
 pub(super) enum Fill2 {
-    /// The post's own texts, the longest first.
-    Text(References, Box<[Pick]>),
+    /// With the post's own texts, the longest first.
+    Text(References, Box<[ValuePath]>),
     TextComplete(References),
     TweetType(References),
     Id(Reference, References),
     Author(Reference, References),
-    ReplyUsername(Pick),
-    /// A struct of an included object, by the id that the post has of it.
-    Struct(Kind, Pick, Members),
-    /// Structs of included media, by their keys.
-    Media(ListPick, Members),
+    ReplyUsername(ValuePath),
+    /// With an included object, by its id in the post.
+    Struct(IncludedKind, ValuePath, StructFill),
+    /// With included media, by their keys.
+    Media(ListPath, StructFill),
 }
 
-/// What kind of object a struct is made of.
+/// The kind of object that a struct describes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum IncludedKind {
     User,
     Poll,
     Place,
 }
 
-/// The members of a struct in an included object.
+/// The members of a struct that describes an included object.
 #[derive(Debug)]
-pub(super) struct Members {
+pub(super) struct StructFill {
     fills: Box<[Fill]>,
-    /// Which of them is the id by which the object is found.
+    /// The index of the member that is the object's id.
     id: Option<usize>,
 }
 
-/// The post's references, under either name, with the type and id of an element.
+/// The post's references under both names, each with the type and id of an element.
 #[derive(Debug)]
-pub(super) struct References(Vec<(ListPick, Pick, Pick)>);
+pub(super) struct References(Vec<(ListPath, ValuePath, ValuePath)>);
 
 impl References {
     fn new(scope: &mut Scope<'_>, draft: &mut Draft) -> References {
         let is_flat = scope.is_flat;
         if is_flat {
-            scope.includes.posts.use_it();
+            scope.includes.posts.select();
         }
         let arrays = ["referenced_tweets", "referenced_posts"].into_iter().map(|path| {
             let (array, element) = scope.list(draft, path);
-            // What is attached there later takes the place of this element.
+            // The record attached later replaces the record of this element.
             let element = if is_flat { &mut scope.includes.posts.draft } else { element };
-            (array, pick(element, "", "type"), pick(element, "", "id"))
+            (array, value_path(element, "", "type"), value_path(element, "", "id"))
         });
         References(arrays.collect())
     }
 
-    /// The id of the first reference of this kind.
-    fn id(&self, row: &Row<'_>, base: usize, kind: Reference) -> Result<Option<i64>, Refused> {
-        let word: &[u8] = match kind {
+    /// The id of the first reference of this type.
+    fn id(&self, row: &Row<'_>, base: usize, kind: Reference) -> Result<Option<i64>, Rejection> {
+        let name: &[u8] = match kind {
             Reference::Retweeted => b"retweeted",
             Reference::Quoted => b"quoted",
             Reference::RepliedTo => b"replied_to",
@@ -75,11 +75,11 @@ impl References {
             for element in row.elements(array, base)? {
                 let Some((_, slot)) = row.first(std::slice::from_ref(kind_of), element)? else { continue };
                 if !value::is_text(slot, row.line) {
-                    return Err(wrong(&kind_of.path, "a text"));
+                    return Err(wrong(&kind_of.name, "a string"));
                 }
-                if value::same(slot, row.line, word) {
+                if value::same(slot, row.line, name) {
                     let id = row.first(std::slice::from_ref(id), element)?;
-                    return id.map(|(pick, slot)| row.integer(pick, slot)).transpose();
+                    return id.map(|(path, slot)| row.integer(path, slot)).transpose();
                 }
             }
         }
@@ -88,49 +88,52 @@ impl References {
 }
 
 impl Fill2 {
-    pub(super) fn new(own: Own, scope: &mut Scope<'_>, column: &Selected, draft: &mut Draft) -> Fill2 {
-        match own {
-            Own::Text2 => {
-                scope.includes.posts.use_it();
-                let own = scope.picks(draft, &["note_tweet.text", "note_post.text", "text"]);
+    pub(super) fn new(rule: Rule, scope: &mut Scope<'_>, column: &Selected, draft: &mut Draft) -> Fill2 {
+        match rule {
+            Rule::Text2 => {
+                scope.includes.posts.select();
+                let own = scope.value_paths(draft, &["note_tweet.text", "note_post.text", "text"]);
                 Fill2::Text(References::new(scope, draft), own)
             }
-            Own::TextComplete2 => {
-                scope.includes.posts.use_it();
+            Rule::TextComplete2 => {
+                scope.includes.posts.select();
                 Fill2::TextComplete(References::new(scope, draft))
             }
-            Own::TweetType2 => Fill2::TweetType(References::new(scope, draft)),
-            Own::ReferenceId(kind) => Fill2::Id(kind, References::new(scope, draft)),
-            Own::ReferenceAuthor(kind) => {
-                scope.includes.posts.use_it();
+            Rule::TweetType2 => Fill2::TweetType(References::new(scope, draft)),
+            Rule::ReferenceId(kind) => Fill2::Id(kind, References::new(scope, draft)),
+            Rule::ReferenceAuthor(kind) => {
+                scope.includes.posts.select();
                 Fill2::Author(kind, References::new(scope, draft))
             }
-            Own::ReplyUsername2 => {
-                scope.includes.users.use_it();
-                Fill2::ReplyUsername(scope.pick(draft, "in_reply_to_user_id"))
+            Rule::ReplyUsername2 => {
+                scope.includes.users.select();
+                Fill2::ReplyUsername(scope.value_path(draft, "in_reply_to_user_id"))
             }
-            Own::Author2 => {
-                let id = scope.pick(draft, "author_id");
-                Fill2::Struct(Kind::User, id, Members::new(scope, column, |includes| &mut includes.users, None))
+            Rule::Author2 => {
+                let id = scope.value_path(draft, "author_id");
+                let members = StructFill::new(scope, column, |includes| &mut includes.users, None);
+                Fill2::Struct(IncludedKind::User, id, members)
             }
-            Own::Poll2 => {
-                let id = scope.pick(draft, "attachments.poll_ids[0]");
-                Fill2::Struct(Kind::Poll, id, Members::new(scope, column, |includes| &mut includes.polls, Some("id")))
+            Rule::Poll2 => {
+                let id = scope.value_path(draft, "attachments.poll_ids[0]");
+                let members = StructFill::new(scope, column, |includes| &mut includes.polls, Some("id"));
+                Fill2::Struct(IncludedKind::Poll, id, members)
             }
-            Own::Place2 => {
-                let id = scope.pick(draft, "geo.place_id");
-                Fill2::Struct(Kind::Place, id, Members::new(scope, column, |includes| &mut includes.places, Some("id")))
+            Rule::Place2 => {
+                let id = scope.value_path(draft, "geo.place_id");
+                let members = StructFill::new(scope, column, |includes| &mut includes.places, Some("id"));
+                Fill2::Struct(IncludedKind::Place, id, members)
             }
-            Own::Media2 => {
+            Rule::Media2 => {
                 let (keys, _) = scope.list(draft, "attachments.media_keys");
                 let item = &column.members[0];
-                Fill2::Media(keys, Members::new(scope, item, |includes| &mut includes.media, Some("key")))
+                Fill2::Media(keys, StructFill::new(scope, item, |includes| &mut includes.media, Some("key")))
             }
-            other => unreachable!("{other:?} is filled elsewhere"),
+            other => unreachable!("{other:?} has a variant of `Fill` of its own"),
         }
     }
 
-    pub(super) fn fill(&self, row: &Row<'_>, column: &mut Column, base: usize) -> Result<(), Refused> {
+    pub(super) fn fill(&self, row: &Row<'_>, column: &mut Column, base: usize) -> Result<(), Rejection> {
         let includes = &row.plan.includes;
         match self {
             Fill2::Text(references, own) => {
@@ -144,26 +147,26 @@ impl Fill2 {
             }
             Fill2::TextComplete(references) => {
                 let complete = match references.id(row, base, Reference::Retweeted)? {
-                    // A reference that was not resolved has no text.
+                    // An unresolved reference has no text.
                     Some(id) => match includes.posts.by_number(row, id)? {
                         Some(original) => row.first(&includes.post_texts, original)?.is_some(),
                         None => false,
                     },
                     None => true,
                 };
-                let Column::Bool(bools) = column else { unreachable!("the plan is made of the schema") };
+                let Column::Bool(bools) = column else { unreachable!("the plan follows the schema") };
                 bools.push(Some(complete));
                 Ok(())
             }
             Fill2::TweetType(references) => {
                 let kinds =
                     [(Reference::Retweeted, "retweet"), (Reference::Quoted, "quote"), (Reference::RepliedTo, "reply")];
-                for (kind, word) in kinds {
+                for (kind, name) in kinds {
                     if references.id(row, base, kind)?.is_some() {
-                        return push_word(column, Some(word));
+                        return push_string(column, Some(name));
                     }
                 }
-                push_word(column, Some("original"))
+                push_string(column, Some("original"))
             }
             Fill2::Id(kind, references) => {
                 push_integer(column, references.id(row, base, *kind)?);
@@ -174,55 +177,49 @@ impl Fill2 {
                     Some(id) => includes.posts.by_number(row, id)?,
                     None => None,
                 };
-                match post {
-                    Some(post) => row.value(&includes.post_author, column, post),
-                    None => {
-                        column.push_null();
-                        Ok(())
-                    }
-                }
+                row.value_of(post, &includes.post_author, column)
             }
             Fill2::ReplyUsername(user) => {
                 let user = match row.first(std::slice::from_ref(user), base)? {
-                    Some((pick, slot)) => includes.users.by_number(row, row.integer(pick, slot)?)?,
+                    Some((path, slot)) => includes.users.by_number(row, row.integer(path, slot)?)?,
                     None => None,
                 };
-                match user {
-                    Some(user) => row.value(&includes.user_name, column, user),
-                    None => {
-                        column.push_null();
-                        Ok(())
-                    }
-                }
+                row.value_of(user, &includes.user_name, column)
             }
             Fill2::Struct(kind, id, members) => {
-                let Some((pick, slot)) = row.first(std::slice::from_ref(id), base)? else {
+                let Some((path, slot)) = row.first(std::slice::from_ref(id), base)? else {
                     column.push_null();
                     return Ok(());
                 };
                 let found = match kind {
-                    Kind::User => includes.users.by_number(row, row.integer(pick, slot)?)?,
-                    Kind::Poll => includes.polls.by_number(row, row.integer(pick, slot)?)?,
-                    Kind::Place => includes.places.by_text(row, pick, slot)?,
+                    IncludedKind::User => includes.users.by_number(row, row.integer(path, slot)?)?,
+                    IncludedKind::Poll => includes.polls.by_number(row, row.integer(path, slot)?)?,
+                    IncludedKind::Place => includes.places.by_text(row, path, slot)?,
                 };
-                // A user's id has a column of its own, and a struct of nulls would tell nothing.
-                if found.is_none() && matches!(kind, Kind::User) {
+                // The user's id has its own column, and a struct of nulls would carry no information.
+                if found.is_none() && matches!(kind, IncludedKind::User) {
                     column.push_null();
                     return Ok(());
                 }
-                members.fill(row, column, found, pick, base)
+                members.fill(row, column, found, path, base)
             }
             Fill2::Media(keys, members) => media(row, keys, members, column, base),
         }
     }
 }
 
-fn media(row: &Row<'_>, keys: &ListPick, members: &Members, column: &mut Column, base: usize) -> Result<(), Refused> {
-    if row.get(base, keys.pick.slot).is_none() {
+fn media(
+    row: &Row<'_>,
+    keys: &ListPath,
+    members: &StructFill,
+    column: &mut Column,
+    base: usize,
+) -> Result<(), Rejection> {
+    if row.get(base, keys.array.slot).is_none() {
         column.push_null();
         return Ok(());
     }
-    let Column::List(lists) = column else { unreachable!("the plan is made of the schema") };
+    let Column::List(lists) = column else { unreachable!("the plan follows the schema") };
     for element in row.elements(keys, base)? {
         lists.length += 1;
         let slot: Slot = row.get(element, OWN);
@@ -230,41 +227,42 @@ fn media(row: &Row<'_>, keys: &ListPick, members: &Members, column: &mut Column,
             lists.items.push_null();
             continue;
         }
-        let key = Pick { slot: OWN, ..keys.pick.clone() };
+        let key = ValuePath { slot: OWN, ..keys.array.clone() };
         let found = row.plan.includes.media.by_text(row, &key, slot)?;
         members.fill(row, &mut lists.items, found, &key, element)?;
     }
     Ok(lists.end_row()?)
 }
 
-impl Members {
+impl StructFill {
     fn new(
         scope: &mut Scope<'_>,
         column: &Selected,
         included: fn(&mut super::includes::Includes) -> &mut Included,
         id: Option<&str>,
-    ) -> Members {
-        included(scope.includes).use_it();
+    ) -> StructFill {
+        included(scope.includes).select();
         let mut draft = std::mem::take(&mut included(scope.includes).draft);
         let fills = scope.at("").members(column, &mut draft);
         included(scope.includes).draft = draft;
         let id = id.and_then(|id| column.members.iter().position(|member| member.column.name == id));
-        Members { fills, id }
+        StructFill { fills, id }
     }
 
-    /// Adds the struct of the object that was `found`, or of nothing but its id, which `key` has in the record at `base`.
+    /// Adds the struct of the object that was `found`; otherwise one that contains only the id, taken from `key` in the
+    /// record at `base`.
     fn fill(
         &self,
         row: &Row<'_>,
         column: &mut Column,
         found: Option<usize>,
-        key: &Pick,
+        key: &ValuePath,
         base: usize,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Rejection> {
         if let Some(found) = found {
             return row.fill_struct(&self.fills, column, found);
         }
-        let Column::Struct(structs) = column else { unreachable!("the plan is made of the schema") };
+        let Column::Struct(structs) = column else { unreachable!("the plan follows the schema") };
         structs.nulls.push();
         for (index, member) in structs.members.iter_mut().enumerate() {
             if self.id == Some(index) {

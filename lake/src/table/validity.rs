@@ -1,12 +1,12 @@
-//! Which rows of a column are there: nothing at all as long as none is missing, one bit a row from the first one that is.
+//! The validity of a column's rows: no bitmap while no row is null, one bit a row after the first null.
 
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 
-/// The rows of a column that are there.
+/// The validity of a column's rows.
 #[derive(Debug, Default)]
 pub(super) struct Validity {
     rows: usize,
-    /// One bit a row, the lowest first; empty while no row is missing.
+    /// One bit a row, the lowest first; empty while no row is null.
     bits: Vec<u8>,
 }
 
@@ -16,7 +16,7 @@ impl Validity {
         self.rows
     }
 
-    /// Adds a row that is there.
+    /// Adds a row with a value.
     #[inline(always)]
     pub(super) fn push(&mut self) {
         if !self.bits.is_empty() {
@@ -25,7 +25,7 @@ impl Validity {
         self.rows += 1;
     }
 
-    /// Adds a row that is missing.
+    /// Adds a null row.
     #[inline(always)]
     pub(super) fn push_null(&mut self) {
         if self.bits.is_empty() {
@@ -39,11 +39,11 @@ impl Validity {
     fn push_bit(&mut self, bit: u8) {
         match self.rows % 8 {
             0 => self.bits.push(bit),
-            place => *self.bits.last_mut().expect("a byte that is not full") |= bit << place,
+            bit_index => *self.bits.last_mut().expect("the last byte has free bits") |= bit << bit_index,
         }
     }
 
-    /// Writes down the bits of all rows so far, which are all there; the caller's own bit follows at once.
+    /// Builds the bits of all rows so far, which all have values. The caller pushes its own bit next.
     #[cold]
     fn begin(&mut self) {
         self.bits.resize(self.rows / 8, 0xff);
@@ -52,7 +52,7 @@ impl Validity {
         }
     }
 
-    /// Takes back all rows behind the first `rows`.
+    /// Removes all rows after the first `rows`.
     pub(super) fn truncate(&mut self, rows: usize) {
         if rows >= self.rows {
             return;
@@ -66,7 +66,7 @@ impl Validity {
         }
     }
 
-    /// The rows of an array, `None` where none is missing; empty after it.
+    /// Takes the validity of all rows; `None` where no row is null.
     pub(super) fn finish(&mut self) -> Option<NullBuffer> {
         let rows = std::mem::take(&mut self.rows);
         let bits = std::mem::take(&mut self.bits);

@@ -1,18 +1,18 @@
-//! Single values: from the bytes between two commas to a number, a time, a boolean or a text, or to the reason why not.
+//! Converts the bytes of one value to a number, a timestamp, a boolean or a string.
 //!
-//! The spellings that are let through beside JSON's own: a number may stand in a text (`"4"`), as X does now and then for
-//! ids and counts; milliseconds may too. Everything else of a wrong type is said to be so.
+//! Numbers may be written in a string (`"4"`), as X sometimes writes ids, counts and milliseconds. Any other deviation
+//! from the column's type is an error.
 
 use super::record::Slot;
-use crate::tweet::text::{SHORT, Text};
+use crate::tweet::cursor::{JsonCursor, leading_digits};
+use crate::tweet::text::{JsonStr, SHORT};
 use crate::tweet::time;
-use crate::tweet::walk::{Walker, leading_digits};
 
-/// The text of a slot that holds one.
+/// The string in a slot; `None` where it has another type.
 #[inline(always)]
-pub(super) fn text(slot: Slot, line: &[u8]) -> Option<Text<'_>> {
+pub(super) fn text(slot: Slot, line: &[u8]) -> Option<JsonStr<'_>> {
     match slot.bytes(line) {
-        [b'"', raw @ .., b'"'] => Some(Text { raw, escaped: slot.is_escaped() }),
+        [b'"', raw @ .., b'"'] => Some(JsonStr { raw, escaped: slot.is_escaped() }),
         _ => None,
     }
 }
@@ -21,7 +21,7 @@ pub(super) fn is_text(slot: Slot, line: &[u8]) -> bool {
     text(slot, line).is_some()
 }
 
-/// Whether it is a text that says `wanted`.
+/// Whether the slot contains the string `wanted`.
 pub(super) fn same(slot: Slot, line: &[u8], wanted: &[u8]) -> bool {
     match text(slot, line) {
         Some(text) if text.escaped => {
@@ -34,30 +34,30 @@ pub(super) fn same(slot: Slot, line: &[u8], wanted: &[u8]) -> bool {
     }
 }
 
-/// Calls `read` with the bytes of a number, or of a short text without its quotes and escapes.
+/// Calls `read` with a number, or with the value of a short string.
 #[inline(always)]
 fn plain<T>(slot: Slot, line: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     match slot.bytes(line) {
         [b'"', raw @ .., b'"'] if slot.is_escaped() => {
-            read(Text { raw, escaped: true }.unescape_short(&mut [0; SHORT])?)
+            read(JsonStr { raw, escaped: true }.unescape_short(&mut [0; SHORT])?)
         }
         [b'"', raw @ .., b'"'] => read(raw),
         number => read(number),
     }
 }
 
-/// A whole number.
+/// A 64-bit integer.
 #[inline(always)]
 pub(super) fn integer(slot: Slot, line: &[u8]) -> Option<i64> {
     plain(slot, line, signed)
 }
 
-/// An id, as [`crate::tweet::scan`] reads those of tweets: digits alone, below 2^64.
+/// An id in the format that [`crate::tweet::scan`] accepts for tweets: digits only, below 2^64.
 pub(super) fn id(slot: Slot, line: &[u8]) -> Option<u64> {
     plain(slot, line, unsigned)
 }
 
-/// Whether it is a whole number of 2^63 or more, so that the reason can say so.
+/// Whether this is an integer of 2^63 or more, for a precise rejection.
 pub(super) fn is_large(slot: Slot, line: &[u8]) -> bool {
     let large = |digits: &[u8]| (digits.len() > 18 && digits.iter().all(u8::is_ascii_digit)).then_some(());
     plain(slot, line, large).is_some()
@@ -71,7 +71,7 @@ fn signed(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Digits and nothing else, below 2^64.
+/// Parses digits only, below 2^64.
 #[inline(always)]
 pub(super) fn unsigned(mut digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 {
@@ -100,8 +100,8 @@ fn long(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The number in eight digits at once, the first one in the lowest byte: neighbours are joined to pairs, pairs to fours,
-/// fours to eight.
+/// Parses eight digits at once, the first one in the lowest byte: neighbours are combined to pairs, pairs to groups of
+/// four, those to all eight.
 #[inline(always)]
 fn eight_digits(word: u64) -> Option<u64> {
     if leading_digits(word) < 8 {
@@ -113,10 +113,10 @@ fn eight_digits(word: u64) -> Option<u64> {
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
-/// A number; one beyond the range of a 64-bit float is none.
+/// A finite 64-bit float.
 pub(super) fn float(slot: Slot, line: &[u8]) -> Option<f64> {
     plain(slot, line, |text| {
-        // Rust's own reading takes `inf`, `+1` and `1.` too; JSON does not.
+        // Rust also accepts `inf`, `+1` and `1.`; JSON does not.
         if !is_number(text) {
             return None;
         }
@@ -124,10 +124,10 @@ pub(super) fn float(slot: Slot, line: &[u8]) -> Option<f64> {
     })
 }
 
-/// Whether this is what JSON calls a number, and nothing more.
+/// Whether the bytes are one JSON number.
 fn is_number(text: &[u8]) -> bool {
-    let mut walker = Walker::new(text);
-    matches!(text.first(), Some(b'-' | b'0'..=b'9')) && walker.skip(0).is_ok() && walker.at() == text.len()
+    let mut cursor = JsonCursor::new(text);
+    matches!(text.first(), Some(b'-' | b'0'..=b'9')) && cursor.skip(0).is_ok() && cursor.at() == text.len()
 }
 
 pub(super) fn boolean(slot: Slot, line: &[u8]) -> Option<bool> {
@@ -138,13 +138,13 @@ pub(super) fn boolean(slot: Slot, line: &[u8]) -> Option<bool> {
     }
 }
 
-/// A time as v1.1 or v2 writes it, in microseconds.
+/// A timestamp in the format of v1.1 or v2, in microseconds.
 pub(super) fn time_us(slot: Slot, line: &[u8]) -> Option<i64> {
     text(slot, line)?;
     plain(slot, line, time::created_at_ms)?.checked_mul(1000)
 }
 
-/// Milliseconds since the epoch, in microseconds.
+/// Milliseconds since the epoch, converted to microseconds.
 pub(super) fn ms_us(slot: Slot, line: &[u8]) -> Option<i64> {
     integer(slot, line)?.checked_mul(1000)
 }

@@ -1,17 +1,17 @@
-//! From a line to its [`LineKind`]: which members make a tweet or a message, and where a tweet's own id and time stand.
+//! From a line to its [`LineKind`]: which members make a tweet or a message, and where a tweet's own id and time are.
 //!
-//! In v2 the tweet is the member `data`, and most of its lines hold other ids first (annotations, users, referenced
-//! tweets): only the `id` directly in `data` counts. A v2 tweet on its own, as tools flatten pages, is the whole object like a
-//! status of v1.1; its members tell. The members that decide are collected during the one walk; only
-//! words of the stream, which are rare, are looked at a second time.
+//! In v2 the tweet is the member `data`, and most lines contain other ids before it (annotations, users, referenced
+//! tweets): only the `id` directly in `data` counts. A flattened v2 tweet is the whole object, like a status of v1.1,
+//! and is recognised by its members. One pass collects the members that decide; only control messages, which are rare,
+//! take a second one.
 
+use super::cursor::{JsonCursor, Parsed, SyntaxError, Value};
 use super::text::SHORT;
-use super::walk::{Fault, Value, Walker};
 use super::{Api, LineKind, Message, RejectReason, TweetHead, control, time};
 
-/// The members of the top-level object that decide what a line is.
+/// The top-level members that decide what a line is.
 #[derive(Default)]
-pub(super) struct Members<'a> {
+pub(super) struct TopLevel<'a> {
     id: Option<Value<'a>>,
     id_str: Option<Value<'a>>,
     text: Option<Value<'a>>,
@@ -19,8 +19,8 @@ pub(super) struct Members<'a> {
     timestamp_ms: Option<Value<'a>>,
     created_at: Option<Value<'a>>,
     data: Data<'a>,
-    /// Whether a member is there that only a v2 tweet has ([`is_mark_of_v2`]).
-    has_mark_of_v2: bool,
+    /// Whether it has a member that only a v2 tweet has ([`is_v2_only`]).
+    has_v2_only: bool,
     delete: Option<Value<'a>>,
     scrub_geo: Option<Value<'a>>,
     status_withheld: Option<Value<'a>>,
@@ -36,7 +36,7 @@ pub(super) struct Members<'a> {
     pub(super) connection_issue: Option<Value<'a>>,
 }
 
-/// What `data` is.
+/// The member `data`.
 #[derive(Default)]
 enum Data<'a> {
     /// Absent or `null`.
@@ -44,44 +44,44 @@ enum Data<'a> {
     None,
     /// An object: a v2 tweet if it has an id.
     Object { id: Option<Value<'a>>, text: Option<Value<'a>>, created_at: Option<Value<'a>> },
-    /// Something else, such as the array of a page of results, which is no line of a stream.
+    /// Anything else, such as the array of a page of results, which no stream sends.
     Other,
 }
 
 /// See [`super::scan`].
 pub(super) fn scan(line: &[u8]) -> LineKind {
-    // The fast check does not say where it failed; only a bad line pays for the one that does.
+    // The fast check does not report the position; only an invalid line takes the slow one as well.
     if simdutf8::basic::from_utf8(line).is_err() {
         let offset = simdutf8::compat::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
         return LineKind::Reject(RejectReason::InvalidUtf8 { offset });
     }
-    let mut walker = Walker::new(line);
-    match walker.peek_token() {
+    let mut cursor = JsonCursor::new(line);
+    match cursor.peek_token() {
         b'{' => {}
         0 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) => return LineKind::Blank,
         _ => {
-            return match walker.value(0).and_then(|_| walker.end()) {
+            return match cursor.value(0).and_then(|_| cursor.end()) {
                 Ok(()) => LineKind::Reject(RejectReason::UnknownObject),
                 Err(fault) => fault.into(),
             };
         }
     }
-    match collect(&mut walker) {
+    match collect(&mut cursor) {
         Ok(members) => members.kind(line),
         Err(fault) => fault.into(),
     }
 }
 
-impl From<Fault> for LineKind {
-    fn from(fault: Fault) -> LineKind {
+impl From<SyntaxError> for LineKind {
+    fn from(fault: SyntaxError) -> LineKind {
         LineKind::Reject(RejectReason::InvalidJson { offset: fault.offset, expected: fault.expected })
     }
 }
 
-/// Walks through the whole line. A later member of the same name takes the place of the earlier one.
-fn collect<'a>(walker: &mut Walker<'a>) -> Result<Members<'a>, Fault> {
-    let mut members = Members::default();
-    walker.members(|walker, name| {
+/// Parses the whole line. A later member replaces an earlier one of the same name.
+fn collect<'a>(cursor: &mut JsonCursor<'a>) -> Parsed<TopLevel<'a>> {
+    let mut members = TopLevel::default();
+    cursor.members(|cursor, name| {
         let slot = match name {
             b"id" => &mut members.id,
             b"id_str" => &mut members.id_str,
@@ -103,25 +103,25 @@ fn collect<'a>(walker: &mut Walker<'a>) -> Result<Members<'a>, Fault> {
             b"type" => &mut members.type_,
             b"connection_issue" => &mut members.connection_issue,
             b"data" => {
-                members.data = collect_data(walker)?;
+                members.data = collect_data(cursor)?;
                 return Ok(());
             }
             name => {
-                let value = walker.value(1)?;
-                members.has_mark_of_v2 |= is_mark_of_v2(name) && not_null(value).is_some();
+                let value = cursor.value(1)?;
+                members.has_v2_only |= is_v2_only(name) && not_null(value).is_some();
                 return Ok(());
             }
         };
-        *slot = not_null(walker.value(1)?);
+        *slot = not_null(cursor.value(1)?);
         Ok(())
     })?;
-    walker.end()?;
+    cursor.end()?;
     Ok(members)
 }
 
-/// Whether this is a member of a v2 tweet that no status of v1.1 has. Where the tweet is the whole object, as in lines that were
-/// flattened, such members and the absent `id_str` tell the two apart.
-fn is_mark_of_v2(name: &[u8]) -> bool {
+/// Whether only v2 tweets have this member. Where the tweet is the whole object, such members and the absence of
+/// `id_str` distinguish a flattened v2 tweet from a v1.1 status.
+fn is_v2_only(name: &[u8]) -> bool {
     matches!(
         name,
         b"author_id"
@@ -135,13 +135,13 @@ fn is_mark_of_v2(name: &[u8]) -> bool {
     )
 }
 
-fn collect_data<'a>(walker: &mut Walker<'a>) -> Result<Data<'a>, Fault> {
-    if walker.peek_token() != b'{' {
-        return Ok(not_null(walker.value(1)?).map_or(Data::None, |_| Data::Other));
+fn collect_data<'a>(cursor: &mut JsonCursor<'a>) -> Parsed<Data<'a>> {
+    if cursor.peek_token() != b'{' {
+        return Ok(not_null(cursor.value(1)?).map_or(Data::None, |_| Data::Other));
     }
     let (mut id, mut text, mut created_at) = (None, None, None);
-    walker.members(|walker, name| {
-        let value = walker.value(2)?;
+    cursor.members(|cursor, name| {
+        let value = cursor.value(2)?;
         match name {
             b"id" => id = not_null(value),
             b"text" => text = not_null(value),
@@ -153,12 +153,12 @@ fn collect_data<'a>(walker: &mut Walker<'a>) -> Result<Data<'a>, Fault> {
     Ok(Data::Object { id, text, created_at })
 }
 
-/// `null` is absence: v1.1 writes null where v2 leaves out.
+/// Treats `null` as absent: v1.1 writes null where v2 omits the member.
 fn not_null(value: Value<'_>) -> Option<Value<'_>> {
     Some(value).filter(|value| !matches!(value, Value::Null))
 }
 
-impl Members<'_> {
+impl TopLevel<'_> {
     fn kind(&self, line: &[u8]) -> LineKind {
         match self.data {
             Data::Object { id, text, created_at } if id.is_some() || text.is_some() => {
@@ -167,8 +167,8 @@ impl Members<'_> {
             Data::Object { .. } | Data::Other => return LineKind::Reject(RejectReason::UnknownObject),
             Data::None => {}
         }
-        if is_text(self.text) || is_text(self.full_text) {
-            let api = if self.id_str.is_none() && self.has_mark_of_v2 { Api::V2 } else { Api::V1 };
+        if is_string(self.text) || is_string(self.full_text) {
+            let api = if self.id_str.is_none() && self.has_v2_only { Api::V2 } else { Api::V1 };
             return tweet(api, self.id_str.or(self.id), || {
                 let at = self.timestamp_ms.and_then(digits).and_then(|ms| i64::try_from(ms).ok());
                 at.or_else(|| self.created_at.and_then(created_at_ms))
@@ -186,19 +186,19 @@ impl Members<'_> {
         if let Some(message) = messages.into_iter().find_map(message) {
             return LineKind::Message(message);
         }
-        match control::word(self, line) {
+        match control::read(self, line) {
             Some(control) => LineKind::Control(control),
             None => LineKind::Reject(RejectReason::UnknownObject),
         }
     }
 }
 
-fn is_text(value: Option<Value<'_>>) -> bool {
-    matches!(value, Some(Value::Text(_)))
+fn is_string(value: Option<Value<'_>>) -> bool {
+    matches!(value, Some(Value::String(_)))
 }
 
-/// A tweet, or a reject where the id is missing or no number. A time that cannot be read is like one that is absent: then the
-/// id tells it.
+/// A tweet, or a reject where the id is missing or not a number. An unreadable time counts as absent: then the id's
+/// time is taken.
 fn tweet(api: Api, id: Option<Value<'_>>, wire_time: impl FnOnce() -> Option<i64>) -> LineKind {
     let Some(id) = id.and_then(digits) else { return LineKind::Reject(RejectReason::NoId) };
     LineKind::Tweet(TweetHead { id, created_at_ms: wire_time().or_else(|| time::snowflake_ms(id)), api })
@@ -208,7 +208,7 @@ pub(super) fn created_at_ms(value: Value<'_>) -> Option<i64> {
     with_short_text(value, time::created_at_ms)
 }
 
-/// A whole number from 0 to 2^64 - 1, written as a number or as a text, digits alone.
+/// An integer from 0 to 2^64 - 1, written as a number or as a string of digits.
 pub(super) fn digits(value: Value<'_>) -> Option<u64> {
     let read = |digits: &[u8]| {
         if digits.is_empty() {
@@ -225,11 +225,11 @@ pub(super) fn digits(value: Value<'_>) -> Option<u64> {
     }
 }
 
-/// Reads a text; one that holds escapes is unescaped first, and is then at most [`SHORT`] bytes long.
+/// Calls `read` with a string's value. A string with escapes is unescaped first, and is `None` above [`SHORT`] bytes.
 fn with_short_text<T>(value: Value<'_>, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     match value {
-        Value::Text(text) if text.escaped => read(text.unescape_short(&mut [0; SHORT])?),
-        Value::Text(text) => read(text.raw),
+        Value::String(text) if text.escaped => read(text.unescape_short(&mut [0; SHORT])?),
+        Value::String(text) => read(text.raw),
         _ => None,
     }
 }

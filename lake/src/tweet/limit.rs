@@ -1,25 +1,26 @@
-//! How many tweets a v1.1 stream says it left out.
+//! The number of tweets that a v1.1 stream reports as not delivered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The counter of `limit.track`. It comes from several servers, each with a count of its own, so it is not monotonic: what
-/// counts is how far its highest value has risen.
+/// The highest value of `limit.track` so far. Several servers count independently, so the values are not monotonic:
+/// only a new maximum counts.
 #[derive(Debug, Default)]
 pub struct Limited(AtomicU64);
 
 impl Limited {
-    /// A counter whose highest value so far is known.
+    /// A counter that starts at a known maximum.
     pub fn since(highest: u64) -> Limited {
         Limited(AtomicU64::new(highest))
     }
 
-    /// Its highest value so far.
+    /// The maximum so far.
     pub fn highest(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// How many more were not delivered than was known. A recording may hold several connections: with `may_restart`, a value
-    /// below half of the highest is taken for the beginning of a new one, as servers' counts do not lie so far apart.
+    /// Records a value and returns by how much the maximum rose. With `may_restart`, a value below half of the maximum
+    /// starts a new count: a recording may contain several connections, and the counts of one connection's servers are
+    /// closer.
     pub fn rise(&self, track: u64, may_restart: bool) -> u64 {
         let highest = self.highest();
         if may_restart && track < highest / 2 {
@@ -30,7 +31,7 @@ impl Limited {
         track.saturating_sub(highest)
     }
 
-    /// A new connection begins: its count begins at zero.
+    /// Resets the maximum to zero, for a new connection.
     pub fn restart(&self) {
         self.0.store(0, Ordering::Relaxed);
     }

@@ -1,26 +1,26 @@
-//! What a line is: a tweet, a message about tweets, a word of the stream itself, or a reject; with a tweet's own id and
-//! time, found without building a document.
+//! What a line is: a tweet, a message about tweets, a control message of the stream, or a reject; and a tweet's own id
+//! and time, found without building a document.
 //!
-//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a good line. `walk` and
-//! `text` know JSON and nothing of tweets, `classify` knows tweets and messages, `control` the words of the stream itself,
-//! `time` the two ways in which tweets tell their time.
+//! Pure, and on the hot path of every record: one pass over the bytes, no allocation for a valid line. `cursor`,
+//! `nesting`, `plain` and `text` parse JSON and know nothing of tweets; `classify` knows tweets and messages, `control`
+//! the messages about the connection, `time` the two formats of a tweet's time.
 
-pub(crate) mod classify;
+mod classify;
 mod control;
+pub(crate) mod cursor;
 mod limit;
-pub(crate) mod nest;
+pub(crate) mod nesting;
 pub mod page;
 mod plain;
 pub(crate) mod text;
 pub(crate) mod time;
-pub(crate) mod walk;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use limit::Limited;
 
-/// Which wire form a tweet has.
+/// The wire format of a tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Api {
     /// v1.1: the tweet is the whole object.
@@ -29,30 +29,30 @@ pub enum Api {
     V2,
 }
 
-/// What the way of a tweet needs to know of it.
+/// What ingestion needs to know of a tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TweetHead {
     /// The tweet's own id.
     pub id: u64,
-    /// When it was written, milliseconds since the epoch: the wire's `timestamp_ms` or `created_at`, the snowflake time
-    /// of the id only where both are absent; `None` where neither tells.
+    /// When it was written, in milliseconds since the epoch: `timestamp_ms` or `created_at`; the time in the id only
+    /// where both are absent; `None` where the id has none either.
     pub created_at_ms: Option<i64>,
-    /// Its wire form.
+    /// Its wire format.
     pub api: Api,
 }
 
-/// A line of a stream that is no tweet and is stored beside the tweets: a message about tweets, or a control message.
+/// A line that is no tweet and is stored beside the tweets: a message about tweets, or a control message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Message {
     /// A tweet was deleted.
     Delete,
-    /// A user took back the places of her tweets.
+    /// A user removed the locations from earlier tweets.
     ScrubGeo,
     /// A tweet is withheld in some countries.
     StatusWithheld,
     /// A user is withheld in some countries.
     UserWithheld,
-    /// v1.1 `limit`: tweets that a connection left out.
+    /// v1.1 `limit`: the number of matching tweets that the stream did not deliver.
     Limit,
     /// v1.1 `warning`.
     Warning,
@@ -69,7 +69,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Its kind as manifests and metrics name it: the member that holds it, or `errors` for a problem.
+    /// The name of the kind in manifests and metrics: the member that holds the message, or `errors` for a problem.
     pub fn name(self) -> &'static str {
         match self {
             Message::Delete => "delete",
@@ -86,18 +86,18 @@ impl Message {
         }
     }
 
-    /// Whether it is about the connection and not about tweets: it does not prove that a stream delivers any.
+    /// Whether the message is about the connection. Such a message does not show that the stream delivers tweets.
     pub fn is_control(self) -> bool {
         !matches!(self, Message::Delete | Message::ScrubGeo | Message::StatusWithheld | Message::UserWithheld)
     }
 }
 
-/// A control message, with what a source needs of it; [`Control::message`] is its kind in storage.
+/// A control message, as far as a source acts on it; [`Control::message`] is the kind under which it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Control {
-    /// v1.1 `limit`: tweets not delivered since the connection began.
+    /// v1.1 `limit`: tweets not delivered since the connection was opened.
     Limit {
-        /// How many.
+        /// The number of tweets.
         track: u64,
     },
     /// v1.1 `warning`.
@@ -109,9 +109,9 @@ pub enum Control {
     },
     /// v1.1 `disconnect`.
     Disconnect {
-        /// 1 to 12, see the v1.1 documentation.
+        /// 1 to 12, see the v1.1 documentation; 0 if the message has none.
         code: u64,
-        /// In words.
+        /// The explanation for people.
         reason: String,
     },
     /// v2: an `errors` array or a bare problem object without `data`.
@@ -128,7 +128,7 @@ pub enum Control {
 }
 
 impl Control {
-    /// Its kind, without what it holds.
+    /// The kind under which it is stored.
     pub fn message(&self) -> Message {
         match self {
             Control::Limit { .. } => Message::Limit,
@@ -143,50 +143,50 @@ impl Control {
 /// Why a line is neither a tweet nor a known message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RejectReason {
-    /// Bytes that are not UTF-8, with the offset of the first.
+    /// Not UTF-8.
     InvalidUtf8 {
-        /// Bytes before it.
+        /// Bytes before the first invalid one.
         offset: usize,
     },
-    /// Not JSON, with the offset of the first byte that cannot be.
+    /// Not JSON.
     InvalidJson {
-        /// Bytes before it.
+        /// Bytes before the first invalid one.
         offset: usize,
         /// What was expected there.
         expected: &'static str,
     },
-    /// JSON, but no object that is a tweet or a known message.
+    /// JSON, but neither a tweet nor a known message.
     UnknownObject,
-    /// A tweet without an id, or with one that is no number below 2^64.
+    /// A tweet without an id, or with an id that is not an integer below 2^64.
     NoId,
-    /// A tweet whose time cannot be read, where that names its hour; set by the source, not by [`scan`].
+    /// A tweet without a readable time, where the time selects the hour. Set by the source, not by [`scan`].
     NoTime,
-    /// Longer than `max_line_bytes`; set by the framing, not by [`scan`].
+    /// Longer than `max_line_bytes`. Set by the framing, not by [`scan`].
     TooLong,
-    /// The input ended inside the line; set by the framing, not by [`scan`].
+    /// The input ended inside the line. Set by the framing, not by [`scan`].
     Truncated,
 }
 
 /// What a line is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LineKind {
-    /// Nothing but white space: a heartbeat.
+    /// Only white space: a heartbeat.
     Blank,
     /// A tweet.
     Tweet(TweetHead),
     /// A message about tweets.
     Message(Message),
-    /// A control message.
+    /// A message about the connection.
     Control(Control),
     /// None of these.
     Reject(RejectReason),
 }
 
-/// Tells what a line is. `line` comes without its line end.
+/// Classifies a line, given without its line end.
 ///
-/// A line is a tweet or a message only if all of it is JSON: what is accepted here can be read by everything that comes
-/// after. Lone surrogate escapes are let through, since the bytes are stored as they came. Where a member comes twice, the
-/// last one counts. An id or a time may be a text or a number; one that is `null` is absent.
+/// A line is a tweet or a message only if all of it is JSON, so that every later reader can parse what is accepted
+/// here. Lone surrogates in escapes are accepted, since the bytes are stored unchanged. Of several members with one
+/// name the last one counts. An id or a time may be a string or a number; `null` counts as absent.
 ///
 /// ```
 /// use cauce_lake::tweet::{LineKind, scan};
@@ -198,13 +198,8 @@ pub fn scan(line: &[u8]) -> LineKind {
     classify::scan(line)
 }
 
-/// When a message says it was sent, milliseconds since the epoch: its `timestamp_ms`, or PowerTrack's `sent`, where there is
-/// one. `message` is what [`scan`] said of `line`.
+/// When a message was sent, in milliseconds since the epoch: its `timestamp_ms`, or PowerTrack's `sent`;
+/// `None` if it has neither. `message` is what [`scan`] returned for `line`.
 pub fn message_ms(message: Message, line: &[u8]) -> Option<i64> {
     control::message_ms(message, line)
-}
-
-/// The time in a snowflake id, milliseconds since the epoch; `None` for ids from before November 2010, which hold none.
-pub fn snowflake_ms(id: u64) -> Option<i64> {
-    time::snowflake_ms(id)
 }

@@ -1,14 +1,15 @@
-//! What lines are, held against the wire forms X documents: lines that were written by hand, each for one case.
+//! Classification: handwritten lines in the wire formats that X documents, each for one case.
 //!
-//! Random, broken and real lines are in [`against_serde_json`].
+//! Samples, random and broken lines are in [`against_serde_json`].
 
 use serde_json::Value;
 
 use super::*;
 
 mod against_serde_json;
+pub(crate) mod samples;
 
-/// How often a property of lines is tried: a few times here, `FUZZ_CASES` times by `make fuzz`.
+/// The number of cases of a property: `few` here, `FUZZ_CASES` with `make fuzz`.
 pub(crate) fn cases(few: u32) -> proptest::test_runner::Config {
     let many = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
     proptest::test_runner::Config::with_cases(many.unwrap_or(few))

@@ -1,23 +1,22 @@
-//! Texts as they stand in a line, and what they say without their escapes. On the way into a lake only names, ids, times and
-//! words of the stream are ever unescaped; the table of tweets unescapes what it takes.
+//! JSON strings as they are written in a line, and their values. Ingestion unescapes only names, ids, times and control
+//! messages; the table unescapes the strings it selects.
 
-/// Longest name or id that is looked for in its escaped form, in bytes; a `u64` has at most 20 digits.
+/// Longest name or id that is compared in its unescaped form, in bytes; a `u64` has at most 20 digits.
 pub(crate) const SHORT: usize = 32;
 
-/// A text between its quotes, as it stands in the line.
+/// A JSON string as written, without its quotes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Text<'a> {
-    /// The bytes without the quotes.
+pub(crate) struct JsonStr<'a> {
     pub(crate) raw: &'a [u8],
-    /// Whether a backslash is among them.
+    /// Whether it contains a backslash.
     pub(crate) escaped: bool,
 }
 
-impl<'a> Text<'a> {
-    /// The text without escapes, in `buffer` if there are any; `None` when it is longer than the buffer.
+impl<'a> JsonStr<'a> {
+    /// The value, in `buffer` if there are escapes; `None` when it is longer than the buffer.
     pub(crate) fn unescape_short(self, buffer: &mut [u8; SHORT]) -> Option<&[u8]> {
         let mut length = 0;
-        for character in self.characters() {
+        for character in self.chars() {
             let end = length + character.len_utf8();
             character.encode_utf8(buffer.get_mut(length..end)?);
             length = end;
@@ -25,22 +24,22 @@ impl<'a> Text<'a> {
         Some(&buffer[..length])
     }
 
-    /// Calls `look` with a name without its escapes.
+    /// Calls `look` with the value of a name.
     #[inline(always)]
-    pub(crate) fn plain<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
+    pub(crate) fn with_unescaped<T>(self, look: impl FnOnce(&[u8]) -> T) -> T {
         if self.escaped {
-            // A name too long for the buffer is none we look for, and its raw form holds a backslash, as none of ours does.
+            // A longer name is none of ours, and the raw form contains a backslash, which none of ours does.
             return look(self.unescape_short(&mut [0; SHORT]).unwrap_or(self.raw));
         }
         look(self.raw)
     }
 
-    /// The text without escapes, for messages: a lone surrogate becomes U+FFFD.
-    pub(crate) fn to_text(self) -> String {
-        self.characters().collect()
+    /// The value; a lone surrogate becomes U+FFFD.
+    pub(crate) fn to_string_lossy(self) -> String {
+        self.chars().collect()
     }
 
-    /// Appends the text without escapes; a lone surrogate becomes U+FFFD.
+    /// Appends the value; a lone surrogate becomes U+FFFD.
     #[inline(always)]
     pub(crate) fn unescape_into(self, out: &mut Vec<u8>) {
         if self.escaped {
@@ -61,8 +60,8 @@ impl<'a> Text<'a> {
         out.extend_from_slice(rest);
     }
 
-    /// The characters that the text says.
-    fn characters(self) -> impl Iterator<Item = char> + 'a {
+    /// The characters of the value.
+    fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.raw;
         std::iter::from_fn(move || match *rest {
             [] => None,
@@ -72,7 +71,7 @@ impl<'a> Text<'a> {
                 Some(character)
             }
             _ => {
-                let text = std::str::from_utf8(rest).expect("the line was checked to be UTF-8, and quotes are ASCII");
+                let text = std::str::from_utf8(rest).expect("the line was validated as UTF-8, and quotes are ASCII");
                 let character = text.chars().next()?;
                 rest = &rest[character.len_utf8()..];
                 Some(character)
@@ -81,10 +80,10 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The character of a checked escape, whose backslash is left out, and what stands behind it.
+/// The character of a validated escape, given without its backslash, and the bytes after it.
 #[inline]
 fn escape(rest: &[u8]) -> (char, &[u8]) {
-    let (kind, rest) = rest.split_first().expect("the walk checked that an escape is whole");
+    let (kind, rest) = rest.split_first().expect("the cursor has validated the escape");
     let character = match kind {
         b'b' => '\u{8}',
         b'f' => '\u{c}',
@@ -97,7 +96,7 @@ fn escape(rest: &[u8]) -> (char, &[u8]) {
     (character, rest)
 }
 
-/// The character of `\uXXXX`, of which the digits come next, or of a pair of surrogates.
+/// The character of `\uXXXX`, given from its digits on, or of a surrogate pair.
 #[inline]
 fn unicode(rest: &[u8]) -> (char, &[u8]) {
     let (first, rest) = hex4(rest);
@@ -111,12 +110,12 @@ fn unicode(rest: &[u8]) -> (char, &[u8]) {
     (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), rest)
 }
 
-/// The number in the four hexadecimal digits of a checked escape, and what stands behind them.
+/// The value of the four hexadecimal digits of a validated escape, and the bytes after them.
 #[inline]
 fn hex4(rest: &[u8]) -> (u32, &[u8]) {
     let (digits, rest) = rest.split_at(4);
     let number = digits.iter().fold(0, |number, digit| {
-        // Letters, of either case, are 9 above their low half.
+        // The low half of a letter, in either case, is 9 below its value.
         (number << 4) | (u32::from(digit & 0xf) + if *digit > b'9' { 9 } else { 0 })
     });
     (number, rest)

@@ -1,21 +1,22 @@
-//! The times of tweets: v1.1's `Wed Oct 10 20:19:24 +0000 2018`, v2's RFC 3339, and the snowflake in an id. All become
-//! milliseconds since the epoch. Pure arithmetic on bytes; nothing here reads a clock.
+//! The times of tweets: v1.1's `Wed Oct 10 20:19:24 +0000 2018`, v2's RFC 3339, and the time in a snowflake id, all in
+//! milliseconds since the epoch. Pure arithmetic on bytes.
 
-/// When snowflakes began, 2010-11-04T01:42:54.657Z.
-const SNOWFLAKE_EPOCH_MS: i64 = 1_288_834_974_657;
-/// Ids below are older than snowflakes: plain counters.
+/// The epoch of snowflake ids, 2010-11-04T01:42:54.657Z.
+pub(crate) const SNOWFLAKE_EPOCH_MS: i64 = 1_288_834_974_657;
+/// Smaller ids are older than snowflakes: sequential numbers.
 const FIRST_SNOWFLAKE: u64 = 30_000_000_000;
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// See [`super::snowflake_ms`]. Ids from 2^63 up are no snowflakes: the highest bit is never set.
+/// The time in a snowflake id, in milliseconds since the epoch; `None` for ids from before November 2010, and for ids
+/// with the highest bit set, which are no snowflakes.
 pub(crate) fn snowflake_ms(id: u64) -> Option<i64> {
     let id = i64::try_from(id).ok().filter(|_| id >= FIRST_SNOWFLAKE)?;
     Some((id >> 22) + SNOWFLAKE_EPOCH_MS)
 }
 
-/// Reads a `created_at` in either form; `None` when it is neither.
+/// Reads a `created_at` in either format; `None` when it has neither.
 pub(crate) fn created_at_ms(text: &[u8]) -> Option<i64> {
     match text.first()? {
         b'0'..=b'9' => rfc3339_ms(text),
@@ -23,7 +24,7 @@ pub(crate) fn created_at_ms(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// `Wed Oct 10 20:19:24 +0000 2018`. The day's name is not held against the date.
+/// `Wed Oct 10 20:19:24 +0000 2018`. The weekday is not compared with the date.
 fn v1_ms(text: &[u8]) -> Option<i64> {
     let mut field = text.split(|&byte| byte == b' ');
     let weekday = field.next()?;
@@ -39,7 +40,7 @@ fn v1_ms(text: &[u8]) -> Option<i64> {
     Some((days(year, month, day)? * 86_400 + second - offset) * 1000)
 }
 
-/// `2018-10-10T20:19:24.000Z`, with any fraction (cut to milliseconds) and any offset.
+/// `2018-10-10T20:19:24.000Z`, with any fraction (truncated to milliseconds) and any offset.
 fn rfc3339_ms(text: &[u8]) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (&[b'T' | b't'], rest) = rest.split_at_checked(1)? else { return None };
@@ -61,7 +62,7 @@ fn rfc3339_ms(text: &[u8]) -> Option<i64> {
     Some((day * 86_400 + second_of_day(time)? - offset) * 1000 + ms)
 }
 
-/// `20:19:24`. A leap second counts as the second before it: it belongs to that hour.
+/// `20:19:24`. A leap second counts as the second before it, and so belongs to that hour.
 fn second_of_day(text: &[u8]) -> Option<i64> {
     let &[h1, h2, b':', m1, m2, b':', s1, s2] = text else { return None };
     let (hour, minute, second) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
@@ -83,13 +84,13 @@ fn offset_s(text: &[u8], colon: bool) -> Option<i64> {
     }
 }
 
-/// A number of a few digits and nothing else.
+/// A short number of digits only.
 fn number(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |n, byte| byte.is_ascii_digit().then(|| n * 10 + i64::from(byte - b'0')))
 }
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar; `None` when there is no such date. Counted in years that
-/// begin in March, so that the leap day is a year's last.
+/// begin in March, so that the leap day is the last of its year.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let in_month = match month {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::catalogue::{Lake, Role, role};
+use crate::catalogue::{Role, role};
 use crate::hour::Hour;
-use crate::manifest::{LATE_PREFIX, epoch_ms_in_name};
+use crate::lake::Lake;
+use crate::names::{LATE_PREFIX, epoch_ms_in_name};
 use crate::pattern::Granularity;
 use crate::store::{Key, StoreError, list_all};
 

@@ -1,4 +1,4 @@
-//! Properties: what is written forwards is read backwards, and nothing else is read.
+//! Properties: every rendered folder is parsed back, and no other name is accepted.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -7,19 +7,19 @@ use super::*;
 
 /// 1970-01-01 to 2100-01-01, in hours.
 const HOURS: std::ops::Range<i64> = 0..1_139_592;
-/// 2006-01-01: zones keep their promise from here on.
+/// 2006-01-01: zones are checked from here on.
 const PROMISED: i64 = 315_576;
 
 fn literal() -> impl Strategy<Value = &'static str> {
     select(vec!["", "", "-", "/", "5", "07", "T", "dt=", "%%", "é ", "Mar", "+", "x_"])
 }
 
-/// A pattern that names an hour, in any order, with what does no harm between; refused ones are drawn again.
+/// A pattern of hours, with its escapes in any order and harmless parts between; invalid ones are drawn again.
 fn closing() -> impl Strategy<Value = Pattern> {
     closing_with(None)
 }
 
-/// The same, with an escape that must be in it.
+/// The same, with a required escape.
 fn closing_with(always: Option<&'static str>) -> impl Strategy<Value = Pattern> {
     let month = select(vec!["%m", "%n", "%b", "%B"]);
     let day = select(vec!["%d", "%e"]);
@@ -47,7 +47,7 @@ fn closing_with(always: Option<&'static str>) -> impl Strategy<Value = Pattern> 
                 text.push_str(piece);
                 text.push_str(name);
             }
-            Pattern::new(&text, &zone(zone_name)).ok()
+            Pattern::new(&text, &in_zone(zone_name)).ok()
         })
 }
 
@@ -85,7 +85,7 @@ proptest! {
         let place = at.index(changed.len());
         changed[place] = with;
         let name: String = changed.into_iter().collect();
-        // A two-digit year, or a rare weekday, can lie before 2006, where a zone promises nothing.
+        // A two-digit year, or a rare weekday, can lie before 2006, where zones are not checked.
         if let Some(hour) = pattern.read(&name).and_then(|time| time.hour_near(hint)).filter(|hour| hour.index() >= PROMISED) {
             prop_assert_eq!(pattern.folder_of(hour), name);
         }

@@ -1,5 +1,5 @@
-//! Reading many objects ahead: order, bounds, and what happens when a store does not keep still. The in-memory store's gates
-//! and faults say what is under way; memory is counted chunk by chunk.
+//! Read-ahead of many objects: order, bounds, and objects that change. The in-memory store's gates and faults control the
+//! requests; memory is counted per chunk.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +9,8 @@ use super::*;
 use crate::catalogue::fixture::put;
 use crate::store::memory::{Call, Fault, MemoryStore};
 
-/// A store that counts the bytes of its chunks that somebody holds, hands them over in pieces of odd sizes, and lets other
-/// tasks run first where `dawdles` says so.
+/// A store that counts the bytes of its chunks in memory, returns chunks of odd sizes, and with `dawdles` lets other tasks
+/// run first.
 #[derive(Debug)]
 struct Counted {
     inner: MemoryStore,
@@ -132,7 +132,7 @@ async fn all(mut stream: LineStream) -> Found {
     (found, None)
 }
 
-/// Lets every task run as far as it comes.
+/// Lets every task run until it waits.
 async fn settle() {
     for _ in 0..500 {
         tokio::task::yield_now().await;
@@ -254,8 +254,8 @@ async fn an_error_comes_behind_the_lines_before_it_and_names_its_object() {
     assert_eq!((error.kind(), error.key().to_string(), error.offset()), (ErrorKind::NotFound, name(3), 0));
 }
 
-/// Reads one object of some 300,000 bytes in pieces of 64 KiB, one request at a time, and does something after the first
-/// block.
+/// Reads one object of some 300,000 bytes in pieces of 64 KiB, one request at a time, and does something after the
+/// first block.
 async fn disturbed<Done: Future<Output = ()>>(disturb: impl FnOnce(MemoryStore) -> Done) -> Found {
     let store = MemoryStore::new();
     let listed = shelve(&store, &[(text_of(300_000, 1), Codec::None)]).await;
@@ -340,7 +340,7 @@ async fn a_store_that_stalls_is_an_error_within_the_time_limit() {
     assert_eq!((error.kind(), error.key().to_string()), (ErrorKind::Timeout, name(1)));
     assert_eq!(found, wanted(&[(text_of(1000, 1), Codec::None)]));
     let detail = std::error::Error::source(&error).expect("a source").to_string();
-    assert!(detail.contains("nothing came for 0.02 s after 0 of 1000 bytes"), "{detail}");
+    assert!(detail.contains("no byte arrived for 0.02 s after 0 of 1000 bytes"), "{detail}");
 }
 
 #[tokio::test]

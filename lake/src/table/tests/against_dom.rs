@@ -1,6 +1,5 @@
-//! The decoder held against the plain reading: real tweets where `../shared/data` is there, random and broken lines always.
+//! Compares the decoder with the simple one of [`dom`]: samples, random and broken lines.
 
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -8,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::lines::{alike, broken, tweet_line};
 use super::*;
+use crate::tweet::tests::samples;
 use crate::tweet::{LineKind, scan};
 
 static WITH_REFERENCED: LazyLock<Projection> = LazyLock::new(|| {
     Projection::new(&TableOptions { referenced: true, raw: false, columns: None }).expect("the whole table")
 });
 
-/// Holds one line against the plain reading; gives the number of its rows.
+/// Compares both decoders on one line; gives the number of its rows.
 fn compare(line: &[u8]) -> Result<usize, TestCaseError> {
     let mut decoder = Decoder::new(&WITH_REFERENCED);
     let pushed = decoder.push(line, &Origin::default());
@@ -67,62 +67,57 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// `../shared/data` beside the workspace; the tests that use it pass where it is absent.
-fn shared_data() -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
-    let data = workspace.ancestors().skip(1).map(|above| above.join("shared/data")).find(|data| data.is_dir());
-    data.filter(|data| data.join("twitter.json").is_file())
-}
-
 #[test]
 fn real_v1_tweets_read_as_by_hand() {
-    let Some(data) = shared_data() else { return };
-    let page: Value =
-        serde_json::from_slice(&std::fs::read(data.join("twitter.json")).expect("readable")).expect("JSON");
-    let statuses = page["statuses"].as_array().expect("statuses");
+    let statuses = samples::v1_statuses();
     let mut rows = 0;
-    for status in statuses {
+    for status in &statuses {
         rows += compare(status.to_string().as_bytes()).expect("the same rows");
         let pretty = serde_json::to_string_pretty(status).expect("JSON");
         assert!(compare(pretty.as_bytes()).expect("the same rows") > 0);
     }
-    let retweets = statuses.iter().filter(|status| !status["retweeted_status"].is_null()).count();
-    assert_eq!(rows, statuses.len() + retweets);
+    let referenced = |name: &str| statuses.iter().filter(|status| !status[name].is_null()).count();
+    assert_eq!(rows, statuses.len() + referenced("retweeted_status") + referenced("quoted_status"));
+    for line in samples::V1.lines() {
+        assert!(compare(line.as_bytes()).expect("the same rows") > 0, "{line}");
+    }
 }
 
 #[test]
 fn real_v2_tweets_read_as_by_hand() {
-    let Some(data) = shared_data() else { return };
     let mut tweets = 0;
-    for entry in std::fs::read_dir(data.join("v2")).expect("readable") {
-        let text = std::fs::read_to_string(entry.expect("readable").path()).expect("UTF-8");
-        // Some of the pages are broken on purpose.
-        for page in text.lines().filter_map(|page| serde_json::from_str::<Value>(page).ok()) {
-            let data = match &page["data"] {
-                Value::Array(tweets) => tweets.clone(),
-                tweet => vec![tweet.clone()],
-            };
-            for (index, tweet) in data.into_iter().filter(Value::is_object).enumerate() {
-                tweets += 1;
-                // A whole page's includes belong to each of its tweets; all of them each time would take minutes.
-                let mut includes = page["includes"].clone();
-                for list in includes.as_object_mut().into_iter().flat_map(|includes| includes.values_mut()) {
-                    let list = list.as_array_mut().expect("includes are lists");
-                    list.drain(..index.min(list.len()));
-                    list.truncate(if index == 0 { 200 } else { 20 });
-                }
-                for line in [
-                    json!({"data": tweet, "includes": includes, "matching_rules": [{"id": 7, "tag": null}]}),
-                    json!({"aaa": [], "includes": includes, "zzz": tweet}),
-                ] {
-                    // `serde_json` sorts members: `zzz` puts the post behind its includes.
-                    let line = line.to_string().replace("\"zzz\":", "\"data\":");
-                    assert!(compare(line.as_bytes()).expect("the same rows") > 0, "{line}");
-                }
+    // Some of the pages are damaged on purpose.
+    for page in samples::v2_pages().iter().filter_map(|page| serde_json::from_str::<Value>(page).ok()) {
+        for (index, tweet) in samples::tweets_of(&page).into_iter().enumerate() {
+            tweets += 1;
+            // A whole page's includes belong to each of its tweets; all of them each time would take minutes.
+            let mut includes = page["includes"].clone();
+            for list in includes.as_object_mut().into_iter().flat_map(|includes| includes.values_mut()) {
+                let list = list.as_array_mut().expect("includes are lists");
+                list.drain(..index.min(list.len()));
+                list.truncate(if index == 0 { 200 } else { 20 });
+            }
+            for line in [
+                json!({"data": tweet, "includes": includes, "matching_rules": [{"id": 7, "tag": null}]}),
+                json!({"aaa": [], "includes": includes, "zzz": tweet}),
+            ] {
+                // `serde_json` sorts members: `zzz` puts the post behind its includes.
+                let line = line.to_string().replace("\"zzz\":", "\"data\":");
+                assert!(compare(line.as_bytes()).expect("the same rows") > 0, "{line}");
             }
         }
     }
-    assert!(tweets > 400, "only {tweets} tweets");
+    assert!(tweets >= 12, "only {tweets} tweets");
+    for line in samples::V2.lines() {
+        assert!(compare(line.as_bytes()).expect("the same rows") > 0, "{line}");
+    }
+}
+
+#[test]
+fn lines_that_are_no_tweets_give_no_rows() {
+    for line in samples::OTHER.split_terminator('\n') {
+        assert_eq!(compare(line.as_bytes()).expect("the same kind"), 0, "{line}");
+    }
 }
 
 #[test]

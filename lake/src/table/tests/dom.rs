@@ -1,5 +1,5 @@
-//! A second, plain reading of a line: all of it into a document by `serde_json`, then every column by hand. Slow, and written
-//! apart from the decoder, so that the two can be held against each other.
+//! An independent, simple decoder: `serde_json` reads the whole line, and every column is filled by hand. It shares no code
+//! with the decoder that it checks.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,13 @@ mod v1;
 #[path = "dom_v2.rs"]
 mod v2;
 
-/// A value of a wrong type for a column.
+/// A value whose type does not fit its column.
 #[derive(Debug)]
 pub(super) struct Wrong;
 
 type Read<T = Value> = Result<T, Wrong>;
 
-/// The line as a document; `None` where it is no tweet, or where `serde_json` cannot hold it (a number of 10^400).
+/// The line as a document; `None` if it is no tweet, or if `serde_json` cannot represent it (a number of 10^400).
 pub(super) fn document(line: &[u8]) -> Option<(Api, Value)> {
     let LineKind::Tweet(head) = scan(line) else { return None };
     Some((head.api, serde_json::from_slice(&without_lone_surrogates(line)).ok()?))
@@ -65,7 +65,7 @@ fn at<'v>(value: &'v Value, path: &str) -> Read<&'v Value> {
     })
 }
 
-/// The first that is not null.
+/// The first value that is not null.
 fn first<'v>(value: &'v Value, paths: &[&str]) -> Read<&'v Value> {
     for path in paths {
         let found = at(value, path)?;
@@ -127,7 +127,7 @@ fn time(value: &Value) -> Read {
         return Ok(Value::Null);
     }
     let text = value.as_str().ok_or(Wrong)?;
-    // The reading of times has tests of its own.
+    // Parsing of times has its own tests.
     let ms = crate::tweet::time::created_at_ms(text.as_bytes()).ok_or(Wrong)?;
     Ok((ms * 1000).into())
 }
@@ -136,7 +136,7 @@ fn ms(value: &Value) -> Read {
     integer(value)?.map(|ms| ms.checked_mul(1000).ok_or(Wrong)).transpose().map(Value::from)
 }
 
-/// An element of an array of plain values.
+/// An element of an array of scalars.
 fn element(value: &Value, index: usize) -> Read<&Value> {
     match value {
         Value::Null => Ok(&NULL),
@@ -145,7 +145,7 @@ fn element(value: &Value, index: usize) -> Read<&Value> {
     }
 }
 
-/// The first of the places whose array is there, and then this element of it, if it is there.
+/// An element of the first array that is present.
 fn first_element<'v>(value: &'v Value, paths: &[(&str, usize)]) -> Read<&'v Value> {
     for &(path, index) in paths {
         let found = element(at(value, path)?, index)?;
@@ -232,7 +232,7 @@ fn place_of(place: &Value, bbox: Value) -> Read {
     }))
 }
 
-/// One object of several.
+/// Finds an object among several.
 fn merged<const N: usize>(parts: [Value; N]) -> Value {
     let members = parts.into_iter().flat_map(|part| match part {
         Value::Object(members) => members,

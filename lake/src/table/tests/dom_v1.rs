@@ -1,4 +1,4 @@
-//! The plain reading of v1.1 lines, see [`super`].
+//! The simple decoder for v1.1 lines, see [`super`].
 
 use serde_json::{Value, json};
 
@@ -132,7 +132,7 @@ fn row(status: &Value, role: &str) -> Read {
 }
 
 fn user_of(user: &Value) -> Read {
-    // The text "null" is null, but in names and prose, where somebody may mean it.
+    // The string "null" is null, except in names and prose, where it may be meant.
     let word = |name: &str| at(user, name).map(|value| if value == "null" { &NULL } else { value });
     Ok(json!({
         "username": text(at(user, "screen_name")?)?, "name": text(at(user, "name")?)?,

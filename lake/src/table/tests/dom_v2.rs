@@ -1,4 +1,4 @@
-//! The plain reading of v2 lines, see [`super`].
+//! The simple decoder for v2 lines, see [`super`].
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub(super) fn rows(line: &Value) -> Read<Vec<Value>> {
     Ok(rows)
 }
 
-/// Of a line that is the post itself; what it refers to may be embedded in it.
+/// For a line that is the post itself and may embed what it refers to.
 fn flat_rows(line: &Value) -> Read<Vec<Value>> {
     let mut rows = vec![row(line, line, "matched")?];
     let id = id_of(line, &["id"])?;

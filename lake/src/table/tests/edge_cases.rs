@@ -1,4 +1,4 @@
-//! Awkward lines, at which other tools abort, round or lose without a word.
+//! Awkward lines, for which other tools abort, or silently round or drop values.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ fn a_broken_line_is_a_reject_that_says_where() {
     assert_eq!(reason(columns, r#"{"id":1,"text":"a"#), "not JSON at byte 17: expected a closing quote");
     assert_eq!(reason(columns, "\u{feff}{\"id\":1,\"text\":\"a\"}"), "not JSON at byte 0: expected a value");
     assert_eq!(reason(columns, "[1,2]"), "neither a tweet nor a known message");
-    assert_eq!(reason(columns, r#"{"text":"a"}"#), "a tweet without an id that is a number below 2^64");
+    assert_eq!(reason(columns, r#"{"text":"a"}"#), "a tweet whose id is missing or not a number below 2^64");
     let bytes = b"{\"id\":1,\"text\":\"\xff\"}";
     let invalid = RejectReason::Line(tweet::RejectReason::InvalidUtf8 { offset: 16 });
     assert_eq!(pushed(columns, bytes), Pushed::Reject(invalid));
@@ -57,23 +57,23 @@ fn ids_are_exact_as_numbers_and_as_texts_up_to_2_63() {
     assert_eq!(own, r#"member "id" is an id of 2^63 or more"#);
     let other = r#"{"data":{"id":"1","author_id":"9223372036854775808"}}"#;
     assert_eq!(reason(&["author_id"], other), r#"member "data.author_id" is an id of 2^63 or more"#);
-    // A column that nobody asks for refuses nothing.
+    // A column that is not selected rejects nothing.
     assert_eq!(pushed(&["lang"], other.as_bytes()), Pushed::Tweet { rows: 1 });
 }
 
 #[test]
 fn a_value_of_a_wrong_type_names_its_member() {
     for (column, member, expected) in [
-        ("metrics.likes", r#""favorite_count":1.5"#, r#"member "favorite_count" is not a whole number of 64 bits"#),
-        ("metrics.likes", r#""favorite_count":1e3"#, r#"member "favorite_count" is not a whole number of 64 bits"#),
-        ("lang", r#""lang":{}"#, r#"member "lang" is not a text"#),
-        ("lang", r#""lang":7"#, r#"member "lang" is not a text"#),
+        ("metrics.likes", r#""favorite_count":1.5"#, r#"member "favorite_count" is not a 64-bit integer"#),
+        ("metrics.likes", r#""favorite_count":1e3"#, r#"member "favorite_count" is not a 64-bit integer"#),
+        ("lang", r#""lang":{}"#, r#"member "lang" is not a string"#),
+        ("lang", r#""lang":7"#, r#"member "lang" is not a string"#),
         ("possibly_sensitive", r#""possibly_sensitive":"true""#, r#"member "possibly_sensitive" is not true or false"#),
         ("author.username", r#""user":"x""#, r#"member "user" is not an object"#),
         (
             "hashtags.tag",
             r#""entities":7"#,
-            r#"member "entities.hashtags" is not where it belongs: what should hold it is no object"#,
+            r#"member "entities.hashtags" is not where it belongs: what should contain it is not an object"#,
         ),
         ("hashtags.tag", r#""entities":{"hashtags":{}}"#, r#"member "entities.hashtags" is not an array"#),
         ("hashtags.tag", r#""entities":{"hashtags":["a"]}"#, r#"member "entities.hashtags" is not an object"#),
@@ -81,12 +81,12 @@ fn a_value_of_a_wrong_type_names_its_member() {
         (
             "lon",
             r#""coordinates":{"coordinates":["x",1]}"#,
-            r#"member "coordinates.coordinates" is not a number of 64 bits"#,
+            r#"member "coordinates.coordinates" is not a 64-bit number"#,
         ),
         (
             "edits_left",
             r#""edit_controls":{"edits_remaining":200}"#,
-            r#"member "edit_controls.edits_remaining" is not a whole number of 8 bits"#,
+            r#"member "edit_controls.edits_remaining" is not an 8-bit integer"#,
         ),
         ("author.created_at", r#""user":{"created_at":"gestern"}"#, r#"member "user.created_at" is not a time"#),
         (

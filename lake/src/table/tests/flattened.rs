@@ -1,4 +1,4 @@
-//! A v2 tweet that is the whole line: flattened, with what it refers to embedded as twarc2 does it, and bare.
+//! v2 tweets that are the whole line: flattened by twarc2, with embedded references, and without.
 
 use super::*;
 
@@ -10,7 +10,7 @@ const POLL: &str =
     r#"{"id":"70","options":[{"position":1,"label":"yes","votes":3}],"voting_status":"open","duration_minutes":60}"#;
 const ORIGINAL: &str = r#""id":"1454638400000000001","author_id":"8","text":"the long or\u2026","note_tweet":{"text":"the long original, all of it"},"created_at":"2021-10-31T00:00:00.000Z""#;
 
-/// The members that a tweet has in every form, but for what is embedded.
+/// The members of a tweet in every form, except for embedded objects.
 const OWN: &str = r#""id":"1454638400000000000","author_id":"7","in_reply_to_user_id":"8","text":"RT @z: the long or\u2026","created_at":"2021-10-30T00:00:00.000Z","edit_history_tweet_ids":["1454638400000000000"],"public_metrics":{"retweet_count":2,"like_count":1,"impression_count":10},"conversation_id":"1454638400000000001","lang":"en","entities":{"hashtags":[{"start":0,"end":2,"tag":"a"}]}"#;
 
 fn stream() -> String {
@@ -39,7 +39,7 @@ fn a_flattened_tweet_has_the_rows_of_its_line_in_the_stream() {
         assert_eq!(pushed, Pushed::Tweet { rows: 1 + u32::from(referenced) });
         let (pushed_flat, rows) = decode(&options, flattened().as_bytes());
         assert_eq!(pushed_flat, pushed);
-        // What refers to a post has its author's id; that author as an object is in the flattened form alone.
+        // A reference contains the author's id; only the flattened form embeds the author.
         if let Some(original) = expected.get_mut(1) {
             original["author"]["username"] = json!("z");
         }

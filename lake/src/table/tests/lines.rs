@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-/// What stands under a name.
+/// The shape of a member's value.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Text,
@@ -120,7 +120,7 @@ const INNER: &[(&str, Shape)] = &[
     ("note_tweet", Object(&[("text", Text), ("entities", ENTITIES)])),
     ("public_metrics", Object(&[("retweet_count", Count), ("like_count", Count)])),
 ];
-/// A reference with the post that it is to, as flattened lines have it.
+/// A reference that embeds its post, as in flattened lines.
 const EMBEDDED: &[(&str, Shape)] = &[
     ("type", Kind),
     ("type", Kind),
@@ -204,7 +204,7 @@ const LINE: &[(&str, Shape)] = &[
     ("errors", List(&Object(&[("title", Text), ("type", Text)]))),
 ];
 
-/// A small generator of numbers: what a seed makes is made again by the same seed.
+/// A small, reproducible random number generator.
 #[derive(Debug)]
 struct Random(u64);
 
@@ -264,7 +264,7 @@ fn text(random: &mut Random) -> String {
     format!("\"{pieces}\"")
 }
 
-/// A value of this shape, now and then of another one.
+/// A value of this shape, sometimes of another one.
 fn value(shape: Shape, random: &mut Random) -> String {
     if random.one_in(20) {
         return "null".to_owned();
@@ -304,7 +304,7 @@ fn value(shape: Shape, random: &mut Random) -> String {
                 "\"null\"",
             ],
         ),
-        // Few of them, so that one leads to another.
+        // A small range, so that references find their objects.
         Id if random.one_in(6) => {
             sample(random, &["1454638400000000000", "\"9007199254740993\"", "9223372036854775807", "\"\\u0031\""])
         }
@@ -368,12 +368,12 @@ fn line_of(random: &mut Random) -> String {
     object(LINE, count, &format!("\"data\":{post}"), random)
 }
 
-/// A line that most often is a tweet of either form.
+/// A line that is mostly a tweet of either wire format.
 pub(super) fn tweet_line() -> impl Strategy<Value = String> {
     any::<u64>().prop_map(|seed| line_of(&mut Random(seed)))
 }
 
-/// Such a line with bytes changed, cut, taken out or put in.
+/// Such a line with bytes changed, removed, inserted or truncated.
 pub(super) fn broken() -> impl Strategy<Value = Vec<u8>> {
     any::<u64>().prop_map(|seed| {
         let mut random = Random(seed);
@@ -395,7 +395,7 @@ fn break_one(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// Lines that resemble each other: one with other words and numbers in it, with a part of it twice or missing, or broken.
+/// Similar lines: one line with other literals and numbers, with a part repeated or missing, or damaged.
 pub(super) fn alike() -> impl Strategy<Value = Vec<Vec<u8>>> {
     any::<u64>().prop_map(|seed| {
         let mut random = Random(seed);
@@ -416,7 +416,7 @@ pub(super) fn alike() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// Puts another value in the place of a word or a number, or repeats or leaves out what stands between two commas.
+/// Replaces a literal or a number, or repeats or removes the bytes between two commas.
 fn change(line: &mut String, random: &mut Random) {
     const WORDS: &[&str] = &["null", "true", "false", "1", "7", "{}", "[]", "\"x\"", "{\"id\":null}"];
     if random.one_in(3) {

@@ -1,4 +1,4 @@
-//! The mapping's finer rules, each by a line or two, and what may be asked for.
+//! The details of the mapping, with a line or two each, and the selection of columns.
 
 use serde_json::json;
 

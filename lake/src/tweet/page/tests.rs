@@ -1,4 +1,4 @@
-//! Pages written by hand, and a plain reading by `serde_json` of which includes belong to which tweet.
+//! Handwritten pages, and pages compared with a simple selection of includes by `serde_json`.
 
 use serde_json::{Value, json};
 

@@ -1,14 +1,12 @@
-//! What lines are, held against what `serde_json` reads: random and broken lines, and real tweets where `../shared/data` is
-//! there.
-
-use std::path::{Path, PathBuf};
+//! The classification of lines, compared with what `serde_json` reads: samples, random and broken lines.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::samples;
 use crate::tweet::{Api, LineKind, RejectReason, TweetHead, scan};
 
-/// The plain, slow answer for a line that is a tweet.
+/// The expected classification of a tweet.
 fn by_serde_json(line: &[u8]) -> LineKind {
     let line: Value = serde_json::from_slice(line).expect("JSON");
     let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
@@ -30,13 +28,6 @@ fn by_serde_json(line: &[u8]) -> LineKind {
     LineKind::Tweet(TweetHead { id, created_at_ms: wire.or_else(snowflake), api })
 }
 
-/// `../shared/data` beside the workspace; the tests that use it pass where it is absent.
-fn shared_data() -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
-    let data = workspace.ancestors().skip(1).map(|above| above.join("shared/data")).find(|data| data.is_dir());
-    data.filter(|data| data.join("twitter.json").is_file())
-}
-
 fn compare(tweet: &Value) {
     for line in [tweet.to_string(), serde_json::to_string_pretty(tweet).expect("JSON")] {
         let found = scan(line.as_bytes());
@@ -47,46 +38,75 @@ fn compare(tweet: &Value) {
 
 #[test]
 fn real_v1_tweets_tell_what_serde_json_reads() {
-    let Some(data) = shared_data() else { return };
-    let page: Value =
-        serde_json::from_slice(&std::fs::read(data.join("twitter.json")).expect("readable")).expect("JSON");
-    let statuses = page["statuses"].as_array().expect("statuses");
-    assert_eq!(statuses.len(), 100);
-    statuses.iter().for_each(compare);
+    samples::v1_statuses().iter().for_each(compare);
+    for line in samples::V1.lines() {
+        assert_eq!(scan(line.as_bytes()), by_serde_json(line.as_bytes()), "{line}");
+    }
 }
 
 #[test]
 fn real_v2_tweets_tell_what_serde_json_reads() {
-    let Some(data) = shared_data() else { return };
     let mut tweets = 0;
-    for entry in std::fs::read_dir(data.join("v2")).expect("readable") {
-        let text = std::fs::read_to_string(entry.expect("readable").path()).expect("UTF-8");
-        for page in text.lines() {
-            // Some of the pages are broken on purpose: those must be rejects here too.
-            let Ok(page) = serde_json::from_str::<Value>(page) else {
-                assert!(matches!(scan(page.as_bytes()), LineKind::Reject(RejectReason::InvalidJson { .. })));
-                continue;
-            };
-            let data = match &page["data"] {
-                Value::Array(tweets) => tweets.clone(),
-                tweet => vec![tweet.clone()],
-            };
-            // A page's includes belong to up to a hundred tweets; a few of them are enough to mislead.
-            let mut includes = page["includes"].clone();
-            for list in includes.as_object_mut().into_iter().flat_map(|includes| includes.values_mut()) {
-                list.as_array_mut().expect("includes are lists").truncate(3);
-            }
-            for tweet in data.into_iter().filter(Value::is_object) {
-                tweets += 1;
-                compare(&json!({"data": tweet, "includes": includes}));
-                compare(&json!({"includes": includes, "matching_rules": [{"id": "1"}], "data": tweet}));
-            }
+    for page in samples::v2_pages() {
+        // Some of the pages are damaged on purpose: those must be rejects here, too.
+        let Ok(page) = serde_json::from_str::<Value>(&page) else {
+            assert!(matches!(scan(page.as_bytes()), LineKind::Reject(RejectReason::InvalidJson { .. })));
+            continue;
+        };
+        // A page's includes belong to up to a hundred tweets; a few of them are enough to mislead.
+        let mut includes = page["includes"].clone();
+        for list in includes.as_object_mut().into_iter().flat_map(|includes| includes.values_mut()) {
+            list.as_array_mut().expect("includes are lists").truncate(3);
+        }
+        for tweet in samples::tweets_of(&page) {
+            tweets += 1;
+            compare(&json!({"data": tweet, "includes": includes}));
+            compare(&json!({"includes": includes, "matching_rules": [{"id": "1"}], "data": tweet}));
         }
     }
-    assert!(tweets > 400, "only {tweets} tweets");
+    assert!(tweets >= 12, "only {tweets} tweets");
+    for line in samples::V2.lines() {
+        assert_eq!(scan(line.as_bytes()), by_serde_json(line.as_bytes()), "{line}");
+    }
 }
 
-/// Whether a line is JSON by `serde_json`, which checks only the grammar for values that nobody reads.
+#[test]
+fn lines_that_are_no_tweets_are_told_apart() {
+    let kind = |line: &str| match scan(line.as_bytes()) {
+        LineKind::Blank => "blank",
+        LineKind::Tweet(_) => "tweet",
+        LineKind::Message(message) => message.name(),
+        LineKind::Control(control) => control.message().name(),
+        LineKind::Reject(RejectReason::NoId) => "no id",
+        LineKind::Reject(RejectReason::UnknownObject) => "unknown",
+        LineKind::Reject(RejectReason::InvalidJson { .. }) => "not JSON",
+        LineKind::Reject(_) => "another reject",
+    };
+    // Lines end in a newline alone.
+    let kinds: Vec<&str> = samples::OTHER.split_terminator('\n').map(kind).collect();
+    let expected = [
+        "delete",
+        "scrub_geo",
+        "status_withheld",
+        "user_withheld",
+        "limit",
+        "warning",
+        "disconnect",
+        "errors",
+        "errors",
+        "connection_metadata",
+        "info",
+        "error",
+        "unknown",
+        "no id",
+        "unknown",
+        "blank",
+        "not JSON",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+/// Whether `serde_json` accepts a line; for ignored values it checks only the grammar.
 fn is_json(line: &[u8]) -> bool {
     std::str::from_utf8(line).is_ok() && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
@@ -98,7 +118,7 @@ fn is_json_here(line: &[u8]) -> bool {
     )
 }
 
-/// A text as it may stand between quotes, escapes included.
+/// A JSON string as it may be written, with escapes.
 fn wire_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[ -!#-\\[\\]-~]{1,12}",
@@ -163,7 +183,7 @@ fn wire_json() -> impl Strategy<Value = String> {
     })
 }
 
-/// Members of which one is a tweet's own, in any order among decoys that hold the same names one level deeper.
+/// Members of a tweet, in any order among decoys that contain the same names one level deeper.
 fn tweet_members() -> impl Strategy<Value = Vec<(String, String)>> {
     let id = prop_oneof![
         any::<u64>().prop_map(|n| n.to_string()),
@@ -192,7 +212,7 @@ fn tweet_members() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec(member.prop_map(|(name, value)| (name.to_owned(), value)), 0..8)
 }
 
-/// Whether every text in it can be read: `serde_json` refuses lone surrogates where it builds a value.
+/// Whether `serde_json` can build a value: it refuses lone surrogates.
 fn is_readable(json: &str) -> bool {
     serde_json::from_str::<Value>(json).is_ok()
 }

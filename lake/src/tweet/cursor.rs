@@ -1,66 +1,67 @@
-//! A walk over one line of JSON: checks the whole grammar (RFC 8259) and hands out members on the way.
+//! A cursor over one line of JSON: checks the whole grammar (RFC 8259) and hands out members on the way.
 //!
-//! It is the inner loop of the way of a tweet: every byte is looked at once, nested values are skipped with a bit stack
-//! instead of recursion, and nothing is allocated. It must not know what a tweet is, and it needs bytes that are UTF-8.
+//! This is the inner loop of ingestion: it reads every byte once, skips nested values with a bit stack instead of
+//! recursion, and allocates nothing. It knows nothing of tweets, and its input must be UTF-8.
 
-use super::nest::{Nest, NextToken};
+use super::nesting::{NestingStack, NextToken};
 use super::plain::plain_end;
-use super::text::Text;
+use super::text::JsonStr;
 
-/// Deepest nesting that is accepted: what `serde_json` reads by default, so that no stored line is unreadable later.
+/// The deepest nesting that is accepted: the default of `serde_json`, so that other readers can read every stored line.
 pub(crate) const MAX_DEPTH: u32 = 127;
 
-/// Where a line stops being JSON, and what should stand there.
+/// Where a line stops being JSON, and what was expected there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// Bytes before it.
+pub(crate) struct SyntaxError {
+    /// Bytes before the error.
     pub(crate) offset: usize,
-    /// What was expected.
     pub(crate) expected: &'static str,
 }
 
-/// A value of which the grammar has been checked.
+/// The result of parsing.
+pub(crate) type Parsed<T = ()> = Result<T, SyntaxError>;
+
+/// A value whose grammar has been checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Value<'a> {
-    /// A text.
-    Text(Text<'a>),
-    /// A number as it stands in the line.
+    /// A string, without its quotes.
+    String(JsonStr<'a>),
+    /// A number, as written.
     Number(&'a [u8]),
     /// An object with its braces.
     Object(&'a [u8]),
     /// An array with its brackets.
     Array(&'a [u8]),
-    /// `true` or `false`.
+    /// `true` or `false`. `true` or `false`.
     Bool,
-    /// `null`.
     Null,
 }
 
-/// A place in a line.
+/// A position in a line.
 #[derive(Debug)]
-pub(crate) struct Walker<'a> {
+pub(crate) struct JsonCursor<'a> {
     line: &'a [u8],
     at: usize,
 }
 
-impl<'a> Walker<'a> {
-    pub(crate) fn new(line: &'a [u8]) -> Walker<'a> {
-        Walker { line, at: 0 }
+impl<'a> JsonCursor<'a> {
+    pub(crate) fn new(line: &'a [u8]) -> JsonCursor<'a> {
+        JsonCursor { line, at: 0 }
     }
 
-    /// The next byte, 0 at the end: no JSON has a NUL outside of a text, so one test finds both.
+    /// The next byte, 0 at the end: JSON has no NUL outside of strings, so one comparison finds both.
     #[inline(always)]
     fn peek(&self) -> u8 {
         self.line.get(self.at).copied().unwrap_or(0)
     }
 
-    /// How many bytes have been walked through.
+    /// Bytes parsed so far.
     #[inline(always)]
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// Skips white space and gives the byte behind it.
+    /// Skips white space and gives the byte after it.
     #[inline(always)]
     pub(crate) fn peek_token(&mut self) -> u8 {
         loop {
@@ -73,36 +74,36 @@ impl<'a> Walker<'a> {
     }
 
     #[cold]
-    fn fault<T>(&self, expected: &'static str) -> Result<T, Fault> {
-        Err(Fault { offset: self.at, expected })
+    fn fault<T>(&self, expected: &'static str) -> Parsed<T> {
+        Err(SyntaxError { offset: self.at, expected })
     }
 
-    /// Nothing but white space may follow.
-    pub(crate) fn end(&mut self) -> Result<(), Fault> {
+    /// Checks that only white space is left.
+    pub(crate) fn end(&mut self) -> Parsed {
         self.peek_token();
         if self.at < self.line.len() { self.fault("the end of the line") } else { Ok(()) }
     }
 
-    /// Walks through an object whose `{` comes next. `each` gets every name, unescaped, and must take the value with
-    /// [`Walker::value`] or, one level deeper, with this function.
+    /// Parses the object whose `{` comes next. `each` gets every name, unescaped, and must parse the value with
+    /// [`JsonCursor::value`] or, one level deeper, with this function.
     #[inline(always)]
-    pub(crate) fn members<F>(&mut self, mut each: F) -> Result<(), Fault>
+    pub(crate) fn members<F>(&mut self, mut each: F) -> Parsed
     where
-        F: FnMut(&mut Walker<'a>, &[u8]) -> Result<(), Fault>,
+        F: FnMut(&mut JsonCursor<'a>, &[u8]) -> Parsed,
     {
         if !self.open_object() {
             return Ok(());
         }
         loop {
             let name = self.name()?;
-            name.plain(|name| each(self, name))?;
+            name.with_unescaped(|name| each(self, name))?;
             if !self.next_member()? {
                 return Ok(());
             }
         }
     }
 
-    /// Opens the object whose `{` comes next, and says whether it has members; it is left behind if it has none.
+    /// Opens the object whose `{` comes next; false, and the object is parsed, if it has no members.
     #[inline(always)]
     pub(crate) fn open_object(&mut self) -> bool {
         self.at += 1;
@@ -111,9 +112,9 @@ impl<'a> Walker<'a> {
         !is_empty
     }
 
-    /// Behind a member's value: whether there is another member, whose name comes next then; else the object is left behind.
+    /// After a member's value: true, and the next name comes next, or false, and the object is parsed.
     #[inline(always)]
-    pub(crate) fn next_member(&mut self) -> Result<bool, Fault> {
+    pub(crate) fn next_member(&mut self) -> Parsed<bool> {
         match self.peek_token() {
             b',' => {
                 self.at += 1;
@@ -128,29 +129,29 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// What has not been walked through.
+    /// The bytes that are still to be parsed.
     #[inline(always)]
     pub(crate) fn rest(&self) -> &'a [u8] {
         &self.line[self.at..]
     }
 
-    /// Passes by bytes of which it is known what they are, and what comes of them.
+    /// Skips bytes whose effect on the parser is known.
     #[inline(always)]
-    pub(crate) fn pass(&mut self, bytes: usize) {
+    pub(crate) fn advance(&mut self, bytes: usize) {
         self.at += bytes;
     }
 
-    /// What has been walked through since.
+    /// The bytes parsed since the position `at`.
     #[inline(always)]
     pub(crate) fn since(&self, at: usize) -> &'a [u8] {
         &self.line[at..self.at]
     }
 
-    /// Walks through an array whose `[` comes next. `each` must take every value.
+    /// Parses the array whose `[` comes next. `each` must parse every value.
     #[inline(always)]
-    pub(crate) fn each_element<F>(&mut self, mut each: F) -> Result<(), Fault>
+    pub(crate) fn each_element<F>(&mut self, mut each: F) -> Parsed
     where
-        F: FnMut(&mut Walker<'a>) -> Result<(), Fault>,
+        F: FnMut(&mut JsonCursor<'a>) -> Parsed,
     {
         self.at += 1;
         if self.peek_token() == b']' {
@@ -173,13 +174,13 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// A member's name and its colon; stops at the value.
+    /// Parses a member's name and its colon, up to the value.
     #[inline(always)]
-    pub(crate) fn name(&mut self) -> Result<Text<'a>, Fault> {
+    pub(crate) fn name(&mut self) -> Parsed<JsonStr<'a>> {
         if self.peek() != b'"' {
             return self.fault("a name in quotes");
         }
-        let name = self.text()?;
+        let name = self.string()?;
         if self.peek_token() != b':' {
             return self.fault("':'");
         }
@@ -188,12 +189,12 @@ impl<'a> Walker<'a> {
         Ok(name)
     }
 
-    /// Takes the value that comes next, inside `outer` open objects and arrays.
+    /// Parses the value that comes next, inside `outer` open objects and arrays.
     #[inline]
-    pub(crate) fn value(&mut self, outer: u32) -> Result<Value<'a>, Fault> {
+    pub(crate) fn value(&mut self, outer: u32) -> Parsed<Value<'a>> {
         let start = self.at;
         match self.peek() {
-            b'"' => Ok(Value::Text(self.text()?)),
+            b'"' => Ok(Value::String(self.string()?)),
             b'{' => {
                 self.skip_nested(outer)?;
                 Ok(Value::Object(&self.line[start..self.at]))
@@ -215,9 +216,9 @@ impl<'a> Walker<'a> {
 
     /// Skips the value that comes next, inside `outer` open objects and arrays.
     #[inline(always)]
-    pub(crate) fn skip(&mut self, outer: u32) -> Result<(), Fault> {
+    pub(crate) fn skip(&mut self, outer: u32) -> Parsed {
         match self.peek() {
-            b'"' => self.text().map(|_| ()),
+            b'"' => self.string().map(|_| ()),
             b'{' | b'[' => self.skip_nested(outer),
             b'-' | b'0'..=b'9' => self.number(),
             b'n' => self.literal(b"null"),
@@ -227,57 +228,58 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Skips the text whose opening quote comes next, and says whether it holds escapes.
+    /// Skips the string whose opening quote comes next; true if it contains escapes.
     #[inline(always)]
-    pub(crate) fn skip_text(&mut self) -> Result<bool, Fault> {
-        Ok(self.text()?.escaped)
+    pub(crate) fn skip_string(&mut self) -> Parsed<bool> {
+        Ok(self.string()?.escaped)
     }
 
     /// Skips the object or array that comes next.
-    fn skip_nested(&mut self, outer: u32) -> Result<(), Fault> {
-        let mut nest = Nest::default();
+    fn skip_nested(&mut self, outer: u32) -> Parsed {
+        let mut nesting = NestingStack::default();
         loop {
-            self.step_value(&mut nest, outer)?;
-            while !nest.is_before_value() {
-                if nest.is_done() {
+            self.step_value(&mut nesting, outer)?;
+            while !nesting.is_before_value() {
+                if nesting.is_done() {
                     return Ok(());
                 }
-                self.step_behind(&mut nest)?;
+                self.step_separator(&mut nesting)?;
             }
         }
     }
 
-    /// Goes a step through the value that comes next, inside `outer` open objects and arrays: over a whole text, number or word,
-    /// over what opens an object, its first name and colon too, over a comma and the name behind it, or over what closes.
-    pub(crate) fn step(&mut self, nest: &mut Nest, outer: u32) -> Result<(), Fault> {
-        if nest.is_before_value() { self.step_value(nest, outer) } else { self.step_behind(nest) }
+    /// Makes one step through the value that comes next, inside `outer` open objects and arrays: over a string, number
+    /// or literal, an opening bracket with the first name and its colon, a comma with the following name, or a closing
+    /// bracket.
+    pub(crate) fn step(&mut self, nesting: &mut NestingStack, outer: u32) -> Parsed {
+        if nesting.is_before_value() { self.step_value(nesting, outer) } else { self.step_separator(nesting) }
     }
 
     #[inline(always)]
-    fn step_value(&mut self, nest: &mut Nest, outer: u32) -> Result<(), Fault> {
+    fn step_value(&mut self, nesting: &mut NestingStack, outer: u32) -> Parsed {
         match self.peek() {
             b'"' => {
-                self.text()?;
+                self.string()?;
             }
             open @ (b'{' | b'[') => {
-                if outer + nest.depth() >= MAX_DEPTH {
+                if outer + nesting.depth() >= MAX_DEPTH {
                     return self.fault("at most 127 levels of nesting");
                 }
-                nest.open(open == b'{');
+                nesting.open(open == b'{');
                 if open == b'[' {
                     self.at += 1;
                     self.peek_token();
                 } else if self.open_object() {
                     self.name()?;
-                    nest.next = NextToken::Value;
+                    nesting.next = NextToken::Value;
                 } else {
-                    nest.close();
+                    nesting.close();
                 }
                 return Ok(());
             }
-            b']' if nest.next == NextToken::FirstValue => {
+            b']' if nesting.next == NextToken::FirstValue => {
                 self.at += 1;
-                nest.close();
+                nesting.close();
                 return Ok(());
             }
             b'-' | b'0'..=b'9' => self.number()?,
@@ -286,13 +288,13 @@ impl<'a> Walker<'a> {
             b'f' => self.literal(b"false")?,
             _ => return self.fault("a value"),
         }
-        nest.next = NextToken::Separator;
+        nesting.next = NextToken::Separator;
         Ok(())
     }
 
     #[inline(always)]
-    fn step_behind(&mut self, nest: &mut Nest) -> Result<(), Fault> {
-        let in_object = nest.in_object();
+    fn step_separator(&mut self, nesting: &mut NestingStack) -> Parsed {
+        let in_object = nesting.in_object();
         match self.peek_token() {
             b',' => {
                 self.at += 1;
@@ -300,7 +302,7 @@ impl<'a> Walker<'a> {
                 if in_object {
                     self.name()?;
                 }
-                nest.next = NextToken::Value;
+                nesting.next = NextToken::Value;
                 return Ok(());
             }
             b'}' if in_object => {}
@@ -309,34 +311,34 @@ impl<'a> Walker<'a> {
             _ => return self.fault("',' or ']'"),
         }
         self.at += 1;
-        nest.close();
+        nesting.close();
         Ok(())
     }
 
-    /// Goes over a text or a number, if one comes next.
+    /// Skips a string or a number, if one comes next.
     #[inline(always)]
-    pub(crate) fn text_or_number(&mut self) -> Result<bool, Fault> {
+    pub(crate) fn skip_string_or_number(&mut self) -> Parsed<bool> {
         match self.peek() {
-            b'"' => self.text().map(|_| true),
+            b'"' => self.string().map(|_| true),
             b'-' | b'0'..=b'9' => self.number().map(|()| true),
             _ => Ok(false),
         }
     }
 
-    /// Whether a text or a number comes next.
-    pub(crate) fn is_at_text_or_number(&self) -> bool {
+    /// Whether a string or a number comes next.
+    pub(crate) fn is_at_string_or_number(&self) -> bool {
         matches!(self.peek(), b'"' | b'-' | b'0'..=b'9')
     }
 
     /// Whether `null`, `true` or `false` comes next, by its first letter.
     #[inline(always)]
-    pub(crate) fn is_at_word(&self) -> bool {
+    pub(crate) fn is_at_literal(&self) -> bool {
         matches!(self.peek(), b'n' | b't' | b'f')
     }
 
-    /// The text whose opening quote comes next.
+    /// Parses the string whose opening quote comes next.
     #[inline(always)]
-    fn text(&mut self) -> Result<Text<'a>, Fault> {
+    fn string(&mut self) -> Parsed<JsonStr<'a>> {
         self.at += 1;
         let start = self.at;
         let mut escaped = false;
@@ -346,11 +348,11 @@ impl<'a> Walker<'a> {
                 Some(b'"') => {
                     let raw = &self.line[start..self.at];
                     self.at += 1;
-                    return Ok(Text { raw, escaped });
+                    return Ok(JsonStr { raw, escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;
-                    // Escapes come in runs where a text is not Latin.
+                    // Strings in scripts other than Latin have one escape after the other.
                     while self.peek() == b'\\' {
                         self.escape()?;
                     }
@@ -361,9 +363,9 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The escape whose backslash comes next.
+    /// Parses the escape whose backslash comes next.
     #[inline]
-    fn escape(&mut self) -> Result<(), Fault> {
+    fn escape(&mut self) -> Parsed {
         self.at += 1;
         match self.peek() {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
@@ -382,7 +384,7 @@ impl<'a> Walker<'a> {
     }
 
     #[inline]
-    fn number(&mut self) -> Result<(), Fault> {
+    fn number(&mut self) -> Parsed {
         if self.peek() == b'-' {
             self.at += 1;
         }
@@ -406,9 +408,9 @@ impl<'a> Walker<'a> {
     }
 
     #[inline]
-    fn digits(&mut self) -> Result<(), Fault> {
+    fn digits(&mut self) -> Parsed {
         let start = self.at;
-        // Ids are long: eight digits at a time.
+        // Ids are long: read eight digits at a time.
         while let Some(eight) = self.line[self.at..].first_chunk() {
             let digits = leading_digits(u64::from_le_bytes(*eight));
             self.at += digits;
@@ -423,17 +425,17 @@ impl<'a> Walker<'a> {
     }
 
     #[inline]
-    fn literal(&mut self, word: &'static [u8]) -> Result<(), Fault> {
-        if !self.line[self.at..].starts_with(word) {
+    fn literal(&mut self, literal: &'static [u8]) -> Parsed {
+        if !self.line[self.at..].starts_with(literal) {
             return self.fault("true, false or null");
         }
-        self.at += word.len();
+        self.at += literal.len();
         Ok(())
     }
 }
 
-/// How many of eight bytes, from the first on, are digits. A digit is at most 9 without its high half, 3; what is more than
-/// that reaches a byte's highest bit with 0x76 added. That can carry a bit into a later byte, which no longer counts.
+/// How many of eight bytes, from the first on, are digits. A digit XOR 0x30 is at most 9; adding 0x76 to anything
+/// larger sets the highest bit of its byte. The addition may carry into a later byte, which does not count any more.
 #[inline(always)]
 pub(crate) fn leading_digits(word: u64) -> usize {
     let values = word ^ 0x3030_3030_3030_3030;

@@ -1,16 +1,17 @@
-//! Several lakes read as one: each agent writes a lake of its own, and readers take all of them. An hour is closed when it is
-//! closed in each.
+//! Several lakes read as one: each agent writes a lake of its own, and readers combine them. An hour is closed when it
+//! is closed in every lake.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
 
-use super::entry::{self, HourEntry, Listing, Slot};
-use super::{CatalogueError, Lake};
+use crate::catalogue::{CatalogueError, HourEntry, Listing, SortKey};
 use crate::hour::{Hour, HourRange};
-use crate::read::{self, LineStream, ReadOptions, Source};
-use crate::store::{Store, StoreError};
+use crate::lake::Lake;
+use crate::object::Source;
+use crate::read::{self, LineStream, ReadOptions};
+use crate::store::StoreError;
 
 /// Lakes that are read as one; often there is only one.
 #[derive(Debug, Clone)]
@@ -23,29 +24,30 @@ impl From<Lake> for Lakes {
 }
 
 impl Lakes {
-    /// Reads these lakes as one. [`ObjectRef::lake`](super::ObjectRef::lake) counts them in this order. Of no lake at all
-    /// nothing can be read.
+    /// Combines lakes, in the order of [`LakeObject::lake`](crate::catalogue::LakeObject::lake). Without lakes every
+    /// listing is empty.
     pub fn new(lakes: Vec<Lake>) -> Lakes {
         Lakes(lakes)
     }
 
-    /// The lakes.
+    /// The lakes, in order.
     pub fn lakes(&self) -> &[Lake] {
         &self.0
     }
 
-    /// Where they are, for messages.
+    /// Their locations, for messages.
     pub fn location(&self) -> String {
-        self.0.iter().map(|lake| lake.store.location()).collect::<Vec<_>>().join(", ")
+        self.0.iter().map(|lake| lake.store().location()).collect::<Vec<_>>().join(", ")
     }
 
-    /// As [`Lake::hours`], entries of one time and name put together.
+    /// As [`Lake::hours`], with the entries of one time and name merged. If one lake fails to list an hour because its
+    /// manifest is invalid, the hour is left out: readers would take the rest for the whole.
     ///
     /// # Errors
     /// When one of the stores fails.
     pub async fn hours(&self, range: Option<HourRange>) -> Result<Listing, StoreError> {
         let listings = try_join_all(self.0.iter().map(|lake| lake.hours(range))).await?;
-        let mut merged = Merge::default();
+        let mut merged = Merger::default();
         let mut all = Listing::default();
         for (lake, listing) in listings.into_iter().enumerate() {
             listing.entries.into_iter().for_each(|entry| merged.add(lake, entry));
@@ -53,18 +55,13 @@ impl Lakes {
             all.unread.merge(listing.unread);
         }
         all.entries = merged.finish(self.0.len());
-        // An hour that one lake cannot tell is not told by the others alone: readers would take it for the whole.
-        let damaged: BTreeSet<Hour> = all
-            .problems
-            .iter()
-            .filter(|problem| problem.name.late.is_none())
-            .map(|problem| problem.name.hour)
-            .collect();
+        let closing = all.problems.iter().filter(|problem| problem.name.late.is_none());
+        let damaged: BTreeSet<Hour> = closing.map(|problem| problem.name.hour).collect();
         all.entries.retain(|entry| entry.hour().is_none_or(|hour| !damaged.contains(&hour)));
         Ok(all)
     }
 
-    /// As [`Lake::closed`]: those that are closed in each lake.
+    /// As [`Lake::closed`]: the hours that are closed in every lake.
     ///
     /// # Errors
     /// When one of the stores fails.
@@ -73,7 +70,7 @@ impl Lakes {
         Ok(closed.into_iter().reduce(|all, one| &all & &one).unwrap_or_default())
     }
 
-    /// As [`Lake::closed_in`]: those that are closed in each lake.
+    /// As [`Lake::closed_in`]: the hours that are closed in every lake.
     ///
     /// # Errors
     /// When one of the stores fails.
@@ -85,9 +82,9 @@ impl Lakes {
     /// As [`Lake::hour`].
     ///
     /// # Errors
-    /// [`CatalogueError::HourNotFound`] when no lake has anything of it, otherwise the first error of any.
+    /// [`CatalogueError::HourNotFound`] when no lake has anything of it, otherwise the first error of any lake.
     pub async fn hour(&self, hour: Hour) -> Result<HourEntry, CatalogueError> {
-        let mut merged = Merge::default();
+        let mut merged = Merger::default();
         for (lake, entry) in join_all(self.0.iter().map(|lake| lake.hour(hour))).await.into_iter().enumerate() {
             match entry {
                 Ok(entry) => merged.add(lake, entry),
@@ -101,7 +98,7 @@ impl Lakes {
 
     /// As [`Lake::sources`], for entries of these lakes.
     pub fn sources(&self, entry: &HourEntry, late: bool) -> Vec<Source> {
-        entry::sources(entry, late, |object| Arc::clone(self.store(object.lake)))
+        entry.sources(late, |object| Arc::clone(self.0[object.lake].store()))
     }
 
     /// As [`Lake::lines`], for entries of these lakes.
@@ -111,53 +108,40 @@ impl Lakes {
     pub fn lines(&self, entry: &HourEntry, late: bool, options: &ReadOptions) -> LineStream {
         read::lines(self.sources(entry, late), options)
     }
-
-    fn store(&self, lake: usize) -> &Arc<dyn Store> {
-        &self.0[lake].store
-    }
 }
 
-/// Entries of several lakes, and in how many lakes each was closed.
+/// Merges the entries of several lakes, and counts the lakes that have closed each.
 #[derive(Default)]
-struct Merge {
-    entries: BTreeMap<Slot, (HourEntry, usize)>,
+struct Merger {
+    entries: BTreeMap<SortKey, (HourEntry, usize)>,
 }
 
-impl Merge {
+impl Merger {
     fn add(&mut self, lake: usize, mut entry: HourEntry) {
         for object in entry.objects.iter_mut().chain(&mut entry.messages).chain(&mut entry.late_objects) {
             object.lake = lake;
         }
         let closed = usize::from(entry.closed);
-        match self.entries.get_mut(&entry.slot()) {
+        match self.entries.get_mut(&entry.sort_key()) {
             None => {
-                self.entries.insert(entry.slot(), (entry, closed));
+                self.entries.insert(entry.sort_key(), (entry, closed));
             }
-            Some((before, closed_in)) => {
+            Some((merged, closed_in)) => {
                 *closed_in += closed;
-                before.objects.append(&mut entry.objects);
-                before.messages.append(&mut entry.messages);
-                before.late_objects.append(&mut entry.late_objects);
-                before.manifests.append(&mut entry.manifests);
-                before.gaps.append(&mut entry.gaps);
-                before.bytes += entry.bytes;
-                before.late += entry.late;
-                before.add_counts(&entry.message_counts, entry.rejects, entry.undelivered);
-                before.tweets = before.tweets.zip(entry.tweets).map(|(a, b)| a + b);
-                before.late_problem = before.late_problem.take().or(entry.late_problem);
+                merged.merge(entry);
             }
         }
     }
 
     fn finish(self, lakes: usize) -> Vec<HourEntry> {
-        let whole = |(mut entry, closed_in): (HourEntry, usize)| {
+        let finished = |(mut entry, closed_in): (HourEntry, usize)| {
             entry.closed = closed_in == lakes;
             if !entry.closed {
                 entry.tweets = None;
             }
             entry
         };
-        self.entries.into_values().map(whole).collect()
+        self.entries.into_values().map(finished).collect()
     }
 }
 

@@ -1,43 +1,43 @@
-//! Where a walk stands within a value: which objects and arrays are open, and what may come next. Pure, and a few words of
-//! memory, however deep the value is.
+//! The state of a parser within one value: which objects and arrays are open, and which token may come next. It takes a
+//! few words of memory, however deep the value is.
 
-/// What is open within a value that is being walked through.
+/// The open objects and arrays of a value that is being parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Nest {
-    /// A bit each, 1 for an object, the innermost the lowest; above them a 1.
+pub(crate) struct NestingStack {
+    /// One bit a level, 1 for an object, the innermost level lowest; above them a 1.
     open: u128,
     pub(super) next: NextToken,
 }
 
-/// What comes next in a value that is being walked through.
+/// The token that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum NextToken {
     Value,
-    /// The first value of an array, or the bracket that closes it.
+    /// The first value of an array, or its closing bracket.
     FirstValue,
-    /// What stands behind a value.
+    /// A comma or a closing bracket.
     Separator,
 }
 
-impl Default for Nest {
-    fn default() -> Nest {
-        Nest { open: 1, next: NextToken::Value }
+impl Default for NestingStack {
+    fn default() -> NestingStack {
+        NestingStack { open: 1, next: NextToken::Value }
     }
 }
 
-impl Nest {
+impl NestingStack {
     #[inline(always)]
     pub(crate) fn is_before_value(self) -> bool {
         self.next != NextToken::Separator
     }
 
-    /// Whether the whole value is left behind.
+    /// Whether the whole value has been parsed.
     #[inline(always)]
     pub(crate) fn is_done(self) -> bool {
         self.open == 1 && self.next == NextToken::Separator
     }
 
-    /// A value was taken.
+    /// Records that the value which comes next has been parsed.
     #[inline(always)]
     pub(crate) fn leave_value(&mut self) {
         self.next = NextToken::Separator;

@@ -1,33 +1,33 @@
-//! How many requests at once pay: measured, not guessed.
+//! Adaptive concurrency: finds the number of concurrent requests that maximises throughput by measuring.
 //!
-//! A store that answers within two milliseconds is near: there a few requests fill the link, and more of them only fight for
-//! the processors. A far one is asked for as much at once as its answers need to fill the time until their first byte, and
-//! then for twice as much as long as that brings more bytes a second, but only while the reader waits.
+//! A store that answers within two milliseconds is nearby: a few requests fill its link, and more only compete for the
+//! processors. A distant store gets as many requests as are needed to cover the time to their first byte, and then
+//! twice as many as long as that increases the bytes per second, but only while the consumer waits.
 //!
-//! Pure: times come in as values.
+//! Pure: times are passed in as values.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// Requests at once to begin with, and for a store that is near.
+/// Initial number of requests, and the number for a nearby store.
 const START: usize = 4;
-/// Most requests at once.
+/// The most requests at once.
 const MOST: usize = 64;
-/// A first byte within this time comes from nearby.
+/// A store is nearby if a first byte arrives within this time.
 const NEAR: Duration = Duration::from_millis(2);
-/// How many of the last answers tell how far away the store is. The quickest of them counts: the others waited for a
-/// connection or for a processor.
+/// The number of last responses that determine the distance. The fastest of them counts: the others waited for a
+/// connection or a processor.
 const RECENT: usize = 16;
-/// Growth that brings less than this much more bytes a second is taken back.
+/// Growth that increases throughput by less than this factor is undone.
 const WORTH: f64 = 1.1;
-/// Rounds until growth is tried again after it brought nothing.
+/// Rounds to wait before trying to grow again after growth was undone.
 const REST: u32 = 16;
 
-/// One answer.
+/// The measurement of one response.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
-    /// From the request to the answer's head.
+pub(super) struct Measurement {
+    /// From the request to the head of the response.
     pub(super) first_byte: Duration,
     /// From there to the end of the body.
     pub(super) transfer: Duration,
@@ -35,17 +35,17 @@ pub(super) struct Sample {
     pub(super) bytes: u64,
 }
 
-/// The number of requests at once.
+/// The limit of concurrent requests.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ConcurrencyLimit {
     limit: usize,
     is_fixed: bool,
-    recent: VecDeque<Sample>,
-    /// The reader has waited in this round.
+    recent: VecDeque<Measurement>,
+    /// The consumer has waited in this round.
     has_waited: bool,
-    /// A round is as many answers as there were requests at once.
+    /// A round consists of as many responses as the limit.
     round: Round,
-    /// Bytes a second of the round before, and the limit that made them.
+    /// Bytes per second of the previous round, and its limit.
     best: Option<(f64, usize)>,
     resting: u32,
 }
@@ -57,10 +57,10 @@ struct Round {
     bytes: u64,
 }
 
-impl Pace {
-    /// Finds out how many pay, or keeps to a given number.
-    pub(super) fn new(fixed: Option<NonZeroUsize>) -> Pace {
-        Pace {
+impl ConcurrencyLimit {
+    /// An adaptive limit, or a fixed one.
+    pub(super) fn new(fixed: Option<NonZeroUsize>) -> ConcurrencyLimit {
+        ConcurrencyLimit {
             limit: fixed.map_or(START, NonZeroUsize::get),
             is_fixed: fixed.is_some(),
             recent: VecDeque::with_capacity(RECENT),
@@ -71,18 +71,18 @@ impl Pace {
         }
     }
 
-    /// Requests at once.
+    /// The present limit.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// The reader waits for bytes.
+    /// Records that the consumer waits for bytes.
     pub(super) fn waited(&mut self) {
         self.has_waited = true;
     }
 
-    /// An answer is complete; `now` is any clock that does not run backwards.
-    pub(super) fn finished(&mut self, now: Duration, sample: Sample) {
+    /// Records a complete response; `now` is from any monotonic clock.
+    pub(super) fn finished(&mut self, now: Duration, measurement: Measurement) {
         if self.is_fixed {
             return;
         }
@@ -90,21 +90,22 @@ impl Pace {
             self.recent.pop_front();
         }
         let is_first = self.recent.is_empty();
-        self.recent.push_back(sample);
-        let quickest = |part: fn(&Sample) -> Duration| self.recent.iter().map(part).min().unwrap_or_default();
-        let (first_byte, transfer) = (quickest(|sample| sample.first_byte), quickest(|sample| sample.transfer));
+        self.recent.push_back(measurement);
+        let quickest = |part: fn(&Measurement) -> Duration| self.recent.iter().map(part).min().unwrap_or_default();
+        let (first_byte, transfer) =
+            (quickest(|measurement| measurement.first_byte), quickest(|measurement| measurement.transfer));
         if first_byte < NEAR {
             (self.limit, self.best, self.round) = (START, None, Round::default());
             return;
         }
         if is_first && self.has_waited {
             let fill = first_byte.as_secs_f64() / transfer.as_secs_f64().max(1e-6);
-            // The conversion saturates, and so does the limit.
+            // The conversion saturates, and the limit is clamped.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is positive and clamped")]
             let wanted = fill.min(1e6) as usize + 1;
             self.limit = wanted.clamp(START, MOST);
         }
-        self.round.bytes += sample.bytes;
+        self.round.bytes += measurement.bytes;
         self.round.answers += 1;
         let begun = *self.round.begun.get_or_insert(now);
         if self.round.answers > self.limit {
@@ -115,7 +116,7 @@ impl Pace {
     }
 
     fn round_ended(&mut self, rate: f64) {
-        // A reader that never waits is served well enough.
+        // A consumer that never waits needs no more.
         if !std::mem::take(&mut self.has_waited) {
             return;
         }
@@ -147,20 +148,20 @@ mod tests {
 
     /// Answers of a store over a link: its limit of bytes a second is shared by all requests, and so is each one's own.
     fn limit_after(answers: usize, first_byte_ms: f64, link: f64, each: f64, waits: bool) -> usize {
-        let mut pace = Pace::new(None);
+        let mut concurrency = ConcurrencyLimit::new(None);
         let mut now = 0.0;
         for _ in 0..answers {
             if waits {
-                pace.waited();
+                concurrency.waited();
             }
-            let at_once = pace.limit() as f64;
+            let at_once = concurrency.limit() as f64;
             let transfer = MIB as f64 / each.min(link / at_once);
             let first_byte = first_byte_ms / 1e3;
             now += (first_byte + transfer) / at_once;
             let [first_byte, transfer] = [first_byte, transfer].map(Duration::from_secs_f64);
-            pace.finished(Duration::from_secs_f64(now), Sample { first_byte, transfer, bytes: MIB });
+            concurrency.finished(Duration::from_secs_f64(now), Measurement { first_byte, transfer, bytes: MIB });
         }
-        pace.limit()
+        concurrency.limit()
     }
 
     #[test]
@@ -189,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_given_number_stays() {
-        let mut pace = Pace::new(NonZeroUsize::new(7));
-        pace.waited();
-        let sample = Sample { first_byte: Duration::from_secs(1), transfer: Duration::ZERO, bytes: 1 };
-        pace.finished(Duration::from_secs(1), sample);
-        assert_eq!(pace.limit(), 7);
+        let mut concurrency = ConcurrencyLimit::new(NonZeroUsize::new(7));
+        concurrency.waited();
+        let measurement = Measurement { first_byte: Duration::from_secs(1), transfer: Duration::ZERO, bytes: 1 };
+        concurrency.finished(Duration::from_secs(1), measurement);
+        assert_eq!(concurrency.limit(), 7);
     }
 }
