@@ -15,13 +15,6 @@ mod error;
 pub mod key;
 pub mod local;
 pub mod s3;
-mod s3_check;
-mod s3_config;
-mod s3_date;
-mod s3_error;
-pub mod s3_multipart;
-mod s3_page;
-mod s3_put;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

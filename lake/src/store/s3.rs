@@ -4,11 +4,19 @@
 //!   the region is `us-east-1` if nobody names one, and the SDK's own checksums are left out where S3 does not require them:
 //!   many servers refuse its trailing ones, or store them inside the object.
 //! - **Bytes.** Each body is signed with its SHA-256, its CRC-64/NVME goes along in a header, and what the server then tells of
-//!   the object is compared (`s3_put.rs`). The SHA-256 in an object's metadata (`x-amz-meta-sha256`) says whose object it is.
+//!   the object is compared (`s3/put.rs`). The SHA-256 in an object's metadata (`x-amz-meta-sha256`) says whose object it is.
 //! - **Retries.** The SDK sends a request up to three times. So a put with a condition may meet its own first success,
 //!   whose answer was lost, and fail with `PreconditionFailed`: only a [`Store::head`] tells the two apart.
 //! - **Time.** Each attempt has as long as its body needs at a slow 128 KiB/s, and half a minute more.
 //! - **Listing** leaves out what cannot be a [`Key`]: folder markers (`a/`), `a//b` and the like are other people's.
+
+mod check;
+pub(super) mod config;
+mod date;
+mod error;
+pub mod multipart;
+mod page;
+mod put;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,13 +31,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::s3_check::Found;
-use super::s3_date::Dates;
-use super::s3_error::{Place, from_sdk};
-use super::s3_multipart::Multipart;
-use super::s3_page::Pages;
+use self::check::Found;
+use self::date::Dates;
+use self::error::{Place, from_sdk};
+use self::multipart::Multipart;
+use self::page::Pages;
 use super::{Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, PutChecks, S3Options, Store};
-use super::{ServerTime, StoreError, refuse_long, s3_config};
+use super::{ServerTime, StoreError, refuse_long};
 
 /// The name under which an object's hash is kept among its metadata.
 pub(super) const SHA256: &str = "sha256";
@@ -59,7 +67,7 @@ impl S3Store {
     /// # Errors
     /// [`ErrorKind::Configuration`] when no region is known or the endpoint is no URL.
     pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, StoreError> {
-        let (config, whereabouts) = s3_config::load(bucket, options).await?;
+        let (config, whereabouts) = config::load(bucket, options).await?;
         let dates = Dates::default();
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))

@@ -2,7 +2,7 @@
 //!
 //! After a put that has a hash, a HEAD asks what the server holds, so that one that answers 200 and stores nothing, or stores
 //! other bytes, is found out while the caller still has the original. It costs one request an object. What the answer proves
-//! is weighed in `s3_check.rs`; where it proves nothing, the object is read back.
+//! is weighed in `check.rs`; where it proves nothing, the object is read back.
 //!
 //! A server that refuses the checksum's header, or to be asked for the checksum, is asked once without it, and from then on
 //! never with it.
@@ -14,10 +14,10 @@ use aws_sdk_s3::primitives::{ByteStream as SdkBody, Length};
 use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use futures_util::StreamExt;
 
-use super::s3::{S3Store, SHA256, timeouts};
-use super::s3_check::{BodyDigests, SignedHash, Told, Way, Weighed, weigh};
-use super::{Body, Condition, ETag, ErrorKind, Put, StoreError};
+use super::check::{BodyDigests, SignedHash, Told, Way, Weighed, weigh};
+use super::{S3Store, SHA256, timeouts};
 use crate::checksum::Crc64Hasher;
+use crate::store::{Body, Condition, ETag, ErrorKind, Put, StoreError};
 
 const READ_BUFFER_BYTES: usize = 1024 * 1024;
 

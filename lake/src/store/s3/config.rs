@@ -12,13 +12,13 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
 
-use super::{ErrorKind, S3Options, StoreError};
+use crate::store::{ErrorKind, S3Options, StoreError};
 
 /// Every S3 server of one's own takes it, and so does AWS's oldest region.
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// A configuration that lacks only time-outs and retries, and where requests will go, in words.
-pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, String), StoreError> {
+pub(in crate::store) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, String), StoreError> {
     let wrong = |detail: String| Err(StoreError::new(ErrorKind::Configuration, format!("open s3://{bucket}"), detail));
     let from_variable = || {
         let set = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());

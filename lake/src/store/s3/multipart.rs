@@ -10,10 +10,10 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::s3::{S3Store, SHA256, timeouts};
-use super::s3_check::{BodyDigests, Digests, SignedHash, Way};
-use super::s3_put::body;
-use super::{Condition, ETag, ErrorKind, Key, Put, StoreError};
+use super::check::{BodyDigests, Digests, SignedHash, Way};
+use super::put::body;
+use super::{S3Store, SHA256, timeouts};
+use crate::store::{Condition, ETag, ErrorKind, Key, Put, StoreError};
 
 /// Most parts an upload can have.
 const MAX_PARTS: u64 = 10_000;

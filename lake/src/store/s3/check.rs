@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-use super::{Body, ErrorKind, PutChecks, StoreError};
+use crate::store::{Body, ErrorKind, PutChecks, StoreError};
 use crate::checksum::{Crc64, Crc64Hasher};
 
 /// How much of a file is read at a time.

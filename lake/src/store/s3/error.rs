@@ -10,7 +10,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{ErrorKind, StoreError};
+use crate::store::{ErrorKind, StoreError};
 
 /// Longest server's message that is repeated, in characters.
 const MESSAGE_CHARS: usize = 300;

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::checksum::Crc64;
-use crate::store::s3_multipart::Multipart;
+use crate::store::s3::multipart::Multipart;
 use crate::store::{Key, S3Options, StaticCredentials, Store};
 
 /// How a server behaves.
