@@ -12,12 +12,14 @@ pub mod checksum;
 pub mod codec;
 pub mod hour;
 pub mod manifest;
+pub mod options;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod pattern;
 pub mod read;
 pub mod rejects;
 pub mod scan;
+pub mod setting;
 pub mod store;
 pub mod table;
 pub mod tweet;

@@ -76,12 +76,12 @@ impl S3Server {
         S3Options {
             endpoint_url: Some(self.endpoint.clone()),
             region: Some(self.region.clone()),
-            path_style: None,
             credentials: Some(StaticCredentials {
                 access_key_id: self.access_key.clone(),
                 secret_access_key: self.secret.clone(),
                 session_token: None,
             }),
+            ..S3Options::default()
         }
     }
 
