@@ -101,6 +101,8 @@ class _S3Settings(TypedDict, total=False):
     """Canned ACL of objects that are put."""
     checksum: Literal["CRC64NVME", "CRC32", "CRC32C", "SHA256"] | None
     """Checksum that goes along with a put."""
+    accelerate: bool | str | None
+    """Send requests by S3's transfer acceleration."""
     max_attempts: int | str | None
     """How often a request is sent at most."""
     retry_timeout: float | str | None

@@ -63,7 +63,8 @@ pub(in crate::store) async fn load(bucket: &str, options: &S3Options) -> Result<
         Some(url) => format!("at {}", url.trim_end_matches('/')),
         None => format!("in region {region}"),
     };
-    config = config.region(region).force_path_style(options.path_style.unwrap_or(endpoint.is_some()));
+    let path_style = options.path_style.unwrap_or(endpoint.is_some());
+    config = config.region(region).force_path_style(path_style).accelerate(options.accelerate);
     if endpoint.as_deref().is_some_and(is_plain) && !has_proxy() {
         // The one with TLS reads all of the machine's root certificates first, which takes longer than a listing.
         config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
@@ -136,6 +137,12 @@ mod tests {
         sent.expect_err("it is not sent");
         let address = capture.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         address
+    }
+
+    #[tokio::test]
+    async fn acceleration_has_a_host_that_names_no_region() {
+        let address = address("tweets", &[("region", "eu-west-1"), ("accelerate", "true")]).await;
+        assert_eq!(address, "https://tweets.s3-accelerate.amazonaws.com/a?x-id=GetObject");
     }
 
     #[tokio::test]

@@ -52,6 +52,8 @@ pub struct S3Options {
     pub acl: Option<String>,
     /// Checksum that goes along with a put.
     pub checksum: Algorithm,
+    /// Whether requests go by S3's transfer acceleration.
+    pub accelerate: bool,
     /// How often a request is sent at most; `None`: three times, and more often while a read is throttled.
     pub max_attempts: Option<u32>,
     /// How long a request is repeated, from its first attempt on; `None`: 15 s while a read is throttled.
@@ -132,6 +134,10 @@ pub const ROWS: &[Row<S3Options>] = &[
         what: "Checksum that goes along with each put, which the server compares, keeps and tells.",
         change: "" },
         set: |options, text| { options.checksum = text.parse()?; Ok(()) } },
+    Row { setting: Setting { key: "lake.s3.accelerate", kind: Kind::Switch, default: "false", or: "",
+        what: "Whether requests go by S3's transfer acceleration, which the bucket must have switched on. AWS only.",
+        change: "" },
+        set: |options, text| { options.accelerate = switch(text)?; Ok(()) } },
     Row { setting: Setting { key: "lake.s3.max_attempts", kind: Kind::Count, default: "", or: "3, and more often while a read is throttled",
         what: "How often a request is sent at most when it fails.",
         change: "1: a failure is told at once." },
