@@ -18,12 +18,14 @@ pub mod lakes;
 pub mod manifest;
 pub mod names;
 pub mod object;
+pub mod options;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod pattern;
 pub mod read;
 pub mod rejects;
 pub mod scan;
+pub mod setting;
 pub mod store;
 pub mod table;
 pub mod tweet;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub enum LakeUrl {
     /// A bucket and a prefix in it (without slashes at its ends; may be empty).
     S3 {
-        /// The bucket.
+        /// The bucket, or the ARN of an access point.
         bucket: String,
         /// The prefix under which the lake lies.
         prefix: String,
@@ -52,6 +52,9 @@ impl FromStr for LakeUrl {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => Ok(LakeUrl::Folder(PathBuf::from(rest.strip_prefix("localhost").unwrap_or(rest)))),
             "s3" | "s3a" | "s3n" => {
+                if let Some((access_point, prefix)) = access_point(rest) {
+                    return Ok(LakeUrl::S3 { bucket: access_point.to_owned(), prefix: joined(prefix) });
+                }
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
                 // No bucket's name holds an `@` or a colon: keys stand there, perhaps with slashes, perhaps without their `@`.
                 // A prefix may hold both.
@@ -63,14 +66,48 @@ impl FromStr for LakeUrl {
                 if !possible {
                     return Err(LakeUrlError::Bucket(bucket.to_owned()));
                 }
-                let prefix = prefix.split('/').filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
-                Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix })
+                Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: joined(prefix) })
             }
             // What is longer than any scheme stands there by mistake, and may be a key.
             _ if scheme.len() > 16 => Err(LakeUrlError::Scheme("…".to_owned())),
             other => Err(LakeUrlError::Scheme(other.to_owned())),
         }
     }
+}
+
+/// A prefix without empty parts.
+fn joined(prefix: &str) -> String {
+    prefix.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+/// The ARN of an access point at the beginning of a text, and what follows it:
+/// `arn:aws:s3:eu-west-1:123456789012:accesspoint/name`, or `arn:aws:s3-outposts:…:outpost/op-1/accesspoint/name`. All of its
+/// fields are checked, so that no key is taken for one.
+fn access_point(text: &str) -> Option<(&str, &str)> {
+    let mut fields = text.splitn(6, ':');
+    let (arn, partition, service) = (fields.next()?, fields.next()?, fields.next()?);
+    let (region, account, resource) = (fields.next()?, fields.next()?, fields.next()?);
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_arn = arn == "arn"
+        && (partition == "aws" || partition.starts_with("aws-"))
+        && matches!(service, "s3" | "s3-outposts")
+        && is_word(region)
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit());
+    let kind =
+        |text: &str| ["accesspoint/", "accesspoint:"].iter().find(|kind| text.starts_with(**kind)).map(|k| k.len());
+    let before_name = match resource.strip_prefix("outpost").filter(|_| service == "s3-outposts") {
+        Some(outpost) => {
+            let rest = outpost.strip_prefix(['/', ':'])?;
+            let id = rest.find(['/', ':'])?;
+            let start = resource.len() - rest.len() + id + 1;
+            start + kind(&resource[start..]).filter(|_| is_word(&rest[..id]))?
+        }
+        None => kind(resource)?,
+    };
+    let name = resource[before_name..].split('/').next().filter(|name| is_word(name))?;
+    let end = text.len() - resource.len() + before_name + name.len();
+    is_arn.then(|| (&text[..end], &text[end..]))
 }
 
 impl fmt::Display for LakeUrl {
@@ -103,6 +140,30 @@ mod tests {
             let error = text.parse::<LakeUrl>().expect_err("credentials were taken");
             assert_eq!(error, LakeUrlError::Credentials);
             assert!(!error.to_string().contains("hush"));
+        }
+    }
+
+    #[test]
+    fn an_access_point_stands_in_a_buckets_place() {
+        for arn in [
+            "arn:aws:s3:eu-west-1:123456789012:accesspoint/tweets",
+            "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:tweets",
+            "arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-01ac5d28/accesspoint/tweets",
+        ] {
+            for (text, prefix) in [("", ""), ("/", ""), ("/a//b/", "a/b")] {
+                let url: LakeUrl = format!("s3://{arn}{text}").parse().expect("valid URL");
+                assert_eq!(url, LakeUrl::S3 { bucket: arn.to_owned(), prefix: prefix.to_owned() });
+                assert_eq!(url.to_string().parse(), Ok(url));
+            }
+        }
+        for text in [
+            "s3://arn:hush@bucket/x",
+            "s3://arn:aws:s3:eu-west-1:hush:accesspoint/tweets",
+            "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/hush@x",
+            "s3://arn:aws:s3:eu-west-1:123456789012:bucket/hush",
+        ] {
+            let error = text.parse::<LakeUrl>().expect_err("no access point");
+            assert_eq!(error, LakeUrlError::Credentials, "{text}");
         }
     }
 

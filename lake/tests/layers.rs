@@ -4,10 +4,10 @@ use std::path::Path;
 
 /// Modules of one layer do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["checksum", "hour", "tweet", "url", "work"],
+    &["checksum", "hour", "setting", "tweet", "url", "work"],
     &["store"],
     &["names", "pattern"],
-    &["manifest"],
+    &["manifest", "options"],
     &["codec", "object", "table"],
     &["catalogue", "read"],
     &["lake", "scan"],

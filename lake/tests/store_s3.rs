@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use cauce_lake::store::s3::S3Store;
-use cauce_lake::store::s3_multipart::Multipart;
+use cauce_lake::store::s3::multipart::Multipart;
 use cauce_lake::store::servers::{self, S3Server};
 use cauce_lake::store::{Body, Condition, ErrorKind, List, Put, S3Options, Store, StoreError, list_all};
 use cauce_lake::{Key, store_conformance};

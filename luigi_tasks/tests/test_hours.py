@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import cauce
 import luigi
 import luigi.configuration
 import pytest
@@ -19,7 +20,6 @@ from luigi_tasks import HourTarget, ParquetDay, ParquetHour, ParquetHourTarget, 
 from luigi_tasks.hours import naive_utc
 from luigi_tasks.parquet import tracking_url
 from luigi_tasks.places import Place
-from luigi_tasks.settings import S3
 
 
 @pytest.fixture
@@ -113,17 +113,22 @@ def test_a_parquet_file_without_its_marker_does_not_count(world: World) -> None:
 
 
 def test_an_hours_page_is_where_its_parquet_is_or_what_the_settings_say() -> None:
-    own = Place("s3://bucket/a b", S3(endpoint_url="http://127.0.0.1:8333"))
+    own = Place("s3://bucket/a b", cauce.LakeOptions(endpoint_url="http://127.0.0.1:8333"))
     folder = "date%3D2026-11-22/hour%3D05/"
     assert tracking_url(FIRST, own, None) == f"http://127.0.0.1:8333/bucket?list-type=2&prefix=a%20b/{folder}"
-    assert tracking_url(FIRST, Place("s3://bucket/p", S3()), None) == f"https://console.aws.amazon.com/s3/buckets/bucket?prefix=p/{folder}"
-    assert tracking_url(FIRST, Place("/p", S3()), None) == "file:///p/date%3D2026-11-22/hour%3D05"
+    assert (
+        tracking_url(FIRST, Place("s3://bucket/p", cauce.LakeOptions()), None)
+        == f"https://console.aws.amazon.com/s3/buckets/bucket?prefix=p/{folder}"
+    )
+    assert tracking_url(FIRST, Place("/p", cauce.LakeOptions()), None) == "file:///p/date%3D2026-11-22/hour%3D05"
     assert tracking_url(FIRST, own, "http://g/{date}?h={HH}&t={hour}") == "http://g/2026-11-22?h=05&t=2026-11-22T05"
 
 
 def test_a_place_on_s3_is_asked_with_one_request(moto: Moto) -> None:
     bucket = moto.make_bucket("place")
-    place = Place(f"s3://{bucket}/p", S3(moto.url, "us-east-1", None, "test", "test"))
+    place = Place(
+        f"s3://{bucket}/p", cauce.LakeOptions(endpoint_url=moto.url, region="us-east-1", access_key_id="test", secret_access_key="test")
+    )
     place.write("x/_SUCCESS", b"")
 
     def heads() -> int:

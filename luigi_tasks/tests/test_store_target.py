@@ -82,3 +82,24 @@ def test_bytes_go_through_a_format_of_luigis(url: str) -> None:
 def test_what_names_no_object_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="neither s3://bucket/key nor a file's path"):
         StoreTarget(url)
+
+
+def test_what_is_written_bears_what_the_section_says(
+    moto: Moto, tmp_path: pathlib.Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "luigi.cfg"
+    config.write_text(config.read_text().replace("[s3]", "storage_class = STANDARD_IA\ntags = team=data\n[s3]"))
+    monkeypatch.setattr(luigi.configuration.LuigiConfigParser, "_instance", None)
+    with StoreTarget(f"{s3_url}/counts.csv").open("w") as file:
+        file.write("hour,tweets\n")
+    bucket, _, key = s3_url.removeprefix("s3://").partition("/")
+    client = moto.client()
+    assert client.head_object(Bucket=bucket, Key=f"{key}/counts.csv")["StorageClass"] == "STANDARD_IA"
+    tags = client.get_object_tagging(Bucket=bucket, Key=f"{key}/counts.csv")["TagSet"]
+    assert tags == [{"Key": "team", "Value": "data"}]
+
+
+def test_an_access_point_stands_in_a_buckets_place() -> None:
+    target = StoreTarget("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/tweets/a/b.csv")
+    assert target.store.url == "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/tweets"
+    assert target._key == "a/b.csv"

@@ -98,7 +98,7 @@ pub(crate) fn convert<'py>(
             },
         };
         let work = async {
-            let target = Target::open(&target, rejects.as_ref(), &settings.s3).await?;
+            let target = Target::open(&target, rejects.as_ref(), settings.s3()).await?;
             convert_hours(&lakes, &ranges.unwrap_or_default(), &target, &options, &workers, &mut tell).await
         };
         process.block(work, || Python::attach(|py| py.check_signals()))

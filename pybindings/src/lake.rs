@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cauce_lake::catalogue::{CatalogueError, HourEntry};
+use cauce_lake::setting::Caller;
 use cauce_lake::{Hour as LakeHour, Lakes};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -18,6 +19,7 @@ use crate::batches::{BatchStream, Wanted};
 use crate::errors;
 use crate::hour::Hour;
 use crate::lines::Lines;
+use crate::options::{self, Keywords, LakeOptions};
 use crate::process::{self, Process};
 use crate::records::{OnError, Records};
 use crate::settings::{Given, Settings};
@@ -57,59 +59,36 @@ pub(crate) fn url_text(given: &Bound<'_, PyAny>) -> PyResult<String> {
 #[pymethods]
 impl Lake {
     #[new]
-    #[pyo3(signature = (url=None, *, pattern=None, time_zone=None, flume_escapes=None, endpoint_url=None, region=None,
-                        path_style=None, access_key_id=None, secret_access_key=None, session_token=None,
-                        concurrency=None, memory_bytes=None, timeout=None))]
-    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
+    #[pyo3(signature = (url=None, *, options=None, concurrency=None, memory_bytes=None, timeout=None, **settings))]
     fn new(
         py: Python<'_>,
         url: Option<&Bound<'_, PyAny>>,
-        pattern: Option<String>,
-        time_zone: Option<String>,
-        flume_escapes: Option<String>,
-        endpoint_url: Option<String>,
-        region: Option<String>,
-        path_style: Option<bool>,
-        access_key_id: Option<String>,
-        secret_access_key: Option<String>,
-        session_token: Option<String>,
+        options: Option<&LakeOptions>,
         concurrency: Option<usize>,
         memory_bytes: Option<usize>,
         timeout: Option<f64>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Lake> {
-        let given = Given {
-            urls: urls(url)?,
-            pattern,
-            time_zone,
-            flume_escapes,
-            endpoint_url,
-            region,
-            path_style,
-            access_key_id,
-            secret_access_key,
-            session_token,
-            concurrency,
-            memory_bytes,
-            timeout,
-        };
+        let keywords = Keywords { call: "cauce.Lake()", of_the_lake: true };
+        let options = keywords.read(py, Caller::Python, options, settings)?;
+        let given = Given { urls: urls(url)?, options, concurrency, memory_bytes, timeout };
         let settings = given.settle().map_err(|message| errors::config(py, &message))?;
         Ok(Lake { settings: Arc::new(settings) })
     }
 
     /// Everything but keys.
     fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
-        let named = PyDict::new(py);
-        named.set_item("pattern", self.pattern())?;
-        named.set_item("time_zone", self.time_zone())?;
-        named.set_item("flume_escapes", self.settings.flume_escapes())?;
-        named.set_item("endpoint_url", self.settings.s3.endpoint_url.as_deref())?;
-        named.set_item("region", self.settings.s3.region.as_deref())?;
-        named.set_item("path_style", self.settings.s3.path_style)?;
+        let (positional, named) = options::arguments(py, self.urls(), &self.settings.options)?;
         let read = &self.settings.read;
         named.set_item("concurrency", read.concurrency.map(NonZeroUsize::get))?;
         named.set_item("memory_bytes", read.max_memory_bytes)?;
         named.set_item("timeout", read.stall_timeout.as_secs_f64())?;
-        Ok((PyTuple::new(py, [self.urls()])?, named))
+        Ok((positional, named))
+    }
+
+    #[getter]
+    fn options(&self) -> LakeOptions {
+        self.settings.options.clone()
     }
 
     #[getter]
@@ -220,7 +199,7 @@ impl Lake {
     /// How S3 is reached, for `cauce._storage`. It holds the keys that the lake was given, and is the only way in which they
     /// come back.
     fn _s3<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (told, s3) = (PyDict::new(py), &self.settings.s3);
+        let (told, s3) = (PyDict::new(py), self.settings.s3());
         told.set_item("endpoint_url", s3.endpoint_url.as_deref())?;
         told.set_item("region", s3.region.as_deref())?;
         told.set_item("path_style", s3.path_style)?;

@@ -15,6 +15,7 @@ mod fork;
 mod hour;
 mod lake;
 mod lines;
+mod options;
 mod part;
 mod process;
 mod records;
@@ -32,6 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fork::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<lake::Lake>()?;
+    module.add_class::<options::LakeOptions>()?;
     module.add_class::<store::Store>()?;
     module.add_class::<store::StoredObject>()?;
     module.add_class::<hour::Hour>()?;
@@ -45,6 +47,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capsules::Schema>()?;
     module.add_class::<file::Blocks>()?;
     module.add_function(wrap_pyfunction!(batches::schema, module)?)?;
+    module.add_function(wrap_pyfunction!(options::lake_options, module)?)?;
     module.add_function(wrap_pyfunction!(convert::convert, module)?)?;
     module.add_function(wrap_pyfunction!(convert::_ddl, module)?)?;
     module.add_function(wrap_pyfunction!(hour::restore, module)?)

@@ -153,7 +153,7 @@ impl Process {
 async fn open(settings: Arc<Settings>) -> Result<Lakes, StoreError> {
     let mut lakes = Vec::with_capacity(settings.urls.len());
     for url in &settings.urls {
-        lakes.push(Lake::new(store::open(url, &settings.s3).await?, settings.pattern.clone()));
+        lakes.push(Lake::new(store::open(url, settings.s3()).await?, settings.pattern.clone()));
     }
     Ok(Lakes::new(lakes))
 }

@@ -1,5 +1,5 @@
-//! What says which lake is meant: arguments over `CAUCE_LAKE__…` variables over defaults. Read once, when a `Lake` is made;
-//! no request is made and no client built here.
+//! What says which lake is meant: arguments over `CAUCE_LAKE__…` variables over defaults ([`crate::options`]). Read once, when a
+//! `Lake` is made; no request is made and no client built here.
 //!
 //! Keys never leave: neither a pickle nor a text made of settings holds them.
 
@@ -10,29 +10,19 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cauce_lake::pattern::{Escapes, PatternOptions};
 use cauce_lake::read::ReadOptions;
-use cauce_lake::store::{S3Options, StaticCredentials};
+use cauce_lake::store::S3Options;
 use cauce_lake::{LakeUrl, Pattern};
 
-/// How folders are named where nobody says it.
-const DEFAULT_PATTERN: &str = "%m-%d-%h";
+use crate::options::{LakeOptions, variable};
+
 /// With less, one request at a time would be too large.
 const LEAST_MEMORY_BYTES: usize = 1 << 20;
 
-/// The settings as texts: what was given, or nothing.
-#[derive(Default)]
+/// What was given.
 pub(crate) struct Given {
     pub(crate) urls: Vec<String>,
-    pub(crate) pattern: Option<String>,
-    pub(crate) time_zone: Option<String>,
-    pub(crate) flume_escapes: Option<String>,
-    pub(crate) endpoint_url: Option<String>,
-    pub(crate) region: Option<String>,
-    pub(crate) path_style: Option<bool>,
-    pub(crate) access_key_id: Option<String>,
-    pub(crate) secret_access_key: Option<String>,
-    pub(crate) session_token: Option<String>,
+    pub(crate) options: LakeOptions,
     pub(crate) concurrency: Option<usize>,
     pub(crate) memory_bytes: Option<usize>,
     pub(crate) timeout: Option<f64>,
@@ -42,96 +32,28 @@ pub(crate) struct Given {
 pub(crate) struct Settings {
     pub(crate) urls: Vec<LakeUrl>,
     pub(crate) pattern: Pattern,
-    pub(crate) s3: S3Options,
+    pub(crate) options: LakeOptions,
     pub(crate) read: ReadOptions,
     /// Stands for AWS's own variables, so that a lake made after they changed gets a client of its own.
     aws_variables: u64,
 }
 
-/// A variable. One that is set to nothing counts as not set: container files often pass empty ones on.
-fn variable(name: &str) -> Result<Option<String>, String> {
-    match env::var(name) {
-        Ok(value) if value.starts_with("${") => {
-            Err(format!("{name} is a reference, which only ingest follows: give the value itself"))
-        }
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is no text")),
-    }
-}
-
-fn switch(name: &str) -> Result<Option<bool>, String> {
-    match variable(name)?.as_deref() {
-        None => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        Some(other) => Err(format!("{name}: {other:?} must be true or false")),
-    }
-}
-
 impl Given {
-    /// Puts variables in where nothing was given. Keys come from one place, never half from each.
-    fn or_from_variables(mut self) -> Result<Given, String> {
-        let or = |given: Option<String>, name| given.map_or_else(|| variable(name), |given| Ok(Some(given)));
-        if self.urls.is_empty() {
-            self.urls.extend(variable("CAUCE_LAKE__URL")?);
-        }
-        self.pattern = or(self.pattern, "CAUCE_LAKE__PATTERN")?;
-        self.time_zone = or(self.time_zone, "CAUCE_LAKE__TIME_ZONE")?;
-        self.flume_escapes = or(self.flume_escapes, "CAUCE_LAKE__FLUME_ESCAPES")?;
-        self.endpoint_url = or(self.endpoint_url, "CAUCE_LAKE__S3__ENDPOINT_URL")?;
-        self.region = or(self.region, "CAUCE_LAKE__S3__REGION")?;
-        if self.path_style.is_none() {
-            self.path_style = switch("CAUCE_LAKE__S3__PATH_STYLE")?;
-        }
-        if self.access_key_id.is_none() && self.secret_access_key.is_none() {
-            self.access_key_id = variable("CAUCE_LAKE__S3__ACCESS_KEY_ID")?;
-            self.secret_access_key = variable("CAUCE_LAKE__S3__SECRET_ACCESS_KEY")?;
-            self.session_token = or(self.session_token, "CAUCE_LAKE__S3__SESSION_TOKEN")?;
-        }
-        Ok(self)
-    }
-
     /// Checks all of it.
     ///
     /// # Errors
     /// A sentence that says what is wrong; it never repeats a key.
-    pub(crate) fn settle(self) -> Result<Settings, String> {
-        let given = self.or_from_variables()?;
-        if given.urls.is_empty() {
+    pub(crate) fn settle(mut self) -> Result<Settings, String> {
+        if self.urls.is_empty() {
+            self.urls.extend(variable("CAUCE_LAKE__URL").map_err(|error| error.to_string())?);
+        }
+        if self.urls.is_empty() {
             return Err("no lake is given: say cauce.Lake(\"s3://bucket/prefix\"), or set CAUCE_LAKE__URL".to_owned());
         }
-        let urls = given.urls.iter().map(|text| url(text)).collect::<Result<Vec<_>, _>>()?;
-        let escapes = match given.flume_escapes.as_deref() {
-            None | Some("cauce") => Escapes::Cauce,
-            Some("strict") => Escapes::Strict,
-            Some(other) => return Err(format!("flume_escapes: {other:?} must be \"cauce\" or \"strict\"")),
-        };
-        let options = PatternOptions {
-            time_zone: given.time_zone.filter(|zone| zone != "UTC"),
-            escapes,
-            // Readers take what is there, folders that are no hours too.
-            allow_open: true,
-            ..PatternOptions::default()
-        };
-        let text = given.pattern.as_deref().unwrap_or(DEFAULT_PATTERN);
-        let pattern = Pattern::new(text, &options).map_err(|error| format!("pattern {text:?}: {error}"))?;
-        let credentials = match (given.access_key_id, given.secret_access_key) {
-            (Some(access_key_id), Some(secret_access_key)) => {
-                Some(StaticCredentials { access_key_id, secret_access_key, session_token: given.session_token })
-            }
-            (None, None) => None,
-            (Some(_), None) => return Err("secret_access_key is missing beside access_key_id".to_owned()),
-            (None, Some(_)) => return Err("access_key_id is missing beside secret_access_key".to_owned()),
-        };
-        let s3 = S3Options {
-            endpoint_url: given.endpoint_url,
-            region: given.region,
-            path_style: given.path_style,
-            credentials,
-        };
-        let read = read_options(given.concurrency, given.memory_bytes, given.timeout)?;
-        Ok(Settings { urls, pattern, s3, read, aws_variables: aws_variables() })
+        let urls = self.urls.iter().map(|text| url(text)).collect::<Result<Vec<_>, _>>()?;
+        let pattern = self.options.values.reading_pattern().map_err(|error| error.to_string())?;
+        let read = read_options(self.concurrency, self.memory_bytes, self.timeout)?;
+        Ok(Settings { urls, pattern, options: self.options, read, aws_variables: aws_variables() })
     }
 }
 
@@ -205,11 +127,9 @@ impl Settings {
         self.pattern.options().time_zone.as_deref().unwrap_or("UTC")
     }
 
-    pub(crate) fn flume_escapes(&self) -> &'static str {
-        match self.pattern.options().escapes {
-            Escapes::Cauce => "cauce",
-            Escapes::Strict => "strict",
-        }
+    /// How S3 is reached.
+    pub(crate) fn s3(&self) -> &S3Options {
+        &self.options.values.s3
     }
 
     /// Whether both mean the same lake, whoever reads it.
@@ -217,11 +137,11 @@ impl Settings {
         self.urls == other.urls
             && self.pattern.as_str() == other.pattern.as_str()
             && self.pattern.options() == other.pattern.options()
-            && self.s3.endpoint_url == other.s3.endpoint_url
+            && self.s3().endpoint_url == other.s3().endpoint_url
     }
 
     /// Whether one client serves both.
     pub(crate) fn share_client(&self, other: &Settings) -> bool {
-        self.same_lake(other) && self.s3 == other.s3 && self.aws_variables == other.aws_variables
+        self.same_lake(other) && self.s3() == other.s3() && self.aws_variables == other.aws_variables
     }
 }

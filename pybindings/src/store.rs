@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use cauce_lake::setting::Caller;
 use cauce_lake::store::{Body, Condition, ETag, ErrorKind, ObjectMeta, Put, list_all};
 use cauce_lake::{Key, Store as LakeStore, StoreError};
 use futures_util::TryStreamExt;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::errors;
 use crate::lake::url_text;
+use crate::options::{self, Keywords, LakeOptions};
 use crate::process::{self, Process};
 use crate::settings::{Given, Settings};
 use crate::when;
@@ -38,40 +40,23 @@ pub(crate) struct StoredObject {
 #[pymethods]
 impl Store {
     #[new]
-    #[pyo3(signature = (url, *, endpoint_url=None, region=None, path_style=None, access_key_id=None,
-                        secret_access_key=None, session_token=None))]
-    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
+    #[pyo3(signature = (url, *, options=None, **settings))]
     fn new(
         py: Python<'_>,
         url: &Bound<'_, PyAny>,
-        endpoint_url: Option<String>,
-        region: Option<String>,
-        path_style: Option<bool>,
-        access_key_id: Option<String>,
-        secret_access_key: Option<String>,
-        session_token: Option<String>,
+        options: Option<&LakeOptions>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Store> {
-        let given = Given {
-            urls: vec![url_text(url)?],
-            endpoint_url,
-            region,
-            path_style,
-            access_key_id,
-            secret_access_key,
-            session_token,
-            ..Given::default()
-        };
+        let keywords = Keywords { call: "cauce.Store()", of_the_lake: false };
+        let options = keywords.read(py, Caller::Python, options, settings)?;
+        let given = Given { urls: vec![url_text(url)?], options, concurrency: None, memory_bytes: None, timeout: None };
         let settings = given.settle().map_err(|message| errors::config(py, &message))?;
         Ok(Store { settings: Arc::new(settings) })
     }
 
     /// Everything but keys.
     fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
-        let named = PyDict::new(py);
-        named.set_item("endpoint_url", self.settings.s3.endpoint_url.as_deref())?;
-        named.set_item("region", self.settings.s3.region.as_deref())?;
-        named.set_item("path_style", self.settings.s3.path_style)?;
-        Ok((PyTuple::new(py, [self.url()])?, named))
+        options::arguments(py, self.url(), &self.settings.options)
     }
 
     #[getter]

@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use cauce_lake::catalogue::{CatalogueError, Listing};
 use cauce_lake::pattern::Granularity;
 use cauce_lake::read::ReadError;
+use cauce_lake::setting::Caller;
 use cauce_lake::store::{self, ErrorKind as StoreErrorKind, S3Options};
 use cauce_lake::verify::VerifyError;
 use cauce_lake::{Lake, LakeUrl, Lakes};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use super::option_args::OptionArgs;
 use super::{Exit, Failure, Outcome};
+use crate::config::settings::LakeSettings;
 use crate::config::{self, Flag, FlumeRequest, Outside, Request};
 
 /// Which lake is read: a configuration's, or others by their URLs.
@@ -30,12 +33,8 @@ pub(super) struct LakeArgs {
     /// Where the lake is: s3://bucket/prefix or a folder; repeat it to read several lakes as one
     #[arg(long, value_name = "URL")]
     pub(super) lake: Vec<String>,
-    /// How its folders are named, such as %m-%d-%h
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) pattern: Option<String>,
-    /// The zone in which its folders are named, such as Asia/Tokyo
-    #[arg(long, value_name = "ZONE")]
-    pub(super) time_zone: Option<String>,
+    #[command(flatten)]
+    pub(super) options: OptionArgs,
 }
 
 /// Also takes nothing, which clap's own does not: a variable may be set to it.
@@ -50,7 +49,7 @@ impl LakeArgs {
             if self.lake.is_empty() { vec![None] } else { self.lake.iter().map(Some).collect() };
         let mut lakes = Vec::with_capacity(urls.len());
         for url in urls {
-            let (settings, notices) = config::load_lake(&self.request(url), outside)?;
+            let (settings, notices) = self.load(url, outside)?;
             // What a pattern of hours means was said by `check`; folders that are no hours may surprise.
             if settings.pattern.granularity() != Granularity::Hour && lakes.is_empty() {
                 notices.iter().try_for_each(|notice| note(err, notice))?;
@@ -70,19 +69,18 @@ impl LakeArgs {
 
     /// How S3 is reached: the configuration's way, for what is read and what is written.
     pub(super) fn s3(&self, outside: &Outside) -> Result<S3Options, Failure> {
-        Ok(config::load_lake(&self.request(self.lake.first()), outside)?.0.s3)
+        Ok(self.load(self.lake.first(), outside)?.0.s3)
+    }
+
+    fn load(&self, url: Option<&String>, outside: &Outside) -> Result<(LakeSettings, Vec<String>), Failure> {
+        let (mut settings, notices) = config::load_lake(&self.request(url), outside)?;
+        settings.s3.caller = Caller::CommandLine;
+        Ok((settings, notices))
     }
 
     /// The configuration that is meant, with the lake at `url` where that is given.
     pub(super) fn request(&self, url: Option<&String>) -> Request {
-        let named = [
-            ("lake.url", "--lake", url),
-            ("lake.pattern", "--pattern", self.pattern.as_ref()),
-            ("lake.time_zone", "--time-zone", self.time_zone.as_ref()),
-        ];
-        let flag = |(key, flag, value): (&str, &str, Option<&String>)| {
-            Some(Flag { key: key.to_owned(), value: value?.clone(), flag: flag.to_owned() })
-        };
+        let url = url.map(|url| Flag { key: "lake.url".to_owned(), value: url.clone(), flag: "--lake".to_owned() });
         Request {
             toml: self.config.clone().filter(|path| !path.as_os_str().is_empty()),
             flume: self.conf_file.clone().map(|file| FlumeRequest {
@@ -90,7 +88,7 @@ impl LakeArgs {
                 file,
                 system: Vec::new(),
             }),
-            flags: named.into_iter().filter_map(flag).collect(),
+            flags: url.into_iter().chain(self.options.flags()).collect(),
         }
     }
 }

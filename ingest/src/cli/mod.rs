@@ -17,6 +17,7 @@ pub mod health;
 mod hours;
 mod lake_args;
 mod log_args;
+mod option_args;
 #[cfg(test)]
 mod reading_tests;
 mod rejects;

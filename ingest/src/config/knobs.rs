@@ -1,6 +1,12 @@
 //! Every knob there is: its name in `cauce.toml`, its kind, its default and what it does. Reading, suggestions, the
 //! names of `CAUCE_…` variables, the printed configuration and `docs/configuration.md` all come from this one table.
 
+use std::sync::LazyLock;
+
+use cauce_lake::options;
+use cauce_lake::setting::{self, Setting};
+use cauce_lake::store::s3;
+
 /// What a knob's value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -25,7 +31,7 @@ pub(crate) enum Kind {
 }
 
 /// One knob.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Knob {
     /// Section and name: `lake.s3.region`.
     pub(crate) key: &'static str,
@@ -39,6 +45,21 @@ pub(crate) struct Knob {
     pub(crate) what: &'static str,
     /// What raising and lowering it, or the other choice, does; empty where there is nothing to say.
     pub(crate) change: &'static str,
+}
+
+impl From<&Setting> for Knob {
+    fn from(setting: &Setting) -> Knob {
+        let Setting { key, kind, default, or, what, change } = *setting;
+        let kind = match kind {
+            setting::Kind::Text => Kind::Text,
+            setting::Kind::Secret => Kind::Secret,
+            setting::Kind::Switch => Kind::Switch,
+            setting::Kind::Count => Kind::Count,
+            setting::Kind::Duration => Kind::Duration,
+            setting::Kind::Choice(words) => Kind::Choice(words),
+        };
+        Knob { key, kind, default, or, what, change }
+    }
 }
 
 impl Knob {
@@ -119,9 +140,18 @@ const ELSEWHERE: [(&str, &[&str]); 6] = [
 /// Values of `source.type`.
 pub(crate) const SOURCE_TYPES: &[&str] = &["x-v2", "x-v1", "files", "stdin"];
 
-/// All of them, by section, in the order in which they are documented and printed.
+/// All of them, by section, in the order in which they are documented and printed. What every reader of a lake has too stands in
+/// the tables of `cauce_lake`.
+pub(crate) static KNOBS: LazyLock<Vec<Knob>> = LazyLock::new(|| {
+    let of_lake = options::ROWS.iter().map(|row| Knob::from(&row.setting));
+    let of_s3 = s3::options::ROWS.iter().map(|row| Knob::from(&row.setting));
+    let own = |knobs: &'static [Knob]| knobs.iter().copied();
+    own(UP_TO_LAKE).chain(of_lake).chain(own(LAKE)).chain(of_s3).chain(own(AFTER_LAKE)).collect()
+});
+
+/// Settings before those that every reader of a lake has.
 #[rustfmt::skip]
-pub(crate) const KNOBS: &[Knob] = &[
+const UP_TO_LAKE: &[Knob] = &[
     Knob { key: "agent.id", kind: Kind::Text, default: "agent", or: "",
         what: "Name of the one agent that writes the lake: 1 to 32 letters a-z, digits and hyphens.",
         change: "Another name means another agent: the lake it finds is then not its own." },
@@ -238,14 +268,13 @@ pub(crate) const KNOBS: &[Knob] = &[
     Knob { key: "lake.url", kind: Kind::Text, default: "", or: "needed",
         what: "Where the lake is: `s3://bucket/prefix` or a folder.",
         change: "" },
-    Knob { key: "lake.pattern", kind: Kind::Text, default: "%m-%d-%h", or: "",
-        what: "Names of hour folders, in Flume's escapes. It must fix month, day and hour.",
-        change: "" },
+];
+
+/// What only the writer of a lake has.
+#[rustfmt::skip]
+const LAKE: &[Knob] = &[
     Knob { key: "lake.partition_by", kind: Kind::Choice(&["received_at", "created_at"]), default: "received_at", or: "",
         what: "Which time names a tweet's hour: when it arrived, or when it was written.",
-        change: "" },
-    Knob { key: "lake.time_zone", kind: Kind::Text, default: "UTC", or: "",
-        what: "IANA zone in which folders are named. A zone with summer time needs `%z` in the pattern.",
         change: "" },
     Knob { key: "lake.file_prefix", kind: Kind::Text, default: "tweets", or: "",
         what: "First part of an object's name.",
@@ -283,31 +312,14 @@ pub(crate) const KNOBS: &[Knob] = &[
     Knob { key: "lake.success_marker", kind: Kind::Choice(&["auto", "always", "never"]), default: "auto", or: "",
         what: "Whether `_SUCCESS` is written beside a closed hour's objects; `auto`: where the pattern names the year.",
         change: "`always` with a pattern without a year: last year's marker is found before this year's hour is closed." },
-    Knob { key: "lake.flume_escapes", kind: Kind::Choice(&["cauce", "strict"]), default: "cauce", or: "",
-        what: "`cauce`: `%h` is the hour and an unknown escape is an error. `strict`: Flume's own rules, by which both are empty.",
-        change: "" },
     Knob { key: "lake.allow_unsafe_store", kind: Kind::Switch, default: "false", or: "",
         what: "Go on, with a lower guarantee, where the store ignores `If-None-Match`.",
         change: "" },
-    Knob { key: "lake.s3.endpoint_url", kind: Kind::Text, default: "", or: "AWS",
-        what: "Another server than AWS, such as `http://127.0.0.1:8333`.",
-        change: "" },
-    Knob { key: "lake.s3.region", kind: Kind::Text, default: "", or: "AWS's own variables and files",
-        what: "Region of the bucket.",
-        change: "" },
-    Knob { key: "lake.s3.path_style", kind: Kind::Switch, default: "", or: "true where endpoint_url is set",
-        what: "Bucket in the path instead of the host's name.",
-        change: "" },
-    Knob { key: "lake.s3.access_key_id", kind: Kind::Secret, default: "", or: "AWS's own chain",
-        what: "Access key, for servers that are not in AWS's own files and variables.",
-        change: "" },
-    Knob { key: "lake.s3.secret_access_key", kind: Kind::Secret, default: "", or: "AWS's own chain",
-        what: "Its secret.",
-        change: "" },
-    Knob { key: "lake.s3.session_token", kind: Kind::Secret, default: "", or: "none",
-        what: "Session token, where the two are temporary.",
-        change: "" },
+];
 
+/// Settings after those of the lake.
+#[rustfmt::skip]
+const AFTER_LAKE: &[Knob] = &[
     Knob { key: "status.listen", kind: Kind::Text, default: "127.0.0.1:9108", or: "",
         what: "Where `/metrics`, `/livez` and `/readyz` are served: address and port, or `off`.",
         change: "An address that is not loopback shows them to the network, without a password." },
@@ -329,7 +341,7 @@ mod tests {
         variables.sort();
         variables.dedup();
         assert_eq!(variables.len(), KNOBS.len());
-        for knob in KNOBS {
+        for knob in KNOBS.iter() {
             assert!(knob.what.ends_with('.'), "{}", knob.key);
             assert!(!knob.is_secret() || knob.default.is_empty(), "{} has a secret default", knob.key);
         }

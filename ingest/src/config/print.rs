@@ -45,7 +45,7 @@ fn bare(knob: &Knob, shown: String) -> String {
 pub fn reference() -> String {
     let mut text = String::new();
     let mut section = "";
-    for knob in KNOBS {
+    for knob in KNOBS.iter() {
         let (of, name) = knob.key.rsplit_once('.').unwrap_or(("", knob.key));
         if of != section {
             section = of;

@@ -58,13 +58,7 @@ impl Problems {
 
 /// The known name that is nearest to a mistyped one, when it is near enough to be meant: ` (did you mean …?)` or nothing.
 pub(crate) fn suggestion<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let typed = typed.to_lowercase();
-    let nearest = known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&typed, &name.to_lowercase()), name))
-        .filter(|(nearness, _)| *nearness > 0.82)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    nearest.map_or(String::new(), |(_, name)| format!(" (did you mean {name}?)"))
+    cauce_lake::setting::nearest(typed, known).map_or(String::new(), |name| format!(" (did you mean {name}?)"))
 }
 
 #[cfg(test)]

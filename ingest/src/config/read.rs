@@ -40,7 +40,7 @@ impl<'a> Read<'a> {
     }
 
     /// Adds a problem that quotes the value as it was written; never for secrets.
-    fn quoted_problem(&mut self, key: &str, what: &str) {
+    pub(super) fn quoted_problem(&mut self, key: &str, what: &str) {
         let written = self.layers.entry(key).map_or(String::new(), |entry| entry.written.show());
         self.problem(key, &format!("{written} {what}"));
     }

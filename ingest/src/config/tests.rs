@@ -330,7 +330,7 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
             Ok(loaded) => loaded.effective(true) + &loaded.settings.notices.join("\n"),
             Err(error) => error,
         };
-        for knob in super::knobs::KNOBS {
+        for knob in super::knobs::KNOBS.iter() {
             // As the value, by a file's line, a variable and a flag; and where a reference's name belongs.
             let (section, name) = knob.key.rsplit_once('.').expect("a section");
             said.push(say(load_with(SMALL, &[(&knob.variable(), secret)], &[])));

@@ -36,6 +36,7 @@ mod program;
 mod proxy;
 mod reading;
 mod rejects;
+mod s3_options;
 mod seed;
 mod simulator;
 #[cfg(feature = "failpoints")]

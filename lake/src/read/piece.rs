@@ -94,7 +94,7 @@ impl FetchRequest {
         let mut at = self.range.start;
         let mut pause = FIRST_PAUSE;
         for resumed in 0.. {
-            let mut content = timeout(self.stall_timeout, self.open(at)).await.map_err(|_| self.stalled(at))??;
+            let mut content = timeout(self.answer_timeout(), self.open(at)).await.map_err(|_| self.stalled(at))??;
             first_byte.get_or_insert_with(|| begun.elapsed());
             let broken = loop {
                 match timeout(self.stall_timeout, content.next()).await {
@@ -143,6 +143,11 @@ impl FetchRequest {
             }
             _ => Ok(content.chunks),
         }
+    }
+
+    /// How long an answer may take to begin: a store that was told to repeat requests longer is waited for.
+    fn answer_timeout(&self) -> Duration {
+        self.stall_timeout.max(self.store.longest_retry().unwrap_or_default())
     }
 
     fn action(&self) -> String {

@@ -15,13 +15,6 @@ mod error;
 pub mod key;
 pub mod local;
 pub mod s3;
-mod s3_check;
-mod s3_config;
-mod s3_date;
-mod s3_error;
-pub mod s3_multipart;
-mod s3_page;
-mod s3_put;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -39,7 +32,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -47,6 +40,8 @@ use futures_util::stream::BoxStream;
 
 pub use error::{ErrorKind, StoreError};
 pub use key::{Key, KeyError};
+pub use s3::checksum::Algorithm;
+pub use s3::options::{S3Options, StaticCredentials};
 
 use crate::checksum::Crc64;
 use crate::manifest::AGENT_KEY;
@@ -139,9 +134,11 @@ pub struct ObjectMeta {
 /// What a server was found to do with the checksums of puts. The SHA-256 of a body is part of each request's signature beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutChecks {
-    /// It takes a CRC-64/NVME with a put.
+    /// The checksum that goes along with a put.
+    pub checksum: Algorithm,
+    /// It takes that checksum with a put.
     pub takes_checksum: bool,
-    /// It tells the CRC-64/NVME of an object.
+    /// It tells that checksum of an object.
     pub tells_checksum: bool,
     /// The ETag of an object is the MD5 of its content.
     pub etag_is_md5: bool,
@@ -149,12 +146,13 @@ pub struct PutChecks {
 
 impl fmt::Display for PutChecks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sent = if self.takes_checksum { "SHA-256 and CRC-64/NVME" } else { "SHA-256 only" };
+        let checksum = self.checksum;
+        let sent = if self.takes_checksum { format!("SHA-256 and {checksum}") } else { "SHA-256 only".to_owned() };
         let told = match (self.tells_checksum, self.etag_is_md5) {
-            (true, true) => "CRC-64/NVME and MD5 (ETag)",
-            (true, false) => "CRC-64/NVME",
-            (false, true) => "MD5 (ETag)",
-            (false, false) => "nothing, so that each object is read back",
+            (true, true) => format!("{checksum} and MD5 (ETag)"),
+            (true, false) => checksum.to_string(),
+            (false, true) => "MD5 (ETag)".to_owned(),
+            (false, false) => "nothing, so that each object is read back".to_owned(),
         };
         write!(f, "sent with a put: {sent}; told of an object: {told}")
     }
@@ -339,6 +337,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// When the store refused or could not be reached.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// How long a read may be repeated before its answer, where the store's options say it.
+    fn longest_retry(&self) -> Option<Duration> {
+        None
+    }
+
     /// The time that the server reported in its last answer; `None` where there is none, as in a local folder.
     fn server_time(&self) -> Option<ServerTime> {
         None
@@ -350,36 +353,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the store refused or could not be reached.
     async fn clean_up(&self, older_than_ms: i64) -> Result<u64, StoreError>;
-}
-
-/// Access key and secret given explicitly, instead of AWS's own chain. Its `Debug` form hides all of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StaticCredentials {
-    /// The access key id.
-    pub access_key_id: String,
-    /// The secret.
-    pub secret_access_key: String,
-    /// For temporary credentials.
-    pub session_token: Option<String>,
-}
-
-impl fmt::Debug for StaticCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StaticCredentials(hidden)")
-    }
-}
-
-/// How to reach S3. Everything left out comes from AWS's own chain and variables.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct S3Options {
-    /// Another server than AWS, such as `http://127.0.0.1:8333`.
-    pub endpoint_url: Option<String>,
-    /// Region.
-    pub region: Option<String>,
-    /// Bucket in the path instead of the host name; default: true where `endpoint_url` is set.
-    pub path_style: Option<bool>,
-    /// Explicit credentials.
-    pub credentials: Option<StaticCredentials>,
 }
 
 /// Most bytes that [`Store::get`] takes of an object.

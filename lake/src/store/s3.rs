@@ -3,12 +3,26 @@
 //! - **Own servers.** As soon as an endpoint is set (here, by `AWS_ENDPOINT_URL` or a profile), addresses are path style,
 //!   the region is `us-east-1` if nobody names one, and the SDK's own checksums are left out where S3 does not require them:
 //!   many servers refuse its trailing ones, or store them inside the object.
-//! - **Bytes.** Each body is signed with its SHA-256, its CRC-64/NVME goes along in a header, and what the server then tells of
-//!   the object is compared (`s3_put.rs`). The SHA-256 in an object's metadata (`x-amz-meta-sha256`) says whose object it is.
-//! - **Retries.** The SDK sends a request up to three times. So a put with a condition may meet its own first success,
+//! - **Bytes.** Each body is signed with its SHA-256, a checksum goes along in a header, and what the server then tells of
+//!   the object is compared (`s3/put.rs`). The SHA-256 in an object's metadata (`x-amz-meta-sha256`) says whose object it is.
+//! - **Retries.** A request is sent up to three times, a throttled read more often (`s3/retry.rs`). So a put with a condition may meet its own first success,
 //!   whose answer was lost, and fail with `PreconditionFailed`: only a [`Store::head`] tells the two apart.
 //! - **Time.** Each attempt has as long as its body needs at a slow 128 KiB/s, and half a minute more.
 //! - **Listing** leaves out what cannot be a [`Key`]: folder markers (`a/`), `a//b` and the like are other people's.
+
+mod check;
+pub mod checksum;
+pub(super) mod config;
+mod date;
+mod error;
+mod headers;
+pub mod multipart;
+pub mod options;
+mod page;
+#[cfg(test)]
+mod played;
+mod put;
+mod retry;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,41 +30,42 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::s3_check::Found;
-use super::s3_date::Dates;
-use super::s3_error::{Place, from_sdk};
-use super::s3_multipart::Multipart;
-use super::s3_page::Pages;
-use super::{Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, PutChecks, S3Options, Store};
-use super::{ServerTime, StoreError, refuse_long, s3_config};
+use self::check::Found;
+use self::checksum::Algorithm;
+use self::date::Dates;
+use self::error::{Place, from_sdk};
+use self::headers::Headers;
+use self::multipart::Multipart;
+pub use self::options::S3Options;
+use self::page::Pages;
+use self::retry::Retries;
+use super::{Condition, Content, ETag, ErrorKind, Key, List, ListPage, ObjectMeta, Put, PutChecks, Store};
+use super::{ServerTime, StoreError, refuse_long};
 
 /// The name under which an object's hash is kept among its metadata.
 pub(super) const SHA256: &str = "sha256";
 
 const PAGE: i32 = 1000;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-const ATTEMPTS: u32 = 3;
-const SLOWEST_BYTES_PER_SECOND: u64 = 128 * 1024;
 
 /// A bucket, or a prefix in one, as a store.
 #[derive(Debug, Clone)]
 pub struct S3Store {
-    pub(super) client: Client,
-    pub(super) bucket: String,
+    client: Client,
+    bucket: String,
     /// What stands before every key: empty, or a prefix with its `/`.
-    pub(super) root: String,
-    pub(super) place: Place,
-    pub(super) multipart: Multipart,
+    root: String,
+    place: Place,
+    multipart: Multipart,
     dates: Dates,
-    pub(super) found: Arc<Found>,
+    found: Arc<Found>,
+    /// What goes along with a put.
+    checksum: Algorithm,
+    retries: Retries,
 }
 
 impl S3Store {
@@ -59,22 +74,28 @@ impl S3Store {
     /// # Errors
     /// [`ErrorKind::Configuration`] when no region is known or the endpoint is no URL.
     pub async fn open(bucket: &str, prefix: &str, options: &S3Options) -> Result<S3Store, StoreError> {
-        let (config, whereabouts) = s3_config::load(bucket, options).await?;
+        let (config, whereabouts) = config::load(bucket, options).await?;
         let dates = Dates::default();
+        let retries = Retries::of(options);
+        let root = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let config = config
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(timeouts(0))
+            .retry_config(retries.config())
+            .timeout_config(retries.timeouts(0))
+            .interceptor(retries)
+            .interceptor(Headers::of(options, &root))
             .interceptor(Pages)
             .interceptor(dates.clone())
             .build();
         Ok(S3Store {
             client: Client::from_conf(config),
             bucket: bucket.to_owned(),
-            root: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
-            place: Place { bucket: bucket.to_owned(), whereabouts },
+            root,
+            place: Place { bucket: bucket.to_owned(), whereabouts, caller: options.caller },
             multipart: Multipart::default(),
             dates,
             found: Arc::default(),
+            checksum: options.checksum,
+            retries,
         })
     }
 
@@ -127,16 +148,6 @@ fn tag(tag: Option<&str>) -> ETag {
     ETag(tag.unwrap_or_default().to_owned())
 }
 
-/// The time that a request with a body of so many bytes may take.
-pub(super) fn timeouts(bytes: u64) -> TimeoutConfig {
-    let attempt = ATTEMPT_TIMEOUT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(attempt)
-        .operation_timeout(attempt * ATTEMPTS + ATTEMPT_TIMEOUT)
-        .build()
-}
-
 #[async_trait]
 impl Store for S3Store {
     fn location(&self) -> String {
@@ -153,7 +164,7 @@ impl Store for S3Store {
     }
 
     fn put_checks(&self) -> Option<PutChecks> {
-        self.found.checks()
+        self.found.checks(self.checksum)
     }
 
     async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
@@ -252,6 +263,10 @@ impl Store for S3Store {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn longest_retry(&self) -> Option<Duration> {
+        self.retries.longest()
     }
 
     fn server_time(&self) -> Option<ServerTime> {

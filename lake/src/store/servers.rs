@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{S3Options, StaticCredentials, s3_config};
+use super::s3::config;
+use super::{S3Options, StaticCredentials};
 
 /// A server ends when its standard input does, and its folder (`$0`) goes with it: so it never outlives the test process,
 /// however that dies, and one that is kept in a static for a whole test binary leaves nothing behind either.
@@ -75,19 +76,19 @@ impl S3Server {
         S3Options {
             endpoint_url: Some(self.endpoint.clone()),
             region: Some(self.region.clone()),
-            path_style: None,
             credentials: Some(StaticCredentials {
                 access_key_id: self.access_key.clone(),
                 secret_access_key: self.secret.clone(),
                 session_token: None,
             }),
+            ..S3Options::default()
         }
     }
 
     /// A client of AWS's SDK, for what a store does not do.
     pub async fn client(&self) -> aws_sdk_s3::Client {
         let (config, _) =
-            s3_config::load("any", &self.options()).await.expect("the server's own address is a possible one");
+            config::load("any", &self.options()).await.expect("the server's own address is a possible one");
         aws_sdk_s3::Client::from_conf(config.build())
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use cauce_lake::store::PutChecks;
+use cauce_lake::store::{Algorithm, PutChecks};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -111,7 +111,8 @@ async fn each_server_takes_checksums_and_tells_what_it_holds() {
         assert_eq!(lake.put_checks(), None);
         lake.put(hashed("a", b"x".to_vec())).await.expect("it is put");
         lake.put(hashed("large", vec![b'x'; 9 * 1024 * 1024])).await.expect("it is put");
-        let all = PutChecks { takes_checksum: true, tells_checksum: true, etag_is_md5: true };
+        let all =
+            PutChecks { checksum: Algorithm::Crc64Nvme, takes_checksum: true, tells_checksum: true, etag_is_md5: true };
         assert_eq!(lake.put_checks(), Some(all), "{}", server.endpoint);
     }
 }

@@ -15,7 +15,7 @@ import cauce
 import luigi
 
 from luigi_tasks import settings
-from luigi_tasks.settings import S3, Settings, s3_arguments
+from luigi_tasks.settings import Settings
 
 logger = logging.getLogger("luigi-interface")
 
@@ -47,14 +47,12 @@ def lake() -> cauce.Lake:
     now = settings.current()
     if not now.lakes:
         raise settings.SettingsError("[cauce] lake is not set: write it into luigi.cfg, or give --cauce-lake or CAUCE_LAKE__URL")
-    return _open_lake(now.lakes, now.pattern, now.time_zone, now.flume_escapes, now.s3)
+    return _open_lake(now.lakes, now.options)
 
 
 @functools.lru_cache(maxsize=16)
-def _open_lake(urls: tuple[str, ...], pattern: str | None, time_zone: str | None, escapes: str | None, s3: S3) -> cauce.Lake:
-    # The module itself says which escapes there are.
-    arguments = {"flume_escapes": escapes, **s3_arguments(s3)}
-    return cauce.Lake(list(urls), pattern=pattern, time_zone=time_zone, **arguments)
+def _open_lake(urls: tuple[str, ...], options: cauce.LakeOptions) -> cauce.Lake:
+    return cauce.Lake(list(urls), options=options)
 
 
 def closed(hours: Iterable[dt.datetime]) -> set[dt.datetime]:

@@ -21,7 +21,7 @@ from luigi_tasks.progress import Progress, ProgressTask
 def parquet_place() -> Place:
     """Where the Parquet files are, by the settings in force."""
     now = settings.current()
-    return Place(settings.needed(now.parquet, "parquet"), now.s3)
+    return Place(settings.needed(now.parquet, "parquet"), now.options)
 
 
 def folder(hour: dt.datetime) -> str:

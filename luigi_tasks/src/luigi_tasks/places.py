@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import cauce
 
-from luigi_tasks.settings import S3, SettingsError, s3_arguments
+from luigi_tasks.settings import SettingsError
 
 # Listings that run at a time: enough to hide an S3 server's latency, few enough for any of them.
 _LISTINGS = 16
@@ -26,7 +26,7 @@ class Place:
     """A folder, or a bucket and prefix."""
 
     url: str
-    s3: S3
+    options: cauce.LakeOptions
 
     @property
     def path(self) -> str:
@@ -51,8 +51,8 @@ class Place:
         if not _is_s3(self.url):
             return pathlib.Path(self.path, folder).as_uri()
         bucket, _, prefix = f"{self.path}/{folder}/".partition("/")
-        if self.s3.endpoint_url:
-            return f"{self.s3.endpoint_url.rstrip('/')}/{bucket}?list-type=2&prefix={quote(prefix)}"
+        if endpoint := self.options.settings.get("endpoint_url"):
+            return f"{endpoint.rstrip('/')}/{bucket}?list-type=2&prefix={quote(prefix)}"
         return f"https://console.aws.amazon.com/s3/buckets/{bucket}?prefix={quote(prefix)}"
 
     def exists(self, name: str) -> bool:
@@ -87,7 +87,7 @@ class Place:
     def store(self) -> cauce.Store:
         """The place's objects."""
         url = self.url if _is_s3(self.url) else self.path
-        return cauce.Store(url, **s3_arguments(self.s3))
+        return cauce.Store(url, options=self.options)
 
 
 def _is_s3(url: str) -> bool:

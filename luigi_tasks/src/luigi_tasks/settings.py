@@ -9,9 +9,12 @@ import os
 import re
 from configparser import NoOptionError, NoSectionError
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import luigi
+from cauce import ConfigError, LakeOptions
+from cauce._native import _lake_options
 from luigi.configuration import LuigiConfigParser, get_config
 
 
@@ -20,17 +23,11 @@ class SettingsError(ValueError):
 
 
 class cauce(luigi.Config):
-    """Section `[cauce]`; docs/luigi.md has the table of its keys."""
+    """Section `[cauce]`; docs/luigi.md has the table of its keys. Those of `cauce` itself are added below, by its own table."""
 
     lake: str | None = luigi.OptionalStrParameter(default=None, description="URL or folder of the lake; several by comma are read as one")
-    pattern: str | None = luigi.OptionalStrParameter(default=None, description="the lake's partition pattern")
-    time_zone: str | None = luigi.OptionalStrParameter(default=None, description="the pattern's time zone")
-    flume_escapes: str | None = luigi.OptionalStrParameter(default=None, description="cauce, or strict for folders as Flume names them")
     parquet: str | None = luigi.OptionalStrParameter(default=None, description="URL or folder of the Parquet files")
     reports: str | None = luigi.OptionalStrParameter(default=None, description="URL or folder of the reports")
-    endpoint_url: str | None = luigi.OptionalStrParameter(default=None, description="address of an S3 server that is not AWS's")
-    region: str | None = luigi.OptionalStrParameter(default=None, description="region of the buckets")
-    path_style: bool | None = luigi.OptionalBoolParameter(default=None, description="bucket in the path; so wherever endpoint_url is set")
     tracking_url: str | None = luigi.OptionalStrParameter(
         default=None, description="page of an hour: {date}, {hour} and {HH} are filled in"
     )
@@ -40,6 +37,17 @@ class cauce(luigi.Config):
         """Luigi's reading of the section, in which a `%` of a pattern is no mark of the configuration file's own."""
         _escape_percent(cls.get_task_family())
         return super().get_param_values(params, args, kwargs)
+
+
+def _add_settings() -> None:
+    """A parameter for each setting of `cauce` but its keys."""
+    for name, kind, what in LakeOptions.known():
+        parameter = luigi.OptionalBoolParameter if kind == "switch" else luigi.OptionalStrParameter
+        if kind != "secret":
+            setattr(cauce, name, parameter(default=None, description=what))
+
+
+_add_settings()
 
 
 def _escape_percent(section: str) -> None:
@@ -52,12 +60,9 @@ def _escape_percent(section: str) -> None:
 
 
 @dataclass(frozen=True)
-class S3:
-    """How S3 is reached. None: AWS's own chain and variables say so."""
+class Keys:
+    """Keys of an S3 server, for the environment of a program that is started. None: AWS's own chain has them."""
 
-    endpoint_url: str | None = None
-    region: str | None = None
-    path_style: bool | None = None
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
@@ -68,34 +73,44 @@ class Settings:
     """The settings in force; hashable, so that one client is kept for each."""
 
     lakes: tuple[str, ...]
-    pattern: str | None
-    time_zone: str | None
-    flume_escapes: str | None
     parquet: str | None
     reports: str | None
     tracking_url: str | None
-    s3: S3
-
-
-def s3_arguments(s3: S3) -> dict[str, Any]:
-    """The S3 settings as `cauce` names them, without those that are not set."""
-    return {name: value for name, value in vars(s3).items() if value is not None}
+    # How lakes are read and S3 is reached, handed on as it is: `cauce.Store(url, options=options)`.
+    options: LakeOptions
+    keys: Keys
 
 
 def current() -> Settings:
-    """The settings as configuration, flags and variables give them now."""
+    """The settings as configuration, flags and variables give them now.
+
+    Raises:
+        SettingsError: one cannot be used; the text names it.
+    """
+    _refuse_typos()
     own = cauce()
     lakes = own.lake or variable("URL") or ""
+    keys = _keys()
     return Settings(
         lakes=tuple(url.strip() for url in lakes.split(",") if url.strip()),
-        pattern=own.pattern or variable("PATTERN"),
-        time_zone=own.time_zone or variable("TIME_ZONE"),
-        flume_escapes=own.flume_escapes or variable("FLUME_ESCAPES"),
         parquet=own.parquet,
         reports=own.reports,
         tracking_url=own.tracking_url,
-        s3=_s3(own),
+        options=_options(own, keys),
+        keys=keys,
     )
+
+
+def _refuse_typos() -> None:
+    """Refuses a key of the section that is nearly a setting. Others may be there for a `%(name)s` in the section."""
+    config, section = get_config(), cauce.get_task_family()
+    if not isinstance(config, LuigiConfigParser) or not config.has_section(section):
+        return
+    known = [name for name, _ in cauce.get_params()]
+    for name in sorted(set(config.options(section)) - set(config.defaults())):
+        spelled = name.replace("-", "_")
+        if spelled not in known and (near := get_close_matches(spelled, known, 1, 0.8)):
+            raise SettingsError(f"[cauce] {name} is no setting: did you mean {near[0]}?")
 
 
 def without_keys(url: str) -> str:
@@ -115,25 +130,24 @@ def needed(value: str | None, name: str) -> str:
     return value
 
 
-def _s3(own: cauce) -> S3:
-    path_style = own.path_style
-    if path_style is None and (text := variable("S3__PATH_STYLE")):
-        path_style = _flag(text, "CAUCE_LAKE__S3__PATH_STYLE")
-    return S3(
-        endpoint_url=own.endpoint_url or raw_text("s3", "endpoint_url") or variable("S3__ENDPOINT_URL"),
-        region=own.region or raw_text("s3", "region_name") or variable("S3__REGION"),
-        path_style=path_style,
-        **_keys(),
-    )
+def _options(own: cauce, keys: Keys) -> LakeOptions:
+    given: dict[str, Any] = {"endpoint_url": raw_text("s3", "endpoint_url"), "region": raw_text("s3", "region_name"), **vars(keys)}
+    for name, kind, _ in LakeOptions.known():
+        if kind != "secret" and (value := getattr(own, name)) not in (None, ""):
+            given[name] = value
+    try:
+        return _lake_options("luigi", {name: value for name, value in given.items() if value not in (None, "")})
+    except ConfigError as error:
+        raise SettingsError(str(error)) from None
 
 
-def _keys() -> dict[str, str | None]:
+def _keys() -> Keys:
     """All keys from one place, never half from each."""
     names = ("access_key_id", "secret_access_key", "session_token")
     section = {name: raw_text("s3", f"aws_{name}") or None for name in names}
     if section["access_key_id"] or section["secret_access_key"]:
-        return section
-    return {name: variable(f"S3__{name.upper()}") for name in names}
+        return Keys(**section)
+    return Keys(**{name: variable(f"S3__{name.upper()}") for name in names})
 
 
 def variable(name: str) -> str | None:
@@ -161,9 +175,3 @@ def raw_text(section: str, name: str) -> str | None:
             raise SettingsError(f"[{section}] {name} asks for the variable {found.group(1)}, which is not set") from None
 
     return re.sub(r"\$\{([^}]+)\}", filled, text)
-
-
-def _flag(text: str, name: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise SettingsError(f"{name} is {text!r}: say true or false")
-    return text.lower() == "true"

@@ -73,11 +73,11 @@ class SparkTask(SparkSubmitTask):
         environment: dict[str, str] = super().program_environment()
         environment.setdefault("PYSPARK_PYTHON", sys.executable)
         environment["PYSPARK_DRIVER_PYTHON"] = sys.executable
-        s3 = settings.current().s3
-        if s3.access_key_id and s3.secret_access_key:
-            names = {"ACCESS_KEY_ID": s3.access_key_id, "SECRET_ACCESS_KEY": s3.secret_access_key, "SESSION_TOKEN": s3.session_token}
-            environment |= {f"CAUCE_LAKE__S3__{name}": value for name, value in names.items() if value}
-            environment |= {f"AWS_{name}": value for name, value in names.items() if value}
+        keys = settings.current().keys
+        if keys.access_key_id and keys.secret_access_key:
+            for name, value in vars(keys).items():
+                if value:
+                    environment |= {f"CAUCE_LAKE__S3__{name.upper()}": value, f"AWS_{name.upper()}": value}
         return environment
 
     def run(self) -> None:
@@ -149,17 +149,8 @@ class ConvertHours(SparkTask):
         options = ["--to", parquet_place().url, "--answer", str(self.answer)]
         for url in now.lakes:
             options += ["--lake", url]
-        given = {
-            "--pattern": now.pattern,
-            "--time-zone": now.time_zone,
-            "--flume-escapes": now.flume_escapes,
-            "--endpoint-url": now.s3.endpoint_url,
-            "--region": now.s3.region,
-            "--path-style": None if now.s3.path_style is None else str(now.s3.path_style).lower(),
-        }
-        for name, value in given.items():
-            if value is not None:
-                options += [name, value]
+        for name, value in now.options.settings.items():
+            options.append(f"--{name.replace('_', '-')}={value}")
         return [*options, *(hour_text(hour) for hour in self._hours if hour not in there)]
 
     def take(self, answer: dict[str, Any]) -> None:
@@ -177,7 +168,7 @@ class SummaryTarget(luigi.Target):
     def place(self) -> Place:
         """Where the reports are."""
         now = settings.current()
-        return Place(settings.needed(now.reports, "reports"), now.s3)
+        return Place(settings.needed(now.reports, "reports"), now.options)
 
     def exists(self) -> bool:
         """Whether the hour was counted."""
@@ -210,7 +201,7 @@ def summarised(hours: Iterable[dt.datetime]) -> set[dt.datetime]:
     """The hours among these that were counted, by one sweep of the listing."""
     asked = {summary_name(hour): hour for hour in map(naive_utc, hours)}
     now = settings.current()
-    names = Place(settings.needed(now.reports, "reports"), now.s3).names(f"hourly/{day_folder(hour)}" for hour in asked.values())
+    names = Place(settings.needed(now.reports, "reports"), now.options).names(f"hourly/{day_folder(hour)}" for hour in asked.values())
     return {asked[name] for name in asked.keys() & names}
 
 
@@ -245,11 +236,11 @@ class HourlySummary(SparkTask):
         """Those of `[spark] conf`, and where the S3 server is; the jars for it are the cluster's business."""
         given = settings.raw_text("spark", "conf") or ""
         found = dict(pair.split("=", 1) for pair in given.split("|") if "=" in pair)
-        s3 = settings.current().s3
-        if s3.endpoint_url and re.match("s3[an]?://", parquet_place().url):
-            found.setdefault("spark.hadoop.fs.s3a.endpoint", s3.endpoint_url)
-            found.setdefault("spark.hadoop.fs.s3a.path.style.access", str(s3.path_style is not False).lower())
-            found.setdefault("spark.hadoop.fs.s3a.endpoint.region", s3.region or "us-east-1")
+        s3 = settings.current().options.settings
+        if "endpoint_url" in s3 and re.match("s3[an]?://", parquet_place().url):
+            found.setdefault("spark.hadoop.fs.s3a.endpoint", s3["endpoint_url"])
+            found.setdefault("spark.hadoop.fs.s3a.path.style.access", s3.get("path_style", "true").lower())
+            found.setdefault("spark.hadoop.fs.s3a.endpoint.region", s3.get("region", "us-east-1"))
         return found
 
     def take(self, answer: dict[str, Any]) -> None:

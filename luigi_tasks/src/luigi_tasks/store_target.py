@@ -28,7 +28,7 @@ class StoreTarget(luigi.Target):
     def __init__(self, url: str | os.PathLike[str], format: Format | None = None) -> None:
         self.url = os.fspath(url)
         self._format = format or get_default_format()
-        if found := re.fullmatch(r"(s3[an]?://[^/]+)/(.*[^/])", self.url):
+        if found := re.fullmatch(r"(s3[an]?://(?:arn:[^@]*?accesspoint/)?[^/]+)/(.*[^/])", self.url):
             self._root, self._key = found.groups()
         elif "://" in self.url.removeprefix("file://") or self.url.endswith("/"):
             raise settings.SettingsError(f"{settings.without_keys(self.url)!r} is neither s3://bucket/key nor a file's path")
@@ -39,7 +39,7 @@ class StoreTarget(luigi.Target):
     @property
     def store(self) -> cauce.Store:
         """The bucket or folder."""
-        return cauce.Store(self._root, **settings.s3_arguments(settings.current().s3))
+        return cauce.Store(self._root, options=settings.current().options)
 
     def exists(self) -> bool:
         """Whether the object is there: one request."""

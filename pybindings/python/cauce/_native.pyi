@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date, datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypedDict, final, overload
+from typing import Any, Literal, Self, TypeAlias, TypedDict, Unpack, final, overload
 
 from _typeshed import WriteableBuffer
 
@@ -18,6 +18,7 @@ __all__ = [
     "Blocks",
     "Hour",
     "Lake",
+    "LakeOptions",
     "Lines",
     "Object",
     "Records",
@@ -27,6 +28,7 @@ __all__ = [
     "StoredObject",
     "__version__",
     "_ddl",
+    "_lake_options",
     "_restore_hour",
     "convert",
     "schema",
@@ -68,6 +70,86 @@ class _Stats(TypedDict):
     bytes: int
     """Decoded bytes, newlines included."""
 
+class _S3Settings(TypedDict, total=False):
+    """Settings of S3; docs/configuration.md, section `[lake.s3]`, says what each does.
+
+    What is not given comes from its variable, `CAUCE_LAKE__S3__REGION` for `region`; then from AWS's chain.
+    """
+
+    endpoint_url: str | None
+    """Another S3 server than AWS's."""
+    region: str | None
+    """Region of the bucket."""
+    path_style: bool | str | None
+    """Bucket in the path instead of the host name; default: true where `endpoint_url` is set."""
+    access_key_id: str | None
+    """A key, with `secret_access_key` and, if it is temporary, `session_token`; instead of AWS's chain."""
+    secret_access_key: str | None
+    """The key's secret."""
+    session_token: str | None
+    """The temporary key's token."""
+    request_payer: bool | str | None
+    """Accept that the sender of a request pays for it."""
+    storage_class: str | None
+    """Storage class of objects that are put, but of none whose name has a part that begins with `_`."""
+    sse: Literal["AES256", "aws:kms"] | None
+    """Encryption by the server."""
+    sse_kms_key_id: str | None
+    """Key of AWS's KMS, with `aws:kms`."""
+    tags: dict[str, str] | str | None
+    """Tags of objects that are put, as for `storage_class`: `{"team": "data"}` or `team=data`."""
+    acl: str | None
+    """Canned ACL of objects that are put."""
+    checksum: Literal["CRC64NVME", "CRC32", "CRC32C", "SHA256"] | None
+    """Checksum that goes along with a put."""
+    accelerate: bool | str | None
+    """Send requests by S3's transfer acceleration."""
+    max_attempts: int | str | None
+    """How often a request is sent at most."""
+    retry_timeout: float | str | None
+    """How long a failing request is repeated, in seconds or as `30s`."""
+
+class _LakeSettings(_S3Settings, total=False):
+    """Settings of a lake, and those of S3; docs/configuration.md, section `[lake]`, says what each does."""
+
+    pattern: str | None
+    """How its folders are named; `%m-%d-%h` where nothing says it."""
+    time_zone: str | None
+    """The IANA zone in which its folders are named; UTC where nothing says it."""
+    flume_escapes: Literal["cauce", "strict"] | None
+    """`cauce` (`%h` is the hour) or `strict` (Flume's own rules)."""
+
+@final
+class LakeOptions:
+    """The settings of a lake and of S3, checked, as one value to hand on: `cauce.Lake(url, options=options)`.
+
+    What is not given comes from variables, as for `cauce.Lake`. It holds no address, opens no connection, is hashable,
+    and is pickled **without keys**: who opens the pickle takes credentials from its own environment.
+
+    Args:
+        settings: As for `cauce.Lake`.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+        TypeError: There is no such setting, or its value has the wrong type.
+    """
+
+    def __new__(cls, **settings: Unpack[_LakeSettings]) -> Self: ...
+    @staticmethod
+    def known() -> list[tuple[str, str, str]]:
+        """Tell which settings there are: name, kind and meaning of each.
+
+        A kind is `text`, `secret`, `switch`, `count`, `duration` or `choice`.
+        """
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was given or came from variables, as texts; without keys."""
+
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
 @final
 class Store:
     """The objects under a URL: a bucket and prefix, or a folder. For tasks that read and write files of their own.
@@ -78,27 +160,21 @@ class Store:
 
     Args:
         url: `s3://bucket/prefix` or a folder. A folder is made when something is first written to it.
-        endpoint_url: Another S3 server than AWS's.
-        region: Region of the bucket.
-        path_style: Bucket in the path instead of the host name; default: true where `endpoint_url` is set.
-        access_key_id: A key, with `secret_access_key` and, if it is temporary, `session_token`.
-        secret_access_key: The key's secret.
-        session_token: The temporary key's token.
+        options: Settings as one value; those by name stand over it.
+        settings: `endpoint_url`, `region`, `access_key_id` and what else section `[lake.s3]` of docs/configuration.md
+            names.
 
     Raises:
         ConfigError: A setting cannot be used.
+        TypeError: There is no such setting, or its value has the wrong type.
     """
 
     def __new__(
         cls,
         url: str | PathLike[str],
         *,
-        endpoint_url: str | None = None,
-        region: str | None = None,
-        path_style: bool | None = None,
-        access_key_id: str | None = None,
-        secret_access_key: str | None = None,
-        session_token: str | None = None,
+        options: LakeOptions | None = None,
+        **settings: Unpack[_S3Settings],
     ) -> Self: ...
     @property
     def url(self) -> str:
@@ -197,29 +273,23 @@ class Lake:
     **without keys**:
     who opens the pickle takes credentials from its own environment.
 
-    What is not given comes from the variable `CAUCE_LAKE__URL`, `…__PATTERN`, `…__TIME_ZONE`, `…__FLUME_ESCAPES` or
-    `CAUCE_LAKE__S3__ENDPOINT_URL`, `…__REGION`, `…__PATH_STYLE`, `…__ACCESS_KEY_ID`, `…__SECRET_ACCESS_KEY`,
-    `…__SESSION_TOKEN`; credentials and region after that from AWS's own chain.
+    What is not given comes from the variable `CAUCE_LAKE__URL` or the setting's own, such as `CAUCE_LAKE__PATTERN` and
+    `CAUCE_LAKE__S3__REGION`; credentials and region after that from AWS's own chain.
 
     Args:
         url: `s3://bucket/prefix`, a folder, or several of either, read as one lake in which an hour is closed when it
         is closed in
             each.
-        pattern: How its folders are named; `%m-%d-%h` where nothing says it.
-        time_zone: The IANA zone in which its folders are named; UTC where nothing says it.
-        flume_escapes: `cauce` (`%h` is the hour) or `strict` (Flume's own rules).
-        endpoint_url: An S3 server other than AWS.
-        region: Its region.
-        path_style: Whether the bucket stands in the path; true where `endpoint_url` is set.
-        access_key_id: With `secret_access_key`, instead of AWS's chain.
-        secret_access_key: See `access_key_id`.
-        session_token: For temporary keys.
+        options: Settings as one value; those by name stand over it.
+        settings: `pattern`, `time_zone`, `flume_escapes`, and those of S3: `endpoint_url`, `region`, `access_key_id`
+            and what else docs/configuration.md names.
         concurrency: Requests at once while reading; found out where it is not given.
         memory_bytes: Most bytes that are fetched ahead of a reader; 64 MiB where it is not given.
         timeout: Longest time, in seconds, without a byte of an object that is being read; 20 where it is not given.
 
     Raises:
         ConfigError: When the settings cannot be used.
+        TypeError: There is no such setting, or its value has the wrong type.
 
     """
 
@@ -227,22 +297,19 @@ class Lake:
         cls,
         url: str | PathLike[str] | Iterable[str | PathLike[str]] | None = None,
         *,
-        pattern: str | None = None,
-        time_zone: str | None = None,
-        flume_escapes: Literal["cauce", "strict"] | None = None,
-        endpoint_url: str | None = None,
-        region: str | None = None,
-        path_style: bool | None = None,
-        access_key_id: str | None = None,
-        secret_access_key: str | None = None,
-        session_token: str | None = None,
+        options: LakeOptions | None = None,
         concurrency: int | None = None,
         memory_bytes: int | None = None,
         timeout: float | None = None,
+        **settings: Unpack[_LakeSettings],
     ) -> Self: ...
     @property
     def urls(self) -> list[str]:
         """Where it is; folders are absolute."""
+
+    @property
+    def options(self) -> LakeOptions:
+        """How it is read: to reach other things as it is reached, `cauce.Store(url, options=lake.options)`."""
 
     @property
     def pattern(self) -> str:
@@ -780,3 +847,4 @@ def _ddl(
     dialect: str, url: str, columns: Sequence[str] | None = None, *, referenced: bool = False, raw: bool = False
 ) -> str: ...
 def _restore_hour(lake: Lake, name: str, span_ms: tuple[int, int] | None, granularity: str) -> Hour: ...
+def _lake_options(caller: str, settings: dict[str, Any]) -> LakeOptions: ...

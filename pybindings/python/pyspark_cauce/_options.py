@@ -12,29 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import cauce
 
-# What a Spark user might try, and what must not stand in a plan.
-_SECRETS = (
-    "accesskeyid",
-    "secretaccesskey",
-    "sessiontoken",
-    "accesskey",
-    "secretkey",
-    "awsaccesskeyid",
-    "awssecretaccesskey",
-)
+# What a Spark user might try beside the keys of `cauce` itself, and what must not stand in a plan.
+_SECRETS = ("accesskey", "secretkey", "awsaccesskeyid", "awssecretaccesskey")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for. Names as users write them stand in `_NAMES`."""
+    """What was asked for. Names as users write them stand in `_OWN`, those of the lake's own settings in `cauce`."""
 
     urls: tuple[str, ...] = ()
-    pattern: str | None = None
-    time_zone: str | None = None
-    flume_escapes: str | None = None
-    endpoint_url: str | None = None
-    region: str | None = None
-    path_style: bool | None = None
+    # How the lake is read and S3 is reached, as one value; a pickle of it holds no keys.
+    lake_options: "cauce.LakeOptions | None" = None
     start: str | None = None
     end: str | None = None
     closed_only: bool = True
@@ -55,26 +43,34 @@ class Options:
         Raises:
             ValueError: An option is unknown or cannot be read; the text names it.
         """
+        from cauce._native import _lake_options
+
         found: dict[str, Any] = {}
+        lake: dict[str, str] = {}
+        known = _of_the_lake()
+        secrets = {*_SECRETS, *(option for option, (_, kind) in known.items() if kind == "secret")}
         for written, text in given.items():
             name = written.lower()
             if name in ("path", "url", "paths"):
                 if "urls" in found:
                     raise ValueError("the lake is given twice: by load(…), path or url, say it once")
                 found["urls"] = tuple(json.loads(text)) if name == "paths" else _several(text)
-                continue
-            if name.replace("_", "").replace(".", "") in _SECRETS:
+            elif name.replace("_", "").replace(".", "") in secrets:
                 raise ValueError(
                     f"{written} is no option, because Spark shows options in its plans: give keys to the driver and "
                     "to the executors through their environment (AWS_ACCESS_KEY_ID …), a profile or a role"
                 )
-            if name not in _NAMES:
+            elif name in known:
+                lake[known[name][0]] = text
+            elif name in _NAMES:
+                field, parse = _NAMES[name]
+                try:
+                    found[field] = parse(text)
+                except ValueError as error:
+                    raise ValueError(f"option {_WRITTEN[name]}: {text!r} {error}") from None
+            else:
                 raise ValueError(f"format cauce has no option {written}{_nearest(name)}")
-            field, parse = _NAMES[name]
-            try:
-                found[field] = parse(text)
-            except ValueError as error:
-                raise ValueError(f"option {_WRITTEN[name]}: {text!r} {error}") from None
+        found["lake_options"] = _lake_options("spark", lake)
         asked = cls(**found)
         # Told where the options are read, not when the first task fails.
         asked.lake()
@@ -85,15 +81,7 @@ class Options:
         """The lake; what no option says comes from the `CAUCE_LAKE__…` variables of this process."""
         import cauce
 
-        return cauce.Lake(
-            list(self.urls) or None,
-            pattern=self.pattern,
-            time_zone=self.time_zone,
-            flume_escapes=self.flume_escapes,  # type: ignore[arg-type]  # the module itself says which there are
-            endpoint_url=self.endpoint_url,
-            region=self.region,
-            path_style=self.path_style,
-        )
+        return cauce.Lake(list(self.urls) or None, options=self.lake_options)
 
     def span(self) -> tuple[Any, Any]:
         """The hours asked for, the last one not included, as the module takes them.
@@ -163,18 +151,28 @@ def _on_reject(text: str) -> str:
     return text
 
 
+def _of_the_lake() -> dict[str, tuple[str, str]]:
+    """Name and kind of each setting of `cauce`, by its option in small letters: `endpointurl`."""
+    import cauce
+
+    return {name.replace("_", ""): (name, kind) for name, kind, _ in cauce.LakeOptions.known()}
+
+
 def _nearest(name: str) -> str:
-    near = get_close_matches(name, _NAMES, 1)
-    return f": did you mean {_WRITTEN[near[0]]}?" if near else f": there are path, {', '.join(_WRITTEN.values())}"
+    written = {
+        **{option: _camel_case(name) for option, (name, kind) in _of_the_lake().items() if kind != "secret"},
+        **_WRITTEN,
+    }
+    near = get_close_matches(name.replace("_", ""), written, 1)
+    return f": did you mean {written[near[0]]}?" if near else f": there are path, {', '.join(written.values())}"
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "pattern": ("pattern", str),
-    "timeZone": ("time_zone", str),
-    "flumeEscapes": ("flume_escapes", str),
-    "endpointUrl": ("endpoint_url", str),
-    "region": ("region", str),
-    "pathStyle": ("path_style", _flag),
     "start": ("start", str),
     "end": ("end", str),
     "closedOnly": ("closed_only", _flag),
@@ -189,4 +187,4 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 _WRITTEN = {name.lower(): name for name in _PARSERS}
 _NAMES = {name.lower(): parser for name, parser in _PARSERS.items()}
-assert {field for field, _ in _PARSERS.values()} | {"urls"} == {field.name for field in fields(Options)}
+assert {field for field, _ in _PARSERS.values()} | {"urls", "lake_options"} == {field.name for field in fields(Options)}

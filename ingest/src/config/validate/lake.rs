@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use cauce_lake::manifest::Codec;
 use cauce_lake::pattern::{Escapes, PatternOptions};
-use cauce_lake::store::{S3Options, StaticCredentials};
+use cauce_lake::store::{S3Options, s3};
 use cauce_lake::{LakeUrl, Pattern};
-use secrecy::ExposeSecret;
-use url::Url;
 
 use super::FromFlume;
 use crate::config::layers::Origin;
@@ -89,7 +87,9 @@ fn lake_url(read: &mut Read<'_>, flume: &FromFlume) -> Option<LakeUrl> {
     let lower = text.to_ascii_lowercase();
     let after_scheme = ["s3:", "s3a:", "s3n:"].iter().find_map(|scheme| lower.strip_prefix(scheme));
     if let Some(rest) = after_scheme
-        && (!rest.starts_with("//") || rest.trim_start_matches('/').split('/').next().unwrap_or(rest).contains(':'))
+        && (!rest.starts_with("//")
+            || (rest.trim_start_matches('/').split('/').next().unwrap_or(rest).contains(':')
+                && text.parse::<LakeUrl>().is_err()))
     {
         read.problem("lake.url", "must be written as s3://bucket/prefix, without keys");
         return None;
@@ -106,56 +106,22 @@ fn lake_url(read: &mut Read<'_>, flume: &FromFlume) -> Option<LakeUrl> {
 }
 
 fn s3(read: &mut Read<'_>, flume: &FromFlume, url: Option<&LakeUrl>) -> S3Options {
-    let endpoint_url = read.text("lake.s3.endpoint_url");
-    if let Some(text) = &endpoint_url {
-        let usable = Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.host().is_some()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.query().is_none()
-                && url.fragment().is_none()
-        });
-        if !usable {
-            read.problem(
-                "lake.s3.endpoint_url",
-                "is no server's address: write it as https://host:port, without user, password, ? and #; keys go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            );
+    let mut options = S3Options::default();
+    for row in s3::options::ROWS {
+        let Some(text) = read.text(row.setting.key) else { continue };
+        match row.set(&mut options, &text) {
+            Err(what) if row.setting.is_repeatable() => read.quoted_problem(row.setting.key, &what),
+            Err(what) => read.problem(row.setting.key, &what),
+            Ok(()) => {}
         }
     }
-    let id = read.secret("lake.s3.access_key_id");
-    let secret = read.secret("lake.s3.secret_access_key");
-    let session_token = read.secret("lake.s3.session_token").map(|token| token.expose_secret().to_owned());
-    let credentials = match (id, secret) {
-        (Some(id), Some(secret)) => Some(StaticCredentials {
-            access_key_id: id.expose_secret().to_owned(),
-            secret_access_key: secret.expose_secret().to_owned(),
-            session_token,
-        }),
-        (Some(_), None) => {
-            read.problems.push("lake.s3.secret_access_key is missing beside lake.s3.access_key_id (or AWS_SECRET_ACCESS_KEY beside AWS_ACCESS_KEY_ID)");
-            None
-        }
-        (None, Some(_)) => {
-            read.problems.push("lake.s3.access_key_id is missing beside lake.s3.secret_access_key (or AWS_ACCESS_KEY_ID beside AWS_SECRET_ACCESS_KEY)");
-            None
-        }
-        (None, None) => {
-            if let (Some(why), Some(LakeUrl::S3 { .. })) = (&flume.lacks_aws_keys, url) {
-                read.problems.push(why.clone());
-            }
-            None
-        }
-    };
-    // It stands in the host's name and in messages: a key that was put here would, too.
-    let is_name = |name: &String| {
-        name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
-    let region = read.text("lake.s3.region");
-    if region.as_ref().is_some_and(|region| !is_name(region)) {
-        read.problem("lake.s3.region", "must be a region's name such as us-east-1");
+    if let Err(why) = options.check() {
+        read.problems.push(why.to_string());
     }
-    S3Options { endpoint_url, region, path_style: read.switch("lake.s3.path_style"), credentials }
+    if let (None, Some(why), Some(LakeUrl::S3 { .. })) = (&options.credentials, &flume.lacks_aws_keys, url) {
+        read.problems.push(why.clone());
+    }
+    options
 }
 
 /// The one place where a pattern is compiled.

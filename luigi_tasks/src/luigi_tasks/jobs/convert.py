@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cauce
+from cauce._native import _lake_options
 from pyspark.sql import SparkSession
 
 # Failures that are told one by one.
@@ -70,9 +71,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--start", help="the first hour")
     parser.add_argument("--end", help="the hour after the last one")
     parser.add_argument("--lake", action="append", metavar="URL", help="CAUCE_LAKE__URL where it is not given; several are read as one")
-    for name in ("pattern", "time-zone", "flume-escapes", "endpoint-url", "region"):
-        parser.add_argument(f"--{name}", help=f"CAUCE_LAKE__… where it is not given, as in cauce.Lake({name.replace('-', '_')}=…)")
-    parser.add_argument("--path-style", choices=["true", "false"])
+    for name, what in _settings().items():
+        parser.add_argument(f"--{name.replace('_', '-')}", help=f"{what} CAUCE_LAKE__… where it is not given".replace("%", "%%"))
     parser.add_argument("--columns", help="only these, by comma")
     for flag in ("referenced", "raw", "late", "replace"):
         parser.add_argument(f"--{flag}", action="store_true", help=f"as in `ingest convert --{flag}`")
@@ -82,15 +82,13 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def lake_of(asked: argparse.Namespace) -> cauce.Lake:
     """The lake of the command line and the variables."""
-    return cauce.Lake(
-        asked.lake,
-        pattern=asked.pattern,
-        time_zone=asked.time_zone,
-        flume_escapes=asked.flume_escapes,
-        endpoint_url=asked.endpoint_url,
-        region=asked.region,
-        path_style=None if asked.path_style is None else asked.path_style == "true",
-    )
+    given = {name: getattr(asked, name) for name in _settings()}
+    return cauce.Lake(asked.lake, options=_lake_options("command-line", given))
+
+
+def _settings() -> dict[str, str]:
+    """What each setting of `cauce` means, by name; without keys, which everyone on a machine could read on a command line."""
+    return {name: what for name, kind, what in cauce.LakeOptions.known() if kind != "secret"}
 
 
 def main(arguments: Sequence[str]) -> int:

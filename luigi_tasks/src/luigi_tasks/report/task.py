@@ -53,7 +53,7 @@ class ReportTarget(luigi.Target):
     def place(self) -> Place:
         """Where the reports are."""
         now = settings.current()
-        return Place(settings.needed(now.reports, "reports"), now.s3)
+        return Place(settings.needed(now.reports, "reports"), now.options)
 
     def link(self) -> str:
         """An address of the report that a browser opens."""

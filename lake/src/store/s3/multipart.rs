@@ -7,13 +7,14 @@ use std::ops::Range;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::s3::{S3Store, SHA256, timeouts};
-use super::s3_check::{BodyDigests, Digests, SignedHash, Way};
-use super::s3_put::body;
-use super::{Condition, ETag, ErrorKind, Key, Put, StoreError};
+use super::check::{BodyDigests, Digests, SignedHash, Way};
+use super::checksum::{Algorithm, told_checksum, with_checksum};
+use super::put::body;
+use super::{S3Store, SHA256};
+use crate::store::{Condition, ETag, ErrorKind, Key, Put, StoreError};
 
 /// Most parts an upload can have.
 const MAX_PARTS: u64 = 10_000;
@@ -50,8 +51,9 @@ impl S3Store {
     pub(super) async fn put_in_parts(&self, put: &Put, digests: &BodyDigests) -> Result<ETag, StoreError> {
         let mut request = self.client.create_multipart_upload().bucket(&self.bucket).key(self.full(&put.key));
         if self.found.sends_checksum(Way::InParts) {
-            // A checksum of the whole object, not of its parts' checksums: a reader can compare it with the manifest's.
-            request = request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
+            // A checksum of the whole object where the algorithm can, not of its parts' checksums: a reader can compare it with
+            // the manifest's.
+            request = request.checksum_algorithm(self.checksum.of_sdk()).checksum_type(self.checksum.of_parts());
         }
         if let Some(hash) = &put.sha256 {
             request = request.metadata(SHA256, hash);
@@ -100,20 +102,17 @@ impl S3Store {
         digests: Digests,
     ) -> Result<CompletedPart, StoreError> {
         let length = range.end - range.start;
-        let crc64 = self.found.sends_checksum(Way::InParts).then(|| digests.crc64.to_string());
-        let answer = self
-            .client
-            .upload_part()
+        let checksum = self.found.sends_checksum(Way::InParts).then_some(digests.checksum);
+        let answer = with_checksum!(self.client.upload_part(), self.checksum, checksum.clone())
             .bucket(&self.bucket)
             .key(self.full(&put.key))
             .upload_id(upload)
             .part_number(number)
-            .set_checksum_crc64_nvme(crc64.clone())
             .body(body(&put.body, range).await?)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .customize()
             .interceptor(SignedHash(digests.sha256.clone()))
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(length)))
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(self.retries.timeouts(length)))
             .send()
             .await
             .map_err(|error| {
@@ -126,7 +125,7 @@ impl S3Store {
             })?;
         // The completion repeats the checksum of each part.
         let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag);
-        Ok(part.set_checksum_crc64_nvme(crc64).build())
+        Ok(with_checksum!(part, self.checksum, checksum).build())
     }
 
     async fn complete(
@@ -139,8 +138,9 @@ impl S3Store {
         let mut request = self.client.complete_multipart_upload().bucket(&self.bucket).key(self.full(&put.key));
         let sends_checksum = self.found.sends_checksum(Way::InParts);
         if sends_checksum {
-            request =
-                request.checksum_crc64_nvme(digests.whole.crc64.to_string()).checksum_type(ChecksumType::FullObject);
+            let of_parts = self.checksum.of_parts();
+            let whole = (of_parts == ChecksumType::FullObject).then(|| digests.whole.checksum.clone());
+            request = with_checksum!(request, self.checksum, whole).checksum_type(of_parts);
         }
         request = match &put.condition {
             Condition::Always => request,
@@ -152,7 +152,7 @@ impl S3Store {
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .customize()
             // Servers put the parts together before they answer: as slow as sending them at worst.
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(put.body.len())))
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(self.retries.timeouts(put.body.len())))
             .send()
             .await
             .map_err(|error| match error.as_service_error().and_then(ProvideErrorMetadata::code) {
@@ -160,7 +160,7 @@ impl S3Store {
                 _ => self.fail("finish to put", put.key.as_str(), &error),
             })?;
         if sends_checksum {
-            self.found.takes_checksum(Way::InParts, answer.checksum_crc64_nvme().is_some());
+            self.found.takes_checksum(Way::InParts, told_checksum!(answer, self.checksum).is_some());
         }
         self.tagged("put", &put.key, answer.e_tag())
     }

@@ -4,7 +4,7 @@
 //! passes the rest by. It never fails: whatever is not just as expected, errors of S3 included, is given to the SDK's, so that
 //! what an answer means is decided in one place. No request is made or changed here.
 //!
-//! [`ListPage`]: super::ListPage
+//! [`ListPage`]: crate::store::ListPage
 
 use aws_sdk_s3::config::{ConfigBag, FrozenLayer, Intercept, RuntimeComponents, RuntimePlugin};
 use aws_sdk_s3::error::BoxError;

@@ -7,7 +7,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 
-use super::ServerTime;
+use crate::store::{ServerTime, http_date_ms};
 
 /// Keeps the time of the last answer; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +31,7 @@ impl Intercept for Dates {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let received = Instant::now();
-        if let Some(at_ms) = context.response().headers().get("date").and_then(super::http_date_ms) {
+        if let Some(at_ms) = context.response().headers().get("date").and_then(http_date_ms) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ServerTime { at_ms, received });
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::*;
 
 fn place() -> Place {
-    Place { bucket: "tweets".to_owned(), whereabouts: "at http://127.0.0.1:8333".to_owned() }
+    Place { bucket: "tweets".to_owned(), whereabouts: "at http://127.0.0.1:8333".to_owned(), caller: Caller::Agent }
 }
 
 fn answer(code: &str, status: u16) -> Failure {
@@ -79,6 +79,25 @@ fn the_words_say_what_to_do() {
         let said = explain(&failure, &place()).1;
         assert!(said.contains(words), "{said:?} does not say {words:?}");
     }
+}
+
+#[test]
+fn a_setting_is_named_as_the_caller_writes_it() {
+    let redirect = Failure { region: Some("eu-west-1".to_owned()), ..answer("PermanentRedirect", 301) };
+    for (caller, words) in [
+        (Caller::Agent, "set lake.s3.region = \"eu-west-1\""),
+        (Caller::CommandLine, "set --region eu-west-1"),
+        (Caller::Python, "set region=\"eu-west-1\""),
+        (Caller::Luigi, "set [cauce] region = eu-west-1"),
+        (Caller::Spark, "set .option(\"region\", \"eu-west-1\")"),
+    ] {
+        let said = explain(&redirect, &Place { caller, ..place() }).1;
+        assert!(said.ends_with(words), "{said:?} does not say {words:?}");
+        let said = explain(&answer("NoSuchBucket", 404), &Place { caller, ..place() }).1;
+        assert!(said.ends_with(&format!("correct {}", caller.url())), "{said}");
+    }
+    let said = explain(&answer("PermanentRedirect", 301), &Place { caller: Caller::Python, ..place() }).1;
+    assert!(said.ends_with("set region=, or endpoint_url="), "{said}");
 }
 
 #[test]

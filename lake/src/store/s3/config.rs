@@ -12,13 +12,14 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
 
-use super::{ErrorKind, S3Options, StoreError};
+use super::options::check_url;
+use crate::store::{ErrorKind, S3Options, StoreError};
 
 /// Every S3 server of one's own takes it, and so does AWS's oldest region.
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// A configuration that lacks only time-outs and retries, and where requests will go, in words.
-pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, String), StoreError> {
+pub(in crate::store) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, String), StoreError> {
     let wrong = |detail: String| Err(StoreError::new(ErrorKind::Configuration, format!("open s3://{bucket}"), detail));
     let from_variable = || {
         let set = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
@@ -54,13 +55,16 @@ pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<(Builder, 
     let region = match (shared.region(), &endpoint) {
         (Some(region), _) => region.clone(),
         (None, Some(_)) => Region::new(DEFAULT_REGION),
-        (None, None) => return wrong("no region: set lake.s3.region or AWS_REGION".to_owned()),
+        (None, None) => {
+            return wrong(format!("no region: set {} or AWS_REGION", options.caller.name("lake.s3.region")));
+        }
     };
     let whereabouts = match &endpoint {
         Some(url) => format!("at {}", url.trim_end_matches('/')),
         None => format!("in region {region}"),
     };
-    config = config.region(region).force_path_style(options.path_style.unwrap_or(endpoint.is_some()));
+    let path_style = options.path_style.unwrap_or(endpoint.is_some());
+    config = config.region(region).force_path_style(path_style).accelerate(options.accelerate);
     if endpoint.as_deref().is_some_and(is_plain) && !has_proxy() {
         // The one with TLS reads all of the machine's root certificates first, which takes longer than a listing.
         config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
@@ -84,22 +88,70 @@ fn has_proxy() -> bool {
     names.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// Says what is wrong with an endpoint, without repeating one that may hold a password.
-fn check_url(url: &str) -> Result<(), String> {
-    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
-        return Err("is no URL: give http://host:port or https://host".to_owned());
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.contains('@') {
-        return Err("holds credentials: give them by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned());
-    }
-    let possible = !host.is_empty() && !url.chars().any(|c| c.is_whitespace() || c.is_control());
-    if possible { Ok(()) } else { Err(format!("{url:?} is no URL: give http://host:port or https://host")) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use aws_sdk_s3::Client;
+    use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+    use aws_sdk_s3::error::BoxError;
+    use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+
     use super::*;
+    use crate::setting::Caller;
+    use crate::store::StaticCredentials;
+
+    /// Keeps the address of a request, and has it fail before it is sent.
+    #[derive(Debug, Clone, Default)]
+    struct Capture(Arc<Mutex<String>>);
+
+    impl Intercept for Capture {
+        fn name(&self) -> &'static str {
+            "capture"
+        }
+
+        fn read_before_transmit(
+            &self,
+            context: &BeforeTransmitInterceptorContextRef<'_>,
+            _: &RuntimeComponents,
+            _: &mut ConfigBag,
+        ) -> Result<(), BoxError> {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = context.request().uri().to_owned();
+            Err("captured".into())
+        }
+    }
+
+    /// Where a request for the object `a` goes.
+    async fn address(bucket: &str, map: &[(&str, &str)]) -> String {
+        let options = S3Options::from_map(Caller::Agent, map.iter().copied()).expect("possible options");
+        let credentials = StaticCredentials {
+            access_key_id: "id".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: None,
+        };
+        let options = S3Options { credentials: Some(credentials), ..options };
+        let (config, _) = load(bucket, &options).await.expect("a possible configuration");
+        let capture = Capture::default();
+        let client = Client::from_conf(config.interceptor(capture.clone()).build());
+        let sent = client.get_object().bucket(bucket).key("a").send().await;
+        sent.expect_err("it is not sent");
+        let address = capture.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        address
+    }
+
+    #[tokio::test]
+    async fn acceleration_has_a_host_that_names_no_region() {
+        let address = address("tweets", &[("region", "eu-west-1"), ("accelerate", "true")]).await;
+        assert_eq!(address, "https://tweets.s3-accelerate.amazonaws.com/a?x-id=GetObject");
+    }
+
+    #[tokio::test]
+    async fn an_access_point_has_a_host_of_its_own() {
+        let arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/tweets";
+        let address = address(arn, &[("region", "eu-west-1")]).await;
+        let expected = "https://tweets-123456789012.s3-accesspoint.eu-west-1.amazonaws.com/a?x-id=GetObject";
+        assert_eq!(address, expected);
+    }
 
     #[tokio::test]
     async fn an_endpoint_that_is_no_url_is_refused_and_never_repeats_a_password() {

@@ -1,166 +1,17 @@
-//! What is sent with a put, and what becomes of answers that are wrong. A socket plays servers as they were met: old ones, ones
-//! that store nothing, and ones that know no MD5.
+//! What is sent with a put, and what becomes of answers that are wrong.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::checksum::Crc64;
-use crate::store::s3_multipart::Multipart;
-use crate::store::{Key, S3Options, StaticCredentials, Store};
-
-/// How a server behaves.
-#[derive(Debug, Clone, Copy, Default)]
-struct Manners {
-    /// Refuses a put with a checksum it does not know.
-    knows_no_checksums: bool,
-    /// Refuses a HEAD that asks for the checksum.
-    knows_no_checksum_mode: bool,
-    /// The same of an upload in parts alone.
-    knows_no_checksums_of_parts: bool,
-    /// Says that it stored what it did not.
-    stores_nothing: bool,
-    /// Its ETags are no MD5 but look like one.
-    counts_versions: bool,
-    /// Stores other bytes than it was sent.
-    changes_bytes: bool,
-}
-
-/// A server of one object, and the requests it got.
-#[derive(Debug, Clone, Default)]
-struct Played {
-    manners: Manners,
-    object: Arc<Mutex<Option<Bytes>>>,
-    parts: Arc<Mutex<Vec<Bytes>>>,
-    requests: Arc<Mutex<Vec<Request>>>,
-}
-
-#[derive(Debug, Clone)]
-struct Request {
-    method: String,
-    path: String,
-    headers: HashMap<String, String>,
-    body: Bytes,
-}
-
-impl Played {
-    async fn serve(self) -> S3Store {
-        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let endpoint = format!("http://{}", socket.local_addr().expect("a bound socket has an address"));
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = socket.accept().await {
-                tokio::spawn(self.clone().converse(connection));
-            }
-        });
-        let credentials = StaticCredentials {
-            access_key_id: "id".to_owned(),
-            secret_access_key: "secret".to_owned(),
-            session_token: None,
-        };
-        let options = S3Options {
-            endpoint_url: Some(endpoint),
-            region: Some("us-east-1".to_owned()),
-            path_style: None,
-            credentials: Some(credentials),
-        };
-        S3Store::open("tweets", "lake", &options).await.expect("a possible configuration")
-    }
-
-    async fn converse(self, mut connection: TcpStream) -> Option<()> {
-        loop {
-            let request = request(&mut connection).await?;
-            let answer = self.answer(&request);
-            self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-            connection.write_all(&answer).await.ok()?;
-        }
-    }
-
-    fn answer(&self, request: &Request) -> Vec<u8> {
-        let empty = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").into_bytes();
-        let mut object = self.object.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if request.path.contains("partNumber=") {
-            parts.push(request.body.clone());
-            return format!("HTTP/1.1 200 OK\r\netag: {}\r\ncontent-length: 0\r\n\r\n", self.tag(&request.body))
-                .into_bytes();
-        }
-        if request.method == "POST" {
-            if self.manners.knows_no_checksums_of_parts && request.headers.keys().any(|name| name.contains("checksum"))
-            {
-                return empty("501 Not Implemented");
-            }
-            let body = if request.path.contains("uploads") {
-                "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
-            } else {
-                *object = Some(parts.concat().into());
-                "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>"
-            };
-            return format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
-        }
-        if request.method == "PUT" {
-            if self.manners.knows_no_checksums && request.headers.keys().any(|name| name.contains("checksum")) {
-                return empty("501 Not Implemented");
-            }
-            if !self.manners.stores_nothing {
-                let mut body = request.body.to_vec();
-                if self.manners.changes_bytes {
-                    body[0] ^= 1;
-                }
-                *object = Some(body.into());
-            }
-            return format!("HTTP/1.1 200 OK\r\netag: {}\r\ncontent-length: 0\r\n\r\n", self.tag(&request.body))
-                .into_bytes();
-        }
-        if self.manners.knows_no_checksum_mode && request.headers.contains_key("x-amz-checksum-mode") {
-            return empty("501 Not Implemented");
-        }
-        let Some(object) = object.as_ref() else { return empty("404 Not Found") };
-        let head = format!("HTTP/1.1 200 OK\r\netag: {}\r\ncontent-length: {}\r\n\r\n", self.tag(object), object.len());
-        let body = if request.method == "HEAD" { &[][..] } else { &object[..] };
-        [head.as_bytes(), body].concat()
-    }
-
-    fn tag(&self, content: &[u8]) -> String {
-        let md5 = md5::Md5::digest(content).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        if self.manners.counts_versions { format!("\"{:032}\"", 7) } else { format!("\"{md5}\"") }
-    }
-
-    fn requests(&self, method: &str) -> Vec<Request> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().filter(|request| request.method == method).cloned().collect()
-    }
-}
-
-async fn request(connection: &mut TcpStream) -> Option<Request> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if connection.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    };
-    let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
-    let headers: HashMap<String, String> = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
-    let length: usize = headers.get("content-length").map_or(0, |length| length.parse().expect("a length"));
-    while bytes.len() < end + length {
-        connection.read_buf(&mut bytes).await.ok()?;
-    }
-    let body = Bytes::copy_from_slice(&bytes[end..end + length]);
-    let mut words = head.split(' ').map(str::to_owned);
-    Some(Request { method: words.next()?, path: words.next()?, headers, body })
-}
+use crate::store::s3::multipart::Multipart;
+use crate::store::s3::options::S3Options;
+use crate::store::s3::played::{Manners, Played, Request};
+use crate::store::{Key, Store};
 
 fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
@@ -302,4 +153,33 @@ async fn a_file_that_changed_after_its_hash_was_made_is_never_sent() {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("sealed") && error.to_string().contains("look after its disk"), "{error}");
     assert!(server.requests("PUT").is_empty());
+}
+
+#[tokio::test]
+async fn the_checksum_that_the_options_name_goes_along_in_one_and_in_parts() {
+    for (name, header) in [
+        ("CRC64NVME", "x-amz-checksum-crc64nvme"),
+        ("CRC32", "x-amz-checksum-crc32"),
+        ("CRC32C", "x-amz-checksum-crc32c"),
+        ("SHA256", "x-amz-checksum-sha256"),
+    ] {
+        let options = S3Options { checksum: name.parse().expect("an algorithm"), ..S3Options::default() };
+        let server = Played::default();
+        let store = server.clone().serve_with(options).await;
+        store.put(bytes()).await.expect("it is stored in one");
+        let store = store.with_multipart(Multipart { threshold_bytes: 8, part_bytes: 4, concurrency: 1 });
+        store.put(bytes()).await.expect("it is stored in parts");
+        let puts = server.requests("PUT");
+        let parts = [CONTENT, &CONTENT[..4], &CONTENT[4..8], &CONTENT[8..]];
+        assert_eq!(puts.len(), parts.len());
+        for (request, content) in puts.iter().zip(parts) {
+            let body = Body::Bytes(Bytes::from_static(content));
+            let digests = BodyDigests::of(&body, vec![], store.checksum).await.expect("memory reads");
+            assert_eq!(request.headers.get(header), Some(&digests.whole.checksum), "{name}");
+            let checksums = request.headers.keys().filter(|name| name.starts_with("x-amz-checksum-")).count();
+            assert_eq!(checksums, 1, "{:?}", request.headers);
+        }
+        let begun = &server.requests("POST")[0];
+        assert_eq!(begun.headers["x-amz-checksum-algorithm"], name);
+    }
 }

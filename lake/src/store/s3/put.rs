@@ -2,7 +2,7 @@
 //!
 //! After a put that has a hash, a HEAD asks what the server holds, so that one that answers 200 and stores nothing, or stores
 //! other bytes, is found out while the caller still has the original. It costs one request an object. What the answer proves
-//! is weighed in `s3_check.rs`; where it proves nothing, the object is read back.
+//! is weighed in `check.rs`; where it proves nothing, the object is read back.
 //!
 //! A server that refuses the checksum's header, or to be asked for the checksum, is asked once without it, and from then on
 //! never with it.
@@ -14,10 +14,11 @@ use aws_sdk_s3::primitives::{ByteStream as SdkBody, Length};
 use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use futures_util::StreamExt;
 
-use super::s3::{S3Store, SHA256, timeouts};
-use super::s3_check::{BodyDigests, SignedHash, Told, Way, Weighed, weigh};
-use super::{Body, Condition, ETag, ErrorKind, Put, StoreError};
+use super::check::{BodyDigests, SignedHash, Told, Way, Weighed, weigh};
+use super::checksum::{Algorithm, told_checksum, with_checksum};
+use super::{S3Store, SHA256};
 use crate::checksum::Crc64Hasher;
+use crate::store::{Body, Condition, ETag, ErrorKind, Put, StoreError};
 
 const READ_BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -49,7 +50,7 @@ impl S3Store {
     pub(super) async fn digests(&self, put: &Put) -> Result<BodyDigests, StoreError> {
         let bytes = put.body.len();
         let parts = if bytes > self.multipart.threshold_bytes { self.multipart.parts(bytes) } else { Vec::new() };
-        let digests = BodyDigests::of(&put.body, parts).await?;
+        let digests = BodyDigests::of(&put.body, parts, self.checksum).await?;
         match &put.sha256 {
             Some(wanted) if *wanted != digests.whole.sha256 => {
                 let what = match &put.body {
@@ -86,7 +87,7 @@ impl S3Store {
         }
         let sends_checksum = self.found.sends_checksum(Way::InOne);
         if sends_checksum {
-            request = request.checksum_crc64_nvme(digests.whole.crc64.to_string());
+            request = with_checksum!(request, self.checksum, Some(digests.whole.checksum.clone()));
         }
         let length = put.body.len();
         let answer = request
@@ -94,18 +95,19 @@ impl S3Store {
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .customize()
             .interceptor(SignedHash(digests.whole.sha256.clone()))
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(length)))
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(self.retries.timeouts(length)))
             .send()
             .await
             .map_err(|error| self.fail("put", put.key.as_str(), &error))?;
+        let checksum = told_checksum!(answer, self.checksum);
         if sends_checksum {
-            self.found.takes_checksum(Way::InOne, answer.checksum_crc64_nvme().is_some());
+            self.found.takes_checksum(Way::InOne, checksum.is_some());
         }
         let tag = self.tagged("put", &put.key, answer.e_tag())?;
         let told = Told {
             bytes: None,
             etag: if self.found.trusts_etag() { &tag.0 } else { "" },
-            crc64: answer.checksum_crc64_nvme(),
+            checksum,
             hides_md5: hides_md5(answer.server_side_encryption(), answer.sse_customer_algorithm()),
         };
         match weigh(digests, told) {
@@ -139,13 +141,14 @@ impl S3Store {
             Err(error) => return Err(error),
         };
         let tag = self.tagged("look at", &put.key, answer.e_tag())?;
-        if self.found.sends_checksum(digests.way()) && answer.checksum_crc64_nvme().is_some() {
+        let checksum = told_checksum!(answer, self.checksum);
+        if self.found.sends_checksum(digests.way()) && checksum.is_some() {
             self.found.takes_checksum(digests.way(), true);
         }
         let told = Told {
             bytes: answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()),
             etag: if self.found.trusts_etag() { &tag.0 } else { "" },
-            crc64: answer.checksum_crc64_nvme(),
+            checksum,
             hides_md5: hides_md5(answer.server_side_encryption(), answer.sse_customer_algorithm()),
         };
         self.settle(put, digests, weigh(digests, told)).await

@@ -1,8 +1,8 @@
 //! What is known of a body before it is sent, and what a server's word about an object proves.
 //!
-//! A body is read once before it is sent, for three values: its SHA-256, which is signed in the place of the body, so that a
-//! server that verifies signatures refuses other bytes; its CRC-64/NVME, which S3 compares, keeps and tells; and its MD5, which
-//! is the ETag of an object on most servers. What is told is weighed by [`weigh`], which is pure: what contradicts a value, and
+//! A body is read once before it is sent, for its SHA-256, which is signed in the place of the body, so that a server that
+//! verifies signatures refuses other bytes; for the checksum that goes along with it, which S3 compares, keeps and tells; for its
+//! CRC-64/NVME, by which an object that is read back is compared; and for its MD5, which is the ETag of an object on most servers. What is told is weighed by [`weigh`], which is pure: what contradicts a value, and
 //! what says nothing about any, is decided by reading the object back.
 
 use std::fmt::Write as _;
@@ -18,8 +18,9 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-use super::{Body, ErrorKind, PutChecks, StoreError};
+use super::checksum::{Algorithm, Crc32Hasher, sha256_text};
 use crate::checksum::{Crc64, Crc64Hasher};
+use crate::store::{Body, ErrorKind, PutChecks, StoreError};
 
 /// How much of a file is read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -31,32 +32,53 @@ pub(super) struct Digests {
     pub(super) sha256: String,
     pub(super) md5: [u8; 16],
     pub(super) crc64: Crc64,
+    /// The checksum that goes along with a put, as S3 writes it.
+    pub(super) checksum: String,
 }
 
 /// The values of a whole body and of its parts, where it goes up in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BodyDigests {
+    /// Of the checksums.
+    pub(super) algorithm: Algorithm,
     pub(super) bytes: u64,
     pub(super) whole: Digests,
     pub(super) parts: Vec<Digests>,
 }
 
-#[derive(Default)]
 struct Hasher {
+    algorithm: Algorithm,
     sha256: Sha256,
     md5: Md5,
     crc64: Crc64Hasher,
+    crc32: Crc32Hasher,
 }
 
 impl Hasher {
+    fn new(algorithm: Algorithm) -> Hasher {
+        Hasher {
+            algorithm,
+            sha256: Sha256::default(),
+            md5: Md5::default(),
+            crc64: Crc64Hasher::default(),
+            crc32: Crc32Hasher::new(algorithm),
+        }
+    }
+
     fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
         self.md5.update(bytes);
         self.crc64.update(bytes);
+        self.crc32.update(bytes);
     }
 
     fn finish(self) -> Digests {
-        Digests { sha256: hex(&self.sha256.finalize()), md5: self.md5.finalize().into(), crc64: self.crc64.finish() }
+        let (sha256, crc64) = (self.sha256.finalize(), self.crc64.finish());
+        let checksum = self.crc32.finish().unwrap_or_else(|| match self.algorithm {
+            Algorithm::Sha256 => sha256_text(&sha256),
+            _ => crc64.to_string(),
+        });
+        Digests { sha256: hex(&sha256), md5: self.md5.finalize().into(), crc64, checksum }
     }
 }
 
@@ -69,9 +91,13 @@ fn hex(bytes: &[u8]) -> String {
 
 impl BodyDigests {
     /// Reads a body on a thread that may block. `parts` lie one behind the other and cover it; none where it goes up in one.
-    pub(super) async fn of(body: &Body, parts: Vec<Range<u64>>) -> Result<BodyDigests, StoreError> {
+    pub(super) async fn of(
+        body: &Body,
+        parts: Vec<Range<u64>>,
+        algorithm: Algorithm,
+    ) -> Result<BodyDigests, StoreError> {
         let body = body.clone();
-        match tokio::task::spawn_blocking(move || read(&body, &parts)).await {
+        match tokio::task::spawn_blocking(move || read(&body, &parts, algorithm)).await {
             Ok(digests) => digests,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(StoreError::new(ErrorKind::Io, "read what is to be put", "the run time is shutting down")),
@@ -92,13 +118,13 @@ impl BodyDigests {
     }
 }
 
-fn read(body: &Body, parts: &[Range<u64>]) -> Result<BodyDigests, StoreError> {
+fn read(body: &Body, parts: &[Range<u64>], algorithm: Algorithm) -> Result<BodyDigests, StoreError> {
     match body {
-        Body::Bytes(bytes) => Ok(digest(&bytes[..], bytes.len() as u64, parts).expect("memory reads")),
+        Body::Bytes(bytes) => Ok(digest(&bytes[..], bytes.len() as u64, parts, algorithm).expect("memory reads")),
         Body::File { path, bytes, .. } => {
             let action = || format!("read {} to put it", path.display());
             let failed = |error: io::Error| StoreError::new(ErrorKind::Io, action(), error.to_string());
-            let digests = digest(File::open(path).map_err(failed)?, *bytes, parts).map_err(failed)?;
+            let digests = digest(File::open(path).map_err(failed)?, *bytes, parts, algorithm).map_err(failed)?;
             if digests.bytes == *bytes {
                 return Ok(digests);
             }
@@ -109,9 +135,9 @@ fn read(body: &Body, parts: &[Range<u64>]) -> Result<BodyDigests, StoreError> {
 }
 
 /// Reads at most so many bytes.
-fn digest(mut from: impl Read, bytes: u64, parts: &[Range<u64>]) -> io::Result<BodyDigests> {
+fn digest(mut from: impl Read, bytes: u64, parts: &[Range<u64>], algorithm: Algorithm) -> io::Result<BodyDigests> {
     let mut digests = Vec::with_capacity(parts.len());
-    let (mut whole, mut part, mut at) = (Hasher::default(), Hasher::default(), 0);
+    let (mut whole, mut part, mut at) = (Hasher::new(algorithm), Hasher::new(algorithm), 0);
     let mut buffer = vec![0; CHUNK_BYTES];
     while at < bytes {
         let end = parts.get(digests.len()).map_or(bytes, |part| part.end);
@@ -127,11 +153,11 @@ fn digest(mut from: impl Read, bytes: u64, parts: &[Range<u64>]) -> io::Result<B
         if !parts.is_empty() {
             part.update(&buffer[..got]);
             if at == end {
-                digests.push(std::mem::take(&mut part).finish());
+                digests.push(std::mem::replace(&mut part, Hasher::new(algorithm)).finish());
             }
         }
     }
-    Ok(BodyDigests { bytes: at, whole: whole.finish(), parts: digests })
+    Ok(BodyDigests { algorithm, bytes: at, whole: whole.finish(), parts: digests })
 }
 
 /// Signs the SHA-256 of a body, also of one that is sent as a stream, which the SDK would leave unsigned.
@@ -160,8 +186,8 @@ pub(super) struct Told<'a> {
     /// Its length, where the answer says it.
     pub(super) bytes: Option<u64>,
     pub(super) etag: &'a str,
-    /// The CRC-64/NVME of the whole object.
-    pub(super) crc64: Option<&'a str>,
+    /// The checksum of the whole object, by the algorithm of the body's.
+    pub(super) checksum: Option<&'a str>,
     /// It is encrypted so that its ETag is no MD5 of it: with a key of AWS's KMS, or one that came with the request.
     pub(super) hides_md5: bool,
 }
@@ -188,9 +214,9 @@ pub(super) fn weigh(body: &BodyDigests, told: Told<'_>) -> Weighed {
     if let Some(bytes) = told.bytes.filter(|bytes| *bytes != body.bytes) {
         return Weighed::Different(format!("{bytes} bytes of {} are there", body.bytes));
     }
-    let crc64 = told.crc64.and_then(|text| text.parse::<Crc64>().ok());
-    if let Some(crc64) = crc64.filter(|crc64| *crc64 != body.whole.crc64) {
-        let detail = format!("it has CRC-64/NVME {crc64}, sent were bytes with {}", body.whole.crc64);
+    let checksum = told.checksum.filter(|text| body.algorithm.is_possible(text));
+    if let Some(told) = checksum.filter(|told| *told != body.whole.checksum) {
+        let detail = format!("it has {} {told}, sent were bytes with {}", body.algorithm, body.whole.checksum);
         return Weighed::Contradicts { by_etag: false, detail };
     }
     let etag = md5_of(told.etag).filter(|_| !told.hides_md5);
@@ -202,7 +228,7 @@ pub(super) fn weigh(body: &BodyDigests, told: Told<'_>) -> Weighed {
         Some(etag) => {
             Weighed::Contradicts { by_etag: true, detail: format!("it has ETag {etag}, sent were bytes with {ours}") }
         }
-        None if crc64.is_some() => Weighed::Same,
+        None if checksum.is_some() => Weighed::Same,
         None => Weighed::Silent,
     }
 }
@@ -292,9 +318,10 @@ impl Found {
     }
 
     /// What is known after the first put.
-    pub(super) fn checks(&self) -> Option<PutChecks> {
+    pub(super) fn checks(&self, checksum: Algorithm) -> Option<PutChecks> {
         let known = [Way::InOne, Way::InParts].map(|way| self.checksum(way));
         known.iter().any(|checksum| *checksum != UNKNOWN).then(|| PutChecks {
+            checksum,
             takes_checksum: !known.contains(&NO),
             tells_checksum: known.contains(&TOLD),
             etag_is_md5: self.trusts_etag(),

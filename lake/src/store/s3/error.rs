@@ -10,7 +10,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{ErrorKind, StoreError};
+use crate::setting::Caller;
+use crate::store::{ErrorKind, StoreError};
 
 /// Longest server's message that is repeated, in characters.
 const MESSAGE_CHARS: usize = 300;
@@ -21,6 +22,8 @@ pub(super) struct Place {
     pub(super) bucket: String,
     /// `at http://127.0.0.1:8333` or `in region eu-west-1`.
     pub(super) whereabouts: String,
+    /// Who set the options that a sentence names.
+    pub(super) caller: Caller,
 }
 
 /// What is known of a failed request.
@@ -58,7 +61,7 @@ pub(super) enum Trouble {
 
 /// What a failure means and what to say of it.
 pub(super) fn explain(failure: &Failure, place: &Place) -> (ErrorKind, String) {
-    let Place { bucket, whereabouts } = place;
+    let Place { whereabouts, .. } = place;
     let said = &failure.message;
     match failure.trouble {
         Trouble::Gibberish => (ErrorKind::Server, format!("the answer {whereabouts} is none of S3's: {said}")),
@@ -74,7 +77,7 @@ pub(super) fn explain(failure: &Failure, place: &Place) -> (ErrorKind, String) {
         Trouble::NoAnswer => (ErrorKind::Timeout, format!("no whole answer {whereabouts}: {said}")),
         Trouble::Answer => {
             let kind = kind_of(failure);
-            (kind, sentence(kind, failure, bucket, whereabouts))
+            (kind, sentence(kind, failure, place))
         }
     }
 }
@@ -147,12 +150,12 @@ fn kind_of(failure: &Failure) -> ErrorKind {
     }
 }
 
-fn sentence(kind: ErrorKind, failure: &Failure, bucket: &str, whereabouts: &str) -> String {
+fn sentence(kind: ErrorKind, failure: &Failure, Place { bucket, whereabouts, caller }: &Place) -> String {
     let code = failure.code.as_deref().unwrap_or_default();
     let said = said(failure);
     match kind {
         ErrorKind::NoSuchBucket => {
-            format!("there is no bucket {bucket:?} {whereabouts}: create it or correct lake.url")
+            format!("there is no bucket {bucket:?} {whereabouts}: create it or correct {}", caller.url())
         }
         ErrorKind::NotFound => "there is no such object".to_owned(),
         ErrorKind::PreconditionFailed => "the condition does not hold: the object is there, or is another".to_owned(),
@@ -168,9 +171,13 @@ fn sentence(kind: ErrorKind, failure: &Failure, bucket: &str, whereabouts: &str)
         ),
         ErrorKind::Configuration => match (code, &failure.region) {
             ("RequestTimeTooSkewed", _) => "this machine's clock is wrong: set it".to_owned(),
-            (_, Some(region)) => format!("bucket {bucket:?} is in region {region}: set lake.s3.region = {region:?}"),
+            (_, Some(region)) => {
+                let set = caller.assignment("lake.s3.region", region);
+                format!("bucket {bucket:?} is in region {region}: set {set}")
+            }
             ("PermanentRedirect", None) => {
-                format!("bucket {bucket:?} is in another region: set lake.s3.region, or lake.s3.endpoint_url")
+                let (region, endpoint) = (caller.name("lake.s3.region"), caller.name("lake.s3.endpoint_url"));
+                format!("bucket {bucket:?} is in another region: set {region}, or {endpoint}")
             }
             ("NotImplemented", _) => format!("the server does not know this request{said}"),
             _ => format!("the request was refused{said}"),
