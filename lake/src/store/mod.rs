@@ -45,7 +45,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-pub use error::{ErrorKind, StoreError};
+pub use error::{ErrorKind, Reach, StoreError};
 pub use key::{Key, KeyError};
 
 use crate::checksum::Crc64;

@@ -10,6 +10,10 @@
 //! - **Time.** Each attempt has as long as its body needs at a slow 128 KiB/s, and half a minute more.
 //! - **Listing** leaves out what cannot be a [`Key`]: folder markers (`a/`), `a//b` and the like are other people's.
 
+pub(super) mod answer;
+pub(super) mod credentials;
+mod profile;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +27,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use self::answer::Whence;
 use super::s3_check::Found;
 use super::s3_date::Dates;
 use super::s3_error::{Place, from_sdk};
@@ -64,6 +69,7 @@ impl S3Store {
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts(0))
+            .interceptor(Whence)
             .interceptor(Pages)
             .interceptor(dates.clone())
             .build();
@@ -97,14 +103,17 @@ impl S3Store {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        from_sdk(error, self.action(verb, name), &self.place, verb == "look at")
+        from_sdk(error, self.action(verb, name), &self.place, verb)
     }
 
     /// The tag of an object in an answer about it. Every S3 server names one: a success without it comes from something
     /// in between and says nothing of the object.
     pub(super) fn tagged(&self, verb: &str, key: &Key, named: Option<&str>) -> Result<ETag, StoreError> {
         if named.is_none_or(str::is_empty) {
-            let detail = format!("the answer {} is none of S3's: a success without an ETag", self.place.whereabouts);
+            let detail = format!(
+                "no S3 server answered {}: a success without an ETag came; check the address (lake.s3.endpoint_url), and proxies and login pages on the way to it",
+                self.place.whereabouts
+            );
             return Err(StoreError::new(ErrorKind::Server, self.action(verb, key.as_str()), detail));
         }
         Ok(tag(named))
