@@ -10,6 +10,7 @@
 pub mod catalogue;
 pub mod checksum;
 pub mod codec;
+pub mod faults;
 pub mod hour;
 pub mod manifest;
 #[cfg(feature = "parquet")]

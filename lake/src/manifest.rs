@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc64;
 use crate::hour::Hour;
-use crate::store::{Key, KeyError};
+use crate::store::{ErrorKind, Key, KeyError, StoreError};
 
 /// The version this crate writes, and the highest it reads.
 pub const VERSION: u32 = 1;
@@ -229,9 +229,12 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// A manifest that cannot be trusted.
+/// A manifest that cannot be trusted, or not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// The store does not give it, although it answers: it is archived, or the credentials lack a permission.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
     /// Not JSON, or not of this form; the text says where. A key outside the lake is refused here.
     #[error("manifest {key}: {source}")]
     Malformed {
@@ -265,6 +268,16 @@ pub enum ManifestError {
         /// What it lists.
         object: String,
     },
+}
+
+impl ManifestError {
+    /// What it means; a manifest that cannot be trusted counts as damage.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ManifestError::Unreadable(error) => error.kind(),
+            _ => ErrorKind::Corrupt,
+        }
+    }
 }
 
 impl Manifest {

@@ -221,7 +221,7 @@ impl Slot {
     }
 }
 
-/// A manifest that cannot be trusted.
+/// A manifest that cannot be trusted, or not be read.
 #[derive(Debug, Clone)]
 pub struct ManifestProblem {
     /// Which one.
@@ -285,7 +285,7 @@ impl Unread {
 pub struct Listing {
     /// Ordered by time; what tells no time comes first.
     pub entries: Vec<HourEntry>,
-    /// Manifests that cannot be trusted. An hour whose own manifest is among them is not in `entries`.
+    /// Manifests that cannot be trusted or read. An hour whose own manifest is among them is not in `entries`.
     pub problems: Vec<ManifestProblem>,
     /// What was left out because its hour cannot be told.
     pub unread: Unread,
