@@ -4,8 +4,7 @@ use cauce_lake::catalogue::fixture::{self, closed_hour, object_name};
 use cauce_lake::manifest::Codec;
 use cauce_lake::pattern::Escapes;
 use cauce_lake::store::servers::S3Server;
-use cauce_lake::store::{self};
-use cauce_lake::{Hour, LakeUrl};
+use cauce_lake::{Hour, LakeUrl, store};
 
 use crate::faults::{Fault, Proxy, error};
 use crate::lake::{RUNTIME, fresh_bucket, introduce, moto};
