@@ -51,7 +51,7 @@ impl CatalogueError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             CatalogueError::HourNotFound { .. } => ErrorKind::NotFound,
-            CatalogueError::Manifest(_) => ErrorKind::Corrupt,
+            CatalogueError::Manifest(error) => error.kind(),
             CatalogueError::Store(error) => error.kind(),
         }
     }

@@ -12,6 +12,7 @@
 pub mod catalogue;
 pub mod checksum;
 mod codec;
+pub mod faults;
 pub mod hour;
 pub mod lake;
 pub mod lakes;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc64;
 use crate::hour::Hour;
-use crate::store::Key;
+use crate::store::{ErrorKind, Key, StoreError};
 
 pub use crate::names::{
     AGENT_KEY, HOURS_PREFIX, LATE_PREFIX, ManifestName, REJECTS_PREFIX, epoch_ms_in_name, success_key,
@@ -218,6 +218,9 @@ fn is_zero(count: &u64) -> bool {
 /// A manifest that must not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// The store does not deliver it, although it answers: it is archived, or the credentials lack a permission.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
     /// Not JSON of this format, or with an invalid key.
     #[error("manifest {key}: {detail}")]
     Malformed {
@@ -250,6 +253,16 @@ pub enum ManifestError {
         /// The listed key.
         object: String,
     },
+}
+
+impl ManifestError {
+    /// What it means; a manifest that cannot be trusted counts as damage.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ManifestError::Unreadable(error) => error.kind(),
+            _ => ErrorKind::Corrupt,
+        }
+    }
 }
 
 impl Manifest {

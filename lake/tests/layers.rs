@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["codec", "object", "table"],
     &["catalogue", "read"],
     &["lake", "scan"],
-    &["lakes", "rejects", "verify"],
+    &["faults", "lakes", "rejects", "verify"],
     &["parquet"],
 ];
 /// The store accepts less for the agent's lease than for other objects, and so knows its key.

@@ -118,6 +118,37 @@ def test_an_hour_with_a_changed_object_is_a_failed_task_that_names_it(world: Wor
     assert not list(pathlib.Path(world.parquet).rglob("_SUCCESS"))
 
 
+def test_an_archived_hour_is_a_failed_task_that_says_so_and_the_others_are_converted(world_s3: World, moto: Moto) -> None:
+    client, bucket = moto.client(), moto.make_bucket(f"archived-{os.urandom(4).hex()}")
+    keys = [found["Key"] for found in client.list_objects_v2(Bucket="tweets", Prefix="lake/")["Contents"]]
+    archived = f"lake/{FIRST:%m-%d-%H}/"
+    for key in keys:
+        stored = "GLACIER" if key.startswith(archived) else "STANDARD"
+        client.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": "tweets", "Key": key}, StorageClass=stored)
+    world_s3.lake = f"s3://{bucket}/lake"
+    code, said = world_s3.luigi(*RANGE)
+    assert code == 30, said
+    for words in (
+        "ObjectArchived",
+        "archived in storage class GLACIER: restore it, or leave this hour out",
+        f"ParquetHour(hour={text(FIRST)})",
+    ):
+        assert words in said, said
+    assert [success(world_s3, hour) for hour in HOURS] == [False, True, True]
+
+
+def test_an_sso_profile_without_a_token_is_said_in_the_words_of_ingest(world_s3: World, moto: Moto, tmp_path: pathlib.Path) -> None:
+    config = tmp_path / "config"
+    session = "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n"
+    config.write_text(f"[profile etl]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = reader\n{session}")
+    variables = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "etl", "AWS_EC2_METADATA_DISABLED": "true"}
+    world_s3.variables = {"AWS_ENDPOINT_URL_S3": moto.url, "AWS_REGION": "us-east-1", **variables}
+    code, said = world_s3.luigi("ParquetHour", "--hour", text(FIRST))
+    assert code in (30, 35), said
+    assert f'profile "etl" of {config} (SSO): there is no usable SSO token' in said
+    assert "run aws sso login --profile etl" in said
+
+
 def test_forks_pools_and_threads_of_a_luigi_run_all_read(world: World) -> None:
     asked = ["RangeHourlyBase", "--of", "ReadWhileForking", "--start", text(FIRST), "--stop", text(STOP), "--now", NOW]
     code, said = world.luigi(*asked, "--workers", "4", "--parallel-scheduling", module="held")

@@ -30,7 +30,7 @@ use crate::when;
 #[pyfunction]
 #[pyo3(signature = (lake, hours, url, *, progress=None, columns=None, referenced=false, raw=false, compression="zstd",
                     row_group_rows=122_880, open=false, late=false, replace=false, without_deleted=false,
-                    messages_until=None, jobs=2, threads=None, temp_dir=None, rejects=None))]
+                    messages_until=None, jobs=2, threads=None, temp_dir=None, rejects=None, skip_archived=false))]
 #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
 pub(crate) fn convert<'py>(
     py: Python<'py>,
@@ -52,6 +52,7 @@ pub(crate) fn convert<'py>(
     threads: Option<usize>,
     temp_dir: Option<PathBuf>,
     rejects: Option<&Bound<'py, PyAny>>,
+    skip_archived: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let at_least_one = |name: &str, number: usize| {
         NonZeroUsize::new(number).ok_or_else(|| PyValueError::new_err(format!("{name} must be at least 1")))
@@ -68,6 +69,7 @@ pub(crate) fn convert<'py>(
         open,
         late,
         replace,
+        skip_archived,
         without_deleted,
         messages_until: messages_until.map(when::hour).transpose()?,
         jobs: at_least_one("jobs", jobs)?.get(),
@@ -182,11 +184,13 @@ fn report<'py>(py: Python<'py>, report: &HourReport) -> PyResult<Bound<'py, PyAn
 fn summary<'py>(py: Python<'py>, summary: &Summary) -> PyResult<Bound<'py, PyAny>> {
     let told = PyDict::new(py);
     told.set_item("hours", summary.hours.iter().map(|one| report(py, one)).collect::<PyResult<Vec<_>>>()?)?;
-    let failed = PyDict::new(py);
-    for (name, error) in &summary.failed {
-        failed.set_item(name, errors::convert(py, error).into_value(py))?;
+    for (part, errors) in [("failed", &summary.failed), ("archived", &summary.archived)] {
+        let by_name = PyDict::new(py);
+        for (name, error) in errors {
+            by_name.set_item(name, errors::convert(py, error).into_value(py))?;
+        }
+        told.set_item(part, by_name)?;
     }
-    told.set_item("failed", failed)?;
     told.set_item("elapsed", summary.elapsed.as_secs_f64())?;
     make(py, "Summary", &told)
 }
@@ -199,7 +203,7 @@ fn make<'py>(py: Python<'py>, class: &str, told: &Bound<'py, PyDict>) -> PyResul
 fn failed(py: Python<'_>, done: &Summary, name: &str, error: &ConvertError, told: Bound<'_, PyAny>) -> PyResult<PyErr> {
     let cause = errors::convert(py, error);
     let count = done.failed.len();
-    let all = count + done.hours.len();
+    let all = count + done.archived.len() + done.hours.len();
     let message = format!("{count} of {all} hours were not converted; {name}: {}", cause.value(py));
     let instance = py.import("cauce._errors")?.getattr("ConvertFailed")?.call1((message,))?;
     instance.setattr("summary", told)?;

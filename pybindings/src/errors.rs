@@ -38,6 +38,7 @@ fn class_of(kind: ErrorKind) -> &'static str {
         ErrorKind::NotFound => "ObjectNotFound",
         ErrorKind::NoSuchBucket => "LakeNotFound",
         ErrorKind::AccessDenied | ErrorKind::Credentials => "AccessDenied",
+        ErrorKind::Archived => "ObjectArchived",
         ErrorKind::Configuration => "ConfigError",
         ErrorKind::Unreachable => "Unreachable",
         ErrorKind::Timeout => "Timeout",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use cauce_lake::catalogue::{CatalogueError, HourEntry};
 use cauce_lake::setting::Caller;
+use cauce_lake::store::ErrorKind;
 use cauce_lake::{Hour as LakeHour, Lakes};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -119,7 +120,8 @@ impl Lake {
         let listing =
             process.wait(py, async move { lakes.hours(range).await })?.map_err(|error| errors::store(py, &error))?;
         for problem in &listing.problems {
-            errors::warn(py, &format!("left out, because it cannot be trusted: {}", problem.error))?;
+            let why = if problem.error.kind() == ErrorKind::Corrupt { "trusted" } else { "read" };
+            errors::warn(py, &format!("left out, because it cannot be {why}: {}", problem.error))?;
         }
         if let (true, Some(left_out)) = (listing.entries.is_empty(), listing.unread.describe(self.pattern())) {
             errors::warn(py, &left_out)?;

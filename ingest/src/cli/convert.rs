@@ -55,6 +55,9 @@ pub(super) struct Args {
     /// Make anew what is there already
     #[arg(long)]
     pub(super) replace: bool,
+    /// Leave out hours of which an object is archived (S3 Glacier), and list them instead of failing
+    #[arg(long)]
+    pub(super) skip_archived: bool,
     /// Leave out tweets that were deleted: in the messages of the first hour that is converted and all closed ones after it
     #[arg(long)]
     pub(super) without_deleted: bool,
@@ -101,6 +104,7 @@ impl Args {
             open: self.open,
             late: self.late,
             replace: self.replace,
+            skip_archived: self.skip_archived,
             without_deleted: self.without_deleted,
             messages_until: self.messages_until,
             jobs: self.jobs.get(),
@@ -166,15 +170,25 @@ pub(super) async fn convert(
     shown_so_far.end();
     let done = done?;
     say(out, &summary(&done))?;
+    for (name, error) in &done.archived {
+        say(out, &format!("left out    {}: {}\n", shown(name), shown(&whole(error))))?;
+    }
     out.flush().map_err(write_failure)?;
     let Some((_, first)) = done.failed.first() else { return Ok(()) };
-    let exit = exit_of(first);
+    // Access that is denied to one object is no failure of the store.
+    let exit = if first.kind() == ErrorKind::AccessDenied { Exit::Failure } else { exit_of(first) };
     for (name, error) in &done.failed {
-        let error = anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        say(err, &format!("failed: {}: {}\n", shown(name), shown(&error)))?;
+        say(err, &format!("failed: {}: {}\n", shown(name), shown(&whole(error))))?;
     }
-    let (failed, all) = (done.failed.len(), done.failed.len() + done.hours.len());
-    Err(Failure { exit, error: anyhow::anyhow!("{failed} of {all} hours were not converted") })
+    let (failed, all) = (done.failed.len(), done.failed.len() + done.archived.len() + done.hours.len());
+    let is_archived = |(_, error): &(String, ConvertError)| error.kind() == ErrorKind::Archived;
+    let advice = if done.failed.iter().any(is_archived) { "; --skip-archived leaves archived hours out" } else { "" };
+    Err(Failure { exit, error: anyhow::anyhow!("{failed} of {all} hours were not converted{advice}") })
+}
+
+/// An error with its causes.
+fn whole(error: &ConvertError) -> String {
+    anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn exit_of(error: &ConvertError) -> Exit {

@@ -49,11 +49,15 @@ pub(super) fn summary(done: &Summary) -> String {
     let sum = |number: fn(&HourReport) -> u64| done.total(number);
     let up_to_date = done.hours.iter().filter(|hour| hour.outcome == Outcome::UpToDate).count();
     let (bytes_in, bytes_out) = (sum(|hour| hour.bytes_in), sum(|hour| hour.bytes_out));
+    let archived = match done.archived.len() {
+        0 => String::new(),
+        archived => format!(", {archived} left out as archived"),
+    };
     let seconds = done.elapsed.as_secs_f64();
     let ratio = bytes_in as f64 / bytes_out.max(1) as f64;
     let rate = bytes_in as f64 / 1e6 / seconds.max(1e-3);
     format!(
-        "hours       {} made, {up_to_date} up to date, {} failed\n\
+        "hours       {} made, {up_to_date} up to date, {} failed{archived}\n\
          rows        {}\n\
          rejects     {}\n\
          duplicates  {}\n\

@@ -152,7 +152,7 @@ pub(super) fn tell_problems(listing: &Listing, err: &mut dyn Write) -> Step {
 
 pub(super) fn exit_for(kind: StoreErrorKind) -> Exit {
     match kind {
-        StoreErrorKind::NotFound | StoreErrorKind::Corrupt => Exit::Failure,
+        StoreErrorKind::NotFound | StoreErrorKind::Corrupt | StoreErrorKind::Archived => Exit::Failure,
         _ => Exit::Store,
     }
 }

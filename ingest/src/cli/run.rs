@@ -9,7 +9,9 @@ use super::config_args::ConfigArgs;
 use super::signals::Signals;
 use super::{Failure, Outcome, disks, runtime};
 use crate::agent::{self, AgentError, Report};
+use crate::config::settings::SourceSettings;
 use crate::config::{self, Outside, Request, Settings};
+use crate::source;
 use crate::status::Metrics;
 use crate::writer::OpenHour;
 
@@ -35,6 +37,9 @@ pub(super) fn run(args: &Args) -> Outcome {
 pub(super) fn run_agent(request: &Request, take_over: bool) -> Outcome {
     let mut settings = config::load(request, &Outside::of_process())?.settings;
     settings.agent.take_over = take_over;
+    if let SourceSettings::Stdin { .. } = settings.source {
+        source::stdin::keep();
+    }
     for notice in settings.notices.iter().chain(&disks::notice(&settings)) {
         tracing::info!(notice, "configuration");
     }

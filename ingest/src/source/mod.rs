@@ -15,7 +15,7 @@ mod recognise;
 pub mod reconnect;
 mod reframe;
 pub mod rejects;
-mod stdin;
+pub(crate) mod stdin;
 mod stream;
 mod unpack;
 mod x_v1;
@@ -105,7 +105,7 @@ pub fn build(settings: &Settings, positions: Positions, metrics: Arc<Metrics>) -
             Box::new(files::Files::find(paths, positions, limits(*max_line_bytes), metrics)?)
         }
         SourceSettings::Stdin { max_line_bytes } => {
-            Box::new(stdin::Stdin::new(std::io::stdin(), limits(*max_line_bytes), metrics))
+            Box::new(stdin::Stdin::new(stdin::reader(), limits(*max_line_bytes), metrics))
         }
     })
 }

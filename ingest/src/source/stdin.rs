@@ -3,8 +3,9 @@
 //! Lines go on as soon as one read brings them; nothing waits for a full buffer. A pipe cannot be read again, so there is
 //! no position to resume from.
 
+use std::fs::File;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
@@ -21,6 +22,27 @@ use super::{Source, SourceError};
 use crate::channel::{Closed, Sender};
 use crate::record::Batch;
 use crate::status::{Metrics, SourceState};
+
+/// Standard input after [`keep`].
+static KEPT: OnceLock<File> = OnceLock::new();
+
+/// Keeps standard input from programs that this one starts: the `credential_process` of an AWS profile inherits it, and would
+/// take lines that are then lost. To be called before the store is asked for anything. What is no open file stays as it is.
+pub(crate) fn keep() {
+    let Ok(own) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else { return };
+    if File::open("/dev/null").is_ok_and(|nothing| rustix::stdio::dup2_stdin(&nothing).is_ok()) {
+        // A second call finds nothing in it.
+        let _ = KEPT.set(File::from(own));
+    }
+}
+
+/// Standard input, kept or not.
+pub(crate) fn reader() -> Box<dyn Read + Send> {
+    match KEPT.get() {
+        Some(kept) => Box::new(kept),
+        None => Box::new(io::stdin()),
+    }
+}
 
 /// Standard input, or another pipe.
 pub(crate) struct Stdin {

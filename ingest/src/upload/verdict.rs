@@ -44,9 +44,11 @@ pub fn tells(kind: ErrorKind) -> Told {
     match kind {
         ErrorKind::Throttled => Told::SlowDown,
         // Answers about this one put and no other.
-        ErrorKind::PreconditionFailed | ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Corrupt => {
-            Told::Answered
-        }
+        ErrorKind::PreconditionFailed
+        | ErrorKind::Conflict
+        | ErrorKind::NotFound
+        | ErrorKind::Archived
+        | ErrorKind::Corrupt => Told::Answered,
         _ => Told::Away,
     }
 }

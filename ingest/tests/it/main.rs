@@ -3,6 +3,7 @@
 //! One binary, so that it is linked once. S3 servers that are not installed are skipped with a word
 //! (`cauce_lake::store::servers` says how to name one), and so is what a machine does not allow (mounting a disk).
 
+mod archived;
 mod archives;
 mod bad_config;
 mod bad_lines;
@@ -16,6 +17,7 @@ mod clock;
 mod command_line;
 mod convert;
 mod corpus;
+mod credentials;
 #[cfg(feature = "failpoints")]
 mod damage;
 mod disk;

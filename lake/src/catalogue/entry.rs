@@ -215,7 +215,7 @@ impl SortKey {
     }
 }
 
-/// An invalid manifest.
+/// A manifest that is invalid, or that the store does not deliver.
 #[derive(Debug, Clone)]
 pub struct ManifestProblem {
     /// The name of the manifest.
@@ -279,7 +279,7 @@ impl Unread {
 pub struct Listing {
     /// Ordered by time; folders whose name contains no time come first.
     pub entries: Vec<HourEntry>,
-    /// Invalid manifests. An hour whose closing manifest is among them is not in `entries`.
+    /// Manifests that are invalid or unreadable. An hour whose closing manifest is among them is not in `entries`.
     pub problems: Vec<ManifestProblem>,
     /// Objects that are left out because their hour is unknown.
     pub unread: Unread,

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::hour::{Hour, HourRange};
 use crate::manifest::{Manifest, ManifestError};
 use crate::names::{HOURS_PREFIX, ManifestName};
-use crate::store::{ErrorKind, List, Store, StoreError};
+use crate::store::{ErrorKind, List, Reach, Store, StoreError};
 
 /// Manifests fetched at once. They are small, so latency dominates.
 const CONCURRENCY: usize = 32;
@@ -116,7 +116,8 @@ async fn all_pages(store: Arc<dyn Store>, after: String, end: Hour) -> Result<Ve
 }
 
 /// Fetches manifests, a bounded number at once, in the order of their names. One that has been deleted since the
-/// listing is left out.
+/// listing is left out. One that the store does not deliver, such as an archived one, fails its hour alone; if access is
+/// denied to all of them, the store's error is returned.
 pub(super) async fn fetch(
     store: &Arc<dyn Store>,
     names: Vec<ManifestName>,
@@ -139,7 +140,17 @@ pub(super) async fn fetch(
             fetching.await?
         }
     };
-    Ok(fetched.into_iter().flatten().collect())
+    let mut fetched: Vec<Fetched> = fetched.into_iter().flatten().collect();
+    let is_denied =
+        |(_, manifest): &Fetched| manifest.as_ref().is_err_and(|error| error.kind() == ErrorKind::AccessDenied);
+    if fetched.iter().all(|(_, manifest)| manifest.is_err())
+        && let Some(denied) = fetched.iter().position(is_denied)
+        && let Err(error) = fetched.swap_remove(denied).1
+        && let Some(ManifestError::Unreadable(error)) = Arc::into_inner(error)
+    {
+        return Err(error);
+    }
+    Ok(fetched)
 }
 
 /// Runs work in a task of its own, which is cancelled with the returned future: signing requests and parsing XML and
@@ -167,6 +178,9 @@ async fn fetch_one(
     let bytes = match store.get(&key).await {
         Ok((bytes, _)) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind().reach() == Reach::Object => {
+            return Ok(Some((name, Err(Arc::new(ManifestError::Unreadable(error))))));
+        }
         Err(error) => return Err(error),
     };
     let mut manifest = Manifest::from_bytes(&key, &bytes).map_err(Arc::new);
@@ -181,8 +195,8 @@ async fn fetch_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::fixture::put;
-    use crate::store::memory::{Call, MemoryStore};
+    use crate::catalogue::fixture::{manifest, put, put_manifest};
+    use crate::store::memory::{Call, Fault, MemoryStore};
 
     /// Names over more than a page: dense ones, some with late manifests, a hole, and dense ones again.
     fn many() -> Vec<ManifestName> {
@@ -221,6 +235,27 @@ mod tests {
         let (fetched, ()) = tokio::join!(fetching, asking);
         let fetched: Vec<_> = fetched.expect("it answers").into_iter().map(|(name, _)| name).collect();
         assert_eq!(fetched, names);
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_the_store_does_not_give_is_the_trouble_of_its_hour_alone() {
+        let names: Vec<_> = (480_000..480_005).map(|n| ManifestName::closing(Hour::from_index(n))).collect();
+        for kind in [ErrorKind::Archived, ErrorKind::AccessDenied] {
+            let store = Arc::new(MemoryStore::new());
+            for name in &names {
+                put_manifest(store.as_ref(), &manifest(name.hour, Vec::new()), None).await;
+            }
+            store.inject(Call::Get, names[2].key().as_str(), 0, usize::MAX, Fault::Fail(kind));
+            let lake: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+            let fetched = fetch(&lake, names.clone(), Arrivals::Kept).await.expect("the others are read");
+            for (name, manifest) in fetched {
+                assert_eq!(manifest.err().map(|error| error.kind()), (name == names[2]).then_some(kind), "{name:?}");
+            }
+            // Where none is given, it is no single hour.
+            store.inject(Call::Get, HOURS_PREFIX, 0, usize::MAX, Fault::Fail(kind));
+            let fetched = fetch(&lake, names.clone(), Arrivals::Kept).await;
+            assert_eq!(fetched.is_err(), kind == ErrorKind::AccessDenied, "{fetched:?}");
+        }
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use ::parquet::errors::ParquetError;
 use crate::catalogue::CatalogueError;
 use crate::hour::Hour;
 use crate::read::ReadError;
-use crate::store::{ErrorKind, Key, StoreError};
+use crate::store::{ErrorKind, Key, Reach, StoreError};
 use crate::table::ColumnError;
 
 /// Why a conversion, or that of one hour, came to nothing.
@@ -69,7 +69,7 @@ pub enum ConvertError {
         #[source]
         source: Box<ReadError>,
     },
-    /// A request to the target or for a manifest failed.
+    /// A request to the target failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The file in which an hour grows before it is put, where that is not in the target.
@@ -147,18 +147,18 @@ impl ConvertError {
     }
 
     /// Whether it is of one hour alone: the others can be converted all the same.
-    pub(super) fn is_of_one_hour(&self) -> bool {
+    pub(super) fn reach(&self) -> Reach {
         match self {
             ConvertError::Different { .. }
             | ConvertError::NotClosed(_)
             | ConvertError::Encode { .. }
             | ConvertError::NothingRead { .. }
             | ConvertError::NoPlaceForRejects { .. }
-            | ConvertError::TooManyHours { .. } => true,
-            ConvertError::Catalogue(_) | ConvertError::Read { .. } => {
-                matches!(self.kind(), ErrorKind::NotFound | ErrorKind::Corrupt)
-            }
-            _ => false,
+            | ConvertError::TooManyHours { .. } => Reach::Object,
+            ConvertError::Catalogue(_) | ConvertError::Read { .. } => self.kind().reach(),
+            // Parquet of an earlier conversion that has been archived.
+            ConvertError::Store(error) if error.kind() == ErrorKind::Archived => Reach::Object,
+            _ => Reach::Store,
         }
     }
 }

@@ -36,8 +36,10 @@ use std::sync::Mutex;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures_util::{StreamExt, stream};
 
+use crate::faults::Faults;
 use crate::hour::HourRange;
 use crate::lakes::Lakes;
+use crate::store::{ErrorKind, Reach};
 use crate::table::{self, Projection, TableOptions};
 use crate::work::Workers;
 use hour::{Common, Making};
@@ -60,8 +62,8 @@ const LEFT_BEHIND_MS: i64 = 24 * 3_600_000;
 /// any range, all hours that are closed and not yet converted. `progress` is told how far it is, at most ten times a second and
 /// after each hour, and may ask for an end.
 ///
-/// An hour that fails for a reason of its own is told in [`Summary::failed`] and does not keep the others from being
-/// converted.
+/// An hour that fails for a reason of its own, such as an object that is missing, archived or locked, is told in
+/// [`Summary::failed`] and does not keep the others from being converted. [`Faults`] says which errors are of all hours.
 ///
 /// # Errors
 /// [`ConvertError::SharedRoot`], [`ConvertError::SharedRejects`] and [`ConvertError::Columns`] before anything is read; a store or a disk that fails; and
@@ -103,10 +105,13 @@ async fn convert_into(
         Some(first) => Some(deletes::read(lakes, plan::closed_since(&common, first).await?).await?),
         None => None,
     };
-    let mut summary = Summary { failed: plan.failed, hours: plan.up_to_date, ..Summary::default() };
+    let mut summary = Summary { hours: plan.up_to_date, ..Summary::default() };
+    for (name, error) in plan.failed {
+        summary.failed(name, error, options);
+    }
     if plan.jobs.is_empty() {
         // A target to which nothing is to be added need not be writable.
-        return Ok(summary.told(&common));
+        return summary.told(&common);
     }
     let tweets = target.tweets();
     let folder = Folder::new(options.temp_dir.as_deref(), tweets)?;
@@ -117,23 +122,45 @@ async fn convert_into(
     }
     let convert = |job| convert(&common, &folder, job, target);
     let mut done = stream::iter(&plan.jobs).map(convert).buffered(options.jobs.max(1));
+    let mut faults = Faults::default();
     while let Some((job, result)) = done.next().await {
         match result {
-            Ok(reports) => summary.hours.extend(reports),
-            Err(error) if error.is_of_one_hour() => summary.failed.push((job.name(), error)),
-            Err(error) => return Err(error),
+            Ok(reports) => {
+                faults.passed();
+                summary.hours.extend(reports);
+            }
+            Err(error) if faults.end_all(error.reach(), error.kind(), lakes.lakes()).await => return Err(error),
+            Err(error) => summary.failed(job.name(), error, options),
         }
     }
     drop(done);
-    Ok(summary.told(&common))
+    summary.told(&common)
 }
 
 impl Summary {
+    /// Takes in an hour that was not converted.
+    fn failed(&mut self, name: String, error: ConvertError, options: &ConvertOptions) {
+        let archived = options.skip_archived && error.kind() == ErrorKind::Archived;
+        if archived { &mut self.archived } else { &mut self.failed }.push((name, error));
+    }
+
     /// As it is told: in order, with the time it took.
-    fn told(mut self, common: &Common<'_>) -> Summary {
+    ///
+    /// # Errors
+    /// The last error where nothing was done and no error is known to be of one hour alone: then the store has failed.
+    fn told(mut self, common: &Common<'_>) -> Result<Summary, ConvertError> {
+        if self.hours.is_empty() && self.archived.is_empty() {
+            let only_doubtful = self.failed.iter().all(|(_, error)| error.reach() != Reach::Object);
+            if let Some((_, error)) = self.failed.pop_if(|_| only_doubtful) {
+                return Err(error);
+            }
+        }
         self.hours.sort_by_key(|report| report.hour);
+        for left_out in [&mut self.failed, &mut self.archived] {
+            left_out.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
         self.elapsed = common.watch().elapsed();
-        self
+        Ok(self)
     }
 }
 

@@ -85,6 +85,9 @@ pub struct ConvertOptions {
     pub late: bool,
     /// Make anew what is there already, be it of another source, with other options or the same.
     pub replace: bool,
+    /// Leave out hours of which an object is archived, and tell them in [`Summary::archived`](super::Summary::archived) instead of
+    /// among those that failed.
+    pub skip_archived: bool,
     /// Leave out tweets that a delete names, of the messages of the hours that are converted and of all closed hours after
     /// them.
     pub without_deleted: bool,
@@ -106,6 +109,7 @@ impl Default for ConvertOptions {
             open: false,
             late: false,
             replace: false,
+            skip_archived: false,
             without_deleted: false,
             messages_until: None,
             jobs: 2,
@@ -176,7 +180,14 @@ mod tests {
     fn what_does_not_change_the_content_is_not_in_the_text() {
         let schema = table::schema();
         let plain = ConvertOptions::default();
-        let other = ConvertOptions { jobs: 9, replace: true, open: true, temp_dir: Some("x".into()), ..plain.clone() };
+        let other = ConvertOptions {
+            jobs: 9,
+            replace: true,
+            open: true,
+            skip_archived: true,
+            temp_dir: Some("x".into()),
+            ..plain.clone()
+        };
         assert_eq!(plain.text(&schema), other.text(&schema));
         assert_eq!(plain.text(&schema), "columns=all compression=zstd:3 row_group_rows=122880");
         let late = ConvertOptions { late: true, ..plain.clone() };

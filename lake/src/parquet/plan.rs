@@ -12,6 +12,7 @@ use super::stamp::{self, Stamp};
 use super::target::Target;
 use super::{ConvertError, HourReport, Outcome, put, schema_version};
 use crate::catalogue::{CatalogueError, HourEntry};
+use crate::faults::Faults;
 use crate::hour::{Hour, HourRange};
 use crate::pattern::Granularity;
 
@@ -90,16 +91,18 @@ pub(super) async fn make(common: &Common<'_>, ranges: &[HourRange], target: &Tar
             .retain(|hour| !present.get(hour).is_some_and(|present| present.success && present.tweets.is_some()));
     }
     let mut plan = Plan::default();
+    let mut faults = Faults::default();
     let mut looks = stream::iter(asked.hours)
         .map(|hour| look(common, hour, present.get(&hour).copied().unwrap_or_default(), target))
         .buffered(CONCURRENCY);
     while let Some((hour, looked)) = looks.next().await {
         common.watch().tick()?;
-        plan.add(hour.to_string(), looked)?;
+        plan.add(hour.to_string(), looked, common, &mut faults).await?;
     }
     for (entry, range) in asked.folders {
         let name = entry.name.clone();
-        plan.add(name, look_into_folder(common, entry, range, target).await)?;
+        let looked = look_into_folder(common, entry, range, target).await;
+        plan.add(name, looked, common, &mut faults).await?;
     }
     Ok(plan)
 }
@@ -111,12 +114,25 @@ enum Looked {
 }
 
 impl Plan {
-    fn add(&mut self, name: String, looked: Result<Looked, ConvertError>) -> Result<(), ConvertError> {
+    async fn add(
+        &mut self,
+        name: String,
+        looked: Result<Looked, ConvertError>,
+        common: &Common<'_>,
+        faults: &mut Faults,
+    ) -> Result<(), ConvertError> {
+        let looked = match looked {
+            Ok(looked) => looked,
+            Err(error) if faults.end_all(error.reach(), error.kind(), common.lakes.lakes()).await => return Err(error),
+            Err(error) => {
+                self.failed.push((name, error));
+                return Ok(());
+            }
+        };
+        faults.passed();
         match looked {
-            Ok(Looked::Todo(job)) => self.jobs.push(*job),
-            Ok(Looked::Done(hours)) => self.up_to_date.extend(hours.into_iter().map(up_to_date)),
-            Err(error) if error.is_of_one_hour() => self.failed.push((name, error)),
-            Err(error) => return Err(error),
+            Looked::Todo(job) => self.jobs.push(*job),
+            Looked::Done(hours) => self.up_to_date.extend(hours.into_iter().map(up_to_date)),
         }
         Ok(())
     }

@@ -68,6 +68,9 @@ pub struct Summary {
     pub hours: Vec<HourReport>,
     /// Hours and folders that failed for a reason of their own, by name; the others are done.
     pub failed: Vec<(String, ConvertError)>,
+    /// Hours and folders that were left out because an object of theirs is archived, by name; see
+    /// [`ConvertOptions::skip_archived`](super::ConvertOptions::skip_archived).
+    pub archived: Vec<(String, ConvertError)>,
     /// How long it took.
     pub elapsed: Duration,
 }

@@ -29,7 +29,7 @@ pub(super) async fn closed(lakes: &Lakes, hour: Hour, late: bool) -> Result<Opti
         let store = lake.store().as_ref();
         let mut names = vec![ManifestName::closing(hour)];
         if late {
-            let listed = list_all(store, &format!("{HOURS_PREFIX}{hour}.late-")).await?;
+            let listed = list_all(store, &format!("{HOURS_PREFIX}{hour}.late-")).await.map_err(CatalogueError::from)?;
             names.extend(listed.iter().filter_map(|object| ManifestName::parse(object.key.as_str())));
             names.sort_unstable();
         }
@@ -38,7 +38,7 @@ pub(super) async fn closed(lakes: &Lakes, hour: Hour, late: bool) -> Result<Opti
             let content = match store.get(&key).await {
                 Ok((content, _)) => content,
                 Err(error) if error.kind() == ErrorKind::NotFound && name.late.is_none() => return Ok(None),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(CatalogueError::from(error).into()),
             };
             let manifest = Manifest::from_bytes(&key, &content)
                 .map_err(|error| CatalogueError::Manifest(std::sync::Arc::new(error)))?;

@@ -22,6 +22,7 @@ use crate::pattern::{Escapes, Pattern};
 use crate::store::local::LocalStore;
 use crate::store::{ErrorKind, Store};
 
+mod faults;
 mod rejects;
 
 const HOUR: &str = "2026-11-22T05";

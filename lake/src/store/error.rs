@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Conflict,
     /// The store knows us and says no (403), or the file's permissions do.
     AccessDenied,
+    /// The object lies in an archive (S3 Glacier) and must be restored before it can be read.
+    Archived,
     /// No credentials were found, or the store does not know them.
     Credentials,
     /// Region, endpoint or bucket name are missing or senseless, or the server refuses the request as such: somebody has
@@ -52,6 +54,26 @@ impl ErrorKind {
         }
     }
 
+    /// How far an error of one object reaches. An object can be missing, damaged, archived or locked while its neighbours are
+    /// fine; a bucket that is gone or a server without a connection fails every request.
+    pub fn reach(self) -> Reach {
+        match self {
+            ErrorKind::NotFound
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::Conflict
+            | ErrorKind::AccessDenied
+            | ErrorKind::Archived
+            | ErrorKind::Corrupt
+            | ErrorKind::Io => Reach::Object,
+            ErrorKind::Credentials
+            | ErrorKind::Configuration
+            | ErrorKind::Timeout
+            | ErrorKind::Throttled
+            | ErrorKind::Server => Reach::Unknown,
+            ErrorKind::NoSuchBucket | ErrorKind::Unreachable | ErrorKind::NoSpace => Reach::Store,
+        }
+    }
+
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_transient(self) -> bool {
         matches!(
@@ -63,6 +85,17 @@ impl ErrorKind {
                 | ErrorKind::Server
         )
     }
+}
+
+/// What an error of one object says of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing: other objects can be read.
+    Object,
+    /// It may be the object or the whole store; a second one in a row, of another hour, says which.
+    Unknown,
+    /// Every request fails so.
+    Store,
 }
 
 /// A failed store operation: what was tried, on what, and why it failed.

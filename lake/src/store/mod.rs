@@ -38,7 +38,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-pub use error::{ErrorKind, StoreError};
+pub use error::{ErrorKind, Reach, StoreError};
 pub use key::{Key, KeyError};
 pub use s3::checksum::Algorithm;
 pub use s3::options::{S3Options, StaticCredentials};

@@ -10,9 +10,11 @@
 //! - **Time.** Each attempt has as long as its body needs at a slow 128 KiB/s, and half a minute more.
 //! - **Listing** leaves out what cannot be a [`Key`]: folder markers (`a/`), `a//b` and the like are other people's.
 
+pub(super) mod answer;
 mod check;
 pub mod checksum;
 pub(super) mod config;
+pub(super) mod credentials;
 mod date;
 mod error;
 mod headers;
@@ -21,6 +23,7 @@ pub mod options;
 mod page;
 #[cfg(test)]
 mod played;
+mod profile;
 mod put;
 mod retry;
 
@@ -35,6 +38,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use self::answer::Whence;
 use self::check::Found;
 use self::checksum::Algorithm;
 use self::date::Dates;
@@ -83,6 +87,7 @@ impl S3Store {
             .timeout_config(retries.timeouts(0))
             .interceptor(retries)
             .interceptor(Headers::of(options, &root))
+            .interceptor(Whence)
             .interceptor(Pages)
             .interceptor(dates.clone())
             .build();
@@ -118,14 +123,18 @@ impl S3Store {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        from_sdk(error, self.action(verb, name), &self.place, verb == "look at")
+        from_sdk(error, self.action(verb, name), &self.place, verb)
     }
 
     /// The tag of an object in an answer about it. Every S3 server names one: a success without it comes from something
     /// in between and says nothing of the object.
     pub(super) fn tagged(&self, verb: &str, key: &Key, named: Option<&str>) -> Result<ETag, StoreError> {
         if named.is_none_or(str::is_empty) {
-            let detail = format!("the answer {} is none of S3's: a success without an ETag", self.place.whereabouts);
+            let detail = format!(
+                "no S3 server answered {}: a success without an ETag came; check the address ({}), and proxies and login pages on the way to it",
+                self.place.whereabouts,
+                self.place.caller.name("lake.s3.endpoint_url")
+            );
             return Err(StoreError::new(ErrorKind::Server, self.action(verb, key.as_str()), detail));
         }
         Ok(tag(named))

@@ -1,6 +1,6 @@
 """What a conversion tells: plain records, which pickle."""
 
-from cauce._errors import Error
+from cauce._errors import Error, ObjectArchived
 
 
 class _Record:
@@ -98,14 +98,23 @@ class Summary(_Record):
     Attributes:
         hours: The hours that are done, in the order of time.
         failed: Hours and folders that failed for a reason of their own, by name.
+        archived: With `skip_archived`, hours and folders that were left out because an object is archived, by name.
         elapsed: Seconds that it took.
     """
 
-    __slots__ = ("elapsed", "failed", "hours")
+    __slots__ = ("archived", "elapsed", "failed", "hours")
 
-    def __init__(self, *, hours: list[HourReport], failed: dict[str, Error], elapsed: float) -> None:
+    def __init__(
+        self,
+        *,
+        hours: list[HourReport],
+        failed: dict[str, Error],
+        elapsed: float,
+        archived: dict[str, ObjectArchived] | None = None,
+    ) -> None:
         self.hours = hours
         self.failed = failed
+        self.archived = archived or {}
         self.elapsed = elapsed
 
     @property

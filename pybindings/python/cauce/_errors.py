@@ -78,6 +78,10 @@ class StoreError(Error, OSError):
     """The store failed in another way."""
 
 
+class ObjectArchived(StoreError):
+    """An object lies in an archive (S3 Glacier): restore it, or leave its hour out; `key` says which."""
+
+
 class Unreachable(StoreError, ConnectionError):
     """No connection to the store came about."""
 
@@ -91,7 +95,7 @@ class ForkError(Error, RuntimeError):
 
 
 class LakeWarning(UserWarning):
-    """A part of a lake that was left out, such as an hour whose manifest cannot be trusted."""
+    """A part of a lake that was left out, such as an hour whose manifest cannot be trusted or read."""
 
 
 # A traceback then names them as they are caught: cauce.HourNotFound.

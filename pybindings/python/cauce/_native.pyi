@@ -801,6 +801,7 @@ def convert(
     threads: int | None = None,
     temp_dir: str | PathLike[str] | None = None,
     rejects: str | PathLike[str] | None = None,
+    skip_archived: bool = False,
 ) -> Summary:
     """Convert hours to Parquet, one object an hour: `date=YYYY-MM-DD/hour=HH/tweets.parquet` under `url`.
 
@@ -829,10 +830,13 @@ def convert(
             where Python's `tempfile` puts files.
         rejects: Where the lines go that did not read, `date=YYYY-MM-DD/hour=HH.jsonl`; without it, beside `url`:
             `pq-rejects` beside `pq`. Only an hour that has such lines, into the root of a bucket, needs it.
+        skip_archived: Leave out hours of which an object is archived (S3 Glacier), and tell them in `Summary.archived`
+            instead of raising for them.
 
     Raises:
         ConfigError: The Parquet, its rejects or the lake would share a root.
-        ConvertFailed: Some hours failed; `summary` tells what became of each.
+        ConvertFailed: Some hours failed, such as one with an archived object; the others are converted, and `summary`
+            tells what became of each.
     """
 
 @final

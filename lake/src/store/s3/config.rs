@@ -12,6 +12,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
 
+use super::credentials::Chain;
 use super::options::check_url;
 use crate::store::{ErrorKind, S3Options, StoreError};
 
@@ -44,14 +45,17 @@ pub(in crate::store) async fn load(bucket: &str, options: &S3Options) -> Result<
     } else {
         loader.region(RegionProviderChain::first_try(given).or_default_provider())
     };
-    if let Some(given) = &options.credentials {
-        let (id, secret, token) = (&given.access_key_id, &given.secret_access_key, given.session_token.clone());
-        loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "cauce"));
-    }
-    let shared = loader.load().await;
+    let shared = loader.no_credentials().load().await;
     endpoint = endpoint.or_else(|| shared.endpoint_url().map(str::to_owned));
 
     let mut config = Builder::from(&shared);
+    config = match &options.credentials {
+        Some(given) => {
+            let (id, secret, token) = (&given.access_key_id, &given.secret_access_key, given.session_token.clone());
+            config.credentials_provider(Credentials::new(id, secret, token, None, "cauce"))
+        }
+        None => config.credentials_provider(Chain::new(&shared)),
+    };
     let region = match (shared.region(), &endpoint) {
         (Some(region), _) => region.clone(),
         (None, Some(_)) => Region::new(DEFAULT_REGION),

@@ -1,15 +1,19 @@
 //! What an answer of S3, or the lack of one, means: code and status in, [`ErrorKind`] and a sentence for people out.
 //!
 //! The rules are pure ([`explain`]); [`from_sdk`] only collects what they look at. Servers other than AWS differ in their
-//! codes, so a status decides where a code is unknown. Nothing here repeats a header or a body, which could hold a secret.
+//! codes, so a status decides where a code is unknown. Nothing here repeats a header or a body, which could hold a secret; of an
+//! answer that is none of S3's, `s3/answer.rs` tells what came and hides what may be a token.
 
 use std::error::Error as StdError;
 use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use super::answer::Came;
+use super::credentials::NoCredentials;
 use crate::setting::Caller;
 use crate::store::{ErrorKind, StoreError};
 
@@ -38,7 +42,58 @@ pub(super) struct Failure {
     pub(super) message: String,
     /// The bucket's own region, where the answer names it.
     pub(super) region: Option<String>,
-    pub(super) is_head: bool,
+    /// The class in which an archived object is stored, where the answer names it.
+    pub(super) storage_class: Option<String>,
+    /// What came in the place of an answer of S3.
+    pub(super) came: Option<Came>,
+    /// What was tried.
+    pub(super) request: Request,
+}
+
+/// A kind of request, by the permission that it needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Request {
+    List,
+    Head,
+    Read,
+    Put,
+    Delete,
+    Abort,
+    ListUploads,
+    #[default]
+    Other,
+}
+
+impl Request {
+    /// By the word that an action begins with.
+    fn of(verb: &str) -> Request {
+        match verb {
+            "list" => Request::List,
+            "look at" => Request::Head,
+            "read" => Request::Read,
+            "put" => Request::Put,
+            "delete" => Request::Delete,
+            "abort the upload of" => Request::Abort,
+            "list unfinished uploads under" => Request::ListUploads,
+            _ if verb.contains("put") => Request::Put,
+            _ => Request::Other,
+        }
+    }
+
+    /// The permission without which it is refused.
+    fn permission(self) -> &'static str {
+        match self {
+            Request::List => "s3:ListBucket on the bucket",
+            Request::Head | Request::Read => {
+                "s3:GetObject on the object, or s3:ListBucket on the bucket where the object is missing"
+            }
+            Request::Put => "s3:PutObject on the object",
+            Request::Delete => "s3:DeleteObject on the object",
+            Request::Abort => "s3:AbortMultipartUpload on the object",
+            Request::ListUploads => "s3:ListBucketMultipartUploads on the bucket",
+            Request::Other => "a permission",
+        }
+    }
 }
 
 /// How far the request came.
@@ -64,11 +119,20 @@ pub(super) fn explain(failure: &Failure, place: &Place) -> (ErrorKind, String) {
     let Place { whereabouts, .. } = place;
     let said = &failure.message;
     match failure.trouble {
-        Trouble::Gibberish => (ErrorKind::Server, format!("the answer {whereabouts} is none of S3's: {said}")),
-        Trouble::NoCredentials => (
-            ErrorKind::Credentials,
-            format!("no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role ({said})"),
-        ),
+        Trouble::Gibberish => match &failure.came {
+            Some(came) => (
+                kind_of_foreign(came.status),
+                format!("no S3 server answered {whereabouts}: {came}; {}", came.advice(place.caller)),
+            ),
+            None => (
+                ErrorKind::Server,
+                format!(
+                    "no S3 server answered {whereabouts}: {said}; check the address ({})",
+                    place.caller.name("lake.s3.endpoint_url")
+                ),
+            ),
+        },
+        Trouble::NoCredentials => (ErrorKind::Credentials, format!("no credentials: {said}")),
         Trouble::NotBuilt => (ErrorKind::Configuration, format!("the request cannot be made: {said}")),
         Trouble::NoConnection => (
             ErrorKind::Unreachable,
@@ -79,6 +143,18 @@ pub(super) fn explain(failure: &Failure, place: &Place) -> (ErrorKind, String) {
             let kind = kind_of(failure);
             (kind, sentence(kind, failure, place))
         }
+    }
+}
+
+/// What the answer of another server means. A login page or a proxy may be gone in a minute, a wrong address stays wrong.
+fn kind_of_foreign(status: u16) -> ErrorKind {
+    match status {
+        200..=299 | 511 => ErrorKind::Server,
+        401 | 403 => ErrorKind::AccessDenied,
+        408 => ErrorKind::Timeout,
+        429 | 503 => ErrorKind::Throttled,
+        300..=499 => ErrorKind::Configuration,
+        _ => ErrorKind::Server,
     }
 }
 
@@ -130,6 +206,7 @@ fn kind_of(failure: &Failure) -> ErrorKind {
         | "InvalidRequest" => {
             return ErrorKind::Configuration;
         }
+        "InvalidObjectState" => return ErrorKind::Archived,
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => return ErrorKind::AccessDenied,
         _ => {}
     }
@@ -160,11 +237,13 @@ fn sentence(kind: ErrorKind, failure: &Failure, Place { bucket, whereabouts, cal
         ErrorKind::NotFound => "there is no such object".to_owned(),
         ErrorKind::PreconditionFailed => "the condition does not hold: the object is there, or is another".to_owned(),
         ErrorKind::Conflict => format!("a competing write got in the way{said}"),
-        ErrorKind::AccessDenied if failure.is_head => {
-            "access denied; where the object is missing, this means that the credentials lack s3:ListBucket".to_owned()
-        }
         ErrorKind::AccessDenied => {
-            format!("access to bucket {bucket:?} denied: the credentials lack a permission{said}")
+            let permission = failure.request.permission();
+            format!("access to bucket {bucket:?} denied: the credentials lack {permission}{said}")
+        }
+        ErrorKind::Archived => {
+            let class = failure.storage_class.as_ref().map(|class| format!(" in storage class {class}"));
+            format!("archived{}: restore it, or leave this hour out", class.unwrap_or_default())
         }
         ErrorKind::Credentials => format!(
             "the credentials are not accepted {whereabouts}: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role{said}"
@@ -202,25 +281,31 @@ fn said(failure: &Failure) -> String {
     }
 }
 
-/// Collects what [`explain`] looks at from an error of the SDK.
-pub(super) fn from_sdk<E>(error: &SdkError<E, HttpResponse>, action: String, place: &Place, is_head: bool) -> StoreError
+/// Collects what [`explain`] looks at from an error of the SDK. `verb` is the word that `action` begins with.
+pub(super) fn from_sdk<E>(error: &SdkError<E, HttpResponse>, action: String, place: &Place, verb: &str) -> StoreError
 where
     E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    let mut failure = Failure { is_head, ..Failure::default() };
+    let request = Request::of(verb);
+    let mut failure = Failure { request, ..Failure::default() };
     if let Some(response) = error.raw_response() {
-        failure.status = Some(response.status().as_u16());
+        let came = Came::of(response);
+        failure.status = Some(came.status);
         failure.region = response.headers().get("x-amz-bucket-region").map(str::to_owned);
+        // A listing is of no object that could be missing.
+        let is_lost = request == Request::List && came.status == 404;
+        failure.came = Some(came).filter(|came| is_lost || came.is_foreign(request == Request::Head));
     }
     match error {
         SdkError::ServiceError(service) => {
             failure.code = service.err().code().map(str::to_owned);
             failure.message = shorten(service.err().message().unwrap_or_default());
-            // An error without a code under a success: the SDK could not read the answer.
-            if failure.code.is_none() && matches!(failure.status, Some(200..=299)) {
+            // A HEAD's answer has no body; the SDK makes a code of its status.
+            let has_code = failure.code.is_some() && !(request == Request::Head && failure.came.is_some());
+            if !has_code && failure.came.is_some() && failure.region.is_none() {
                 failure.trouble = Trouble::Gibberish;
-                failure.message = innermost(error);
             }
+            failure.storage_class = storage_class(service.err());
             // `<Region>` of AuthorizationHeaderMalformed is not parsed by the SDK; its message names it.
             if failure.code.as_deref() == Some("AuthorizationHeaderMalformed") && failure.region.is_none() {
                 failure.region = region_in(&failure.message);
@@ -239,6 +324,7 @@ where
                 Trouble::Gibberish
             };
             failure.message = format!("status {}", response.raw().status().as_u16());
+            failure.came.get_or_insert_with(|| Came::of(response.raw()));
         }
         SdkError::TimeoutError(_) => {
             failure.trouble = Trouble::NoAnswer;
@@ -246,11 +332,11 @@ where
         }
         SdkError::DispatchFailure(_) => {
             failure.trouble = trouble_of(error);
-            failure.message = innermost(error);
+            failure.message = cause(error);
         }
         _ => {
             failure.trouble = if is_credentials(error) { Trouble::NoCredentials } else { Trouble::NotBuilt };
-            failure.message = innermost(error);
+            failure.message = cause(error);
         }
     }
     let (kind, detail) = explain(&failure, place);
@@ -263,6 +349,20 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 
 fn is_credentials(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|error| error.is::<CredentialsError>())
+}
+
+/// Why there are no credentials in full, of any other error its first cause.
+fn cause(error: &(dyn StdError + 'static)) -> String {
+    let nothing = chain(error).find_map(|error| error.downcast_ref::<NoCredentials>());
+    nothing.map_or_else(|| innermost(error), ToString::to_string)
+}
+
+/// The class of an archived object.
+fn storage_class(error: &(dyn StdError + 'static)) -> Option<String> {
+    match error.downcast_ref::<GetObjectError>()? {
+        GetObjectError::InvalidObjectState(state) => state.storage_class().map(|class| class.as_str().to_owned()),
+        _ => None,
+    }
 }
 
 fn broke_off(error: &(dyn StdError + 'static)) -> bool {
@@ -284,6 +384,10 @@ fn trouble_of(error: &(dyn StdError + 'static)) -> Trouble {
         let text = error.to_string();
         refused || text.contains("(Connect)") || text.contains("connect timeout") || text.contains("dns error")
     });
+    // What answers there speaks another protocol; so the HTTP client says of a first line that is none of HTTP's.
+    if !unconnected && chain(error).any(|error| error.to_string().contains("invalid HTTP")) {
+        return Trouble::Gibberish;
+    }
     if unconnected { Trouble::NoConnection } else { Trouble::NoAnswer }
 }
 

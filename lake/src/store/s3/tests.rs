@@ -7,6 +7,8 @@ use tokio::net::TcpListener;
 use super::super::{Body, StaticCredentials};
 use super::*;
 
+mod foreign;
+
 /// A store whose server gives the same bytes to whoever asks, and then closes the connection.
 async fn answering(answer: impl Into<Vec<u8>>) -> S3Store {
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

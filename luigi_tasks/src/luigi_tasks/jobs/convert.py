@@ -25,11 +25,12 @@ MOST_TOLD = 20
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What became of an hour: its report, or why it failed."""
+    """What became of an hour: its report, why it failed, or why it was left out."""
 
     name: str
     report: cauce.HourReport | None = None
     failure: str = ""
+    archived: str = ""
 
 
 def converter(lake: cauce.Lake, url: str, threads: int, options: dict[str, Any]) -> Callable[[str], Done]:
@@ -44,13 +45,15 @@ def converter(lake: cauce.Lake, url: str, threads: int, options: dict[str, Any])
             return Done(hour, failure=str(error.__cause__ or error))
         except cauce.Error as error:
             return Done(hour, failure=str(error))
+        if summary.archived:
+            return Done(hour, archived=str(next(iter(summary.archived.values()))))
         return Done(hour, summary.hours[0])
 
     return convert
 
 
 def answer(done: Sequence[Done]) -> dict[str, Any]:
-    """The sums, and the hours that failed with their reasons."""
+    """The sums, and the hours that failed or were left out, with their reasons."""
     reports = [each.report for each in done if each.report is not None]
     return {
         "hours": len(reports),
@@ -58,7 +61,8 @@ def answer(done: Sequence[Done]) -> dict[str, Any]:
         "tweets": sum(report.rows for report in reports if report.made),
         "rejects": sum(report.rejects for report in reports if report.made),
         "bytes": sum(report.bytes_out for report in reports if report.made),
-        "failed": {each.name: each.failure for each in done if each.report is None},
+        "failed": {each.name: each.failure for each in done if each.report is None and not each.archived},
+        "archived": {each.name: each.archived for each in done if each.archived},
     }
 
 
@@ -76,6 +80,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--columns", help="only these, by comma")
     for flag in ("referenced", "raw", "late", "replace"):
         parser.add_argument(f"--{flag}", action="store_true", help=f"as in `ingest convert --{flag}`")
+    parser.add_argument("--skip-archived", action="store_true", help="leave out hours that are archived (S3 Glacier), and list them")
     parser.add_argument("--answer", type=pathlib.Path, metavar="FILE", help="where the sums are written, as JSON")
     return parser.parse_args(arguments)
 
@@ -96,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parsed(arguments)
     lake = lake_of(asked)
     hours = asked.hours or [hour.name for hour in lake.hours(asked.start, asked.end, closed=True) if hour.granularity == "hour"]
-    options: dict[str, Any] = {name: True for name in ("referenced", "raw", "late", "replace") if getattr(asked, name)}
+    options: dict[str, Any] = {name: True for name in ("referenced", "raw", "late", "replace", "skip_archived") if getattr(asked, name)}
     if asked.rejects:
         options["rejects"] = asked.rejects
     if asked.columns:
@@ -115,6 +120,8 @@ def main(arguments: Sequence[str]) -> int:
     if asked.answer:
         asked.answer.write_text(json.dumps(found))
     print("{made} of {hours} hours made, {tweets} tweets, {rejects} rejects, {bytes} bytes".format(**found))
+    for name, reason in found["archived"].items():
+        print(f"hour {name} left out: {reason}")
     for name, failure in list(found["failed"].items())[:MOST_TOLD]:
         print(f"hour {name} failed: {failure}", file=sys.stderr)
     if found["failed"]:

@@ -33,6 +33,7 @@ fn a_code_decides_and_a_status_where_the_code_is_unknown() {
         ("InternalError", 500, ErrorKind::Server),
         ("", 502, ErrorKind::Server),
         ("RequestTimeout", 400, ErrorKind::Timeout),
+        ("InvalidObjectState", 403, ErrorKind::Archived),
         ("BadDigest", 400, ErrorKind::Corrupt),
         ("", 416, ErrorKind::Corrupt),
         ("", 507, ErrorKind::NoSpace),
@@ -52,6 +53,7 @@ fn only_what_may_pass_by_itself_is_transient() {
         (answer("ConditionalRequestConflict", 409), true),
         (answer("NotImplemented", 501), false),
         (answer("AccessDenied", 403), false),
+        (answer("InvalidObjectState", 403), false),
         (answer("NoSuchBucket", 404), false),
         (answer("SignatureDoesNotMatch", 403), false),
     ] {
@@ -63,15 +65,23 @@ fn only_what_may_pass_by_itself_is_transient() {
 fn the_words_say_what_to_do() {
     let in_ireland = Some("eu-west-1".to_owned());
     let redirect = Failure { region: in_ireland, ..answer("PermanentRedirect", 301) };
-    let head = Failure { is_head: true, ..answer("", 403) };
+    let of = |request| Failure { request, ..answer("", 403) };
+    let archived = Failure { storage_class: Some("GLACIER".to_owned()), ..answer("InvalidObjectState", 403) };
     let lost =
         Failure { trouble: Trouble::NoConnection, message: "Connection refused".to_owned(), ..Failure::default() };
-    let nobody = Failure { trouble: Trouble::NoCredentials, ..Failure::default() };
+    let nobody =
+        Failure { trouble: Trouble::NoCredentials, message: "set AWS_ACCESS_KEY_ID".to_owned(), ..Failure::default() };
     for (failure, words) in [
         (answer("NoSuchBucket", 404), "there is no bucket \"tweets\" at http://127.0.0.1:8333: create it"),
         (redirect, "bucket \"tweets\" is in region eu-west-1: set lake.s3.region = \"eu-west-1\""),
         (answer("PermanentRedirect", 301), "another region: set lake.s3.region"),
-        (head, "lack s3:ListBucket"),
+        (of(Request::List), "lack s3:ListBucket on the bucket"),
+        (of(Request::Head), "s3:ListBucket on the bucket where the object is missing"),
+        (of(Request::Read), "lack s3:GetObject"),
+        (of(Request::Put), "lack s3:PutObject"),
+        (of(Request::Delete), "lack s3:DeleteObject"),
+        (archived, "archived in storage class GLACIER: restore it, or leave this hour out"),
+        (answer("InvalidObjectState", 403), "archived: restore it"),
         (answer("RequestTimeTooSkewed", 403), "clock is wrong"),
         (lost, "no connection at http://127.0.0.1:8333"),
         (nobody, "set AWS_ACCESS_KEY_ID"),
