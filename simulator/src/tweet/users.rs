@@ -4,7 +4,9 @@
 //! finds the same profile in every run. Profiles are created at first use and kept.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::value::RawValue;
 
 use super::id::snowflake;
 use crate::corpus::corpus;
@@ -37,6 +39,8 @@ pub(crate) struct User {
     pub(crate) pinned: Option<u64>,
     /// Index into the languages of the corpus.
     pub(crate) language: usize,
+    /// The user in v1.1's form, written at its first use: profiles do not change.
+    pub(crate) v1: OnceLock<Box<RawValue>>,
 }
 
 /// A user as a rule names one.
@@ -180,6 +184,7 @@ fn profile(rng: &mut Rng, handle: String, id: Option<u64>) -> User {
         banner: rng.chance(700).then(|| 1_400_000_000 + rng.below(300_000_000)),
         pinned: rng.chance(350).then(|| 1_200_000_000_000_000_000 + rng.below(600_000_000_000_000_000)),
         language,
+        v1: OnceLock::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::json::{Id, List, millis, point, write_ascii};
 use super::time::TimeV1;
 use super::v1_entities::{entities, extended_entities};
-use super::v1_user::UserV1;
+use super::v1_user::user;
 use crate::corpus::Place;
 use crate::tweet::model::{Counts, Media, Tweet};
 
@@ -68,7 +68,7 @@ impl Serialize for Status<'_> {
             "in_reply_to_user_id" => parent.map(|parent| parent.author.id),
             "in_reply_to_user_id_str" => parent.map(|parent| Id(parent.author.id)),
             "in_reply_to_screen_name" => parent.map(|parent| &parent.author.handle),
-            "user" => UserV1(&tweet.author),
+            "user" => user(&tweet.author),
             // Latitude comes first in `geo`, longitude in `coordinates`.
             "geo" => tweet.point.map(|(longitude, latitude)| point((latitude, longitude))),
             "coordinates" => tweet.point.map(point), "place" => tweet.place.map(place), "contributors" => (),
