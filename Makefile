@@ -69,8 +69,9 @@ fmt: need-rust setup ## Format the code
 	cargo fmt --all
 	$(VENV)/bin/ruff format --quiet pybindings bench
 
-check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts
+check-house: need-python ## Check what no linter knows: lengths, file heads, paths, hosts, which crate and module may use which
 	@$(PYTHON) scripts/check-house
+	@$(PYTHON) scripts/check-layers
 
 docs-check: need-python ## Check that links in the documents lead somewhere
 	@$(PYTHON) scripts/check-docs

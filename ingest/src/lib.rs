@@ -6,8 +6,8 @@
 //! [1] source ─▶ [2] channel ─▶ [3] spool: hour + roll ─▶ [4] upload ─▶ store ─▶ [5] close the hour (manifest)
 //! ```
 //!
-//! [`agent`] wires the steps and drains them in order; [`config`] says how, [`status`] shows what is going on,
-//! [`simulate`] is the X API's stand-in for demos, tests and benchmarks, and [`cli`] is what a person types.
+//! [`agent`] wires the steps and drains them in order; [`config`] says how, [`status`] shows what is going on, and [`cli`] is
+//! what a person types.
 
 pub mod agent;
 pub mod channel;
@@ -17,8 +17,6 @@ pub mod close;
 pub mod config;
 pub mod failpoint;
 pub mod record;
-mod serve;
-pub mod simulate;
 pub mod source;
 pub mod spool;
 pub mod status;

@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::status::logs::{self, LogFormat, LogWriter};
 
 /// Parts of the program whose levels can be set.
-const OURS: [&str; 3] = ["cauce_ingest", "cauce_lake", "ingest"];
+const OURS: [&str; 5] = ["cauce_http", "cauce_ingest", "cauce_lake", "cauce_simulator", "ingest"];
 
 /// A library that prints whole answers, headers too, when it warns.
 const TALKATIVE: &str = "aws_config";
@@ -78,12 +78,13 @@ mod tests {
 
     #[test]
     fn finer_levels_are_for_our_own_parts_only() {
-        let debug = "warn,aws_config=error,cauce_ingest=debug,cauce_lake=debug,ingest=debug,cauce_lake=trace";
-        assert_eq!(filter("debug,cauce_lake=trace").as_deref(), Ok(debug));
-        assert_eq!(
-            filter("error").as_deref(),
-            Ok("error,aws_config=error,cauce_ingest=error,cauce_lake=error,ingest=error")
+        let ours = |level: &str| OURS.map(|part| format!("{part}={level}")).join(",");
+        assert!(
+            ours("debug").starts_with("cauce_http=debug,cauce_ingest=debug,cauce_lake=debug,cauce_simulator=debug,")
         );
+        let debug = format!("warn,aws_config=error,{},cauce_lake=trace", ours("debug"));
+        assert_eq!(filter("debug,cauce_lake=trace"), Ok(debug));
+        assert_eq!(filter("error"), Ok(format!("error,aws_config=error,{}", ours("error"))));
         assert_eq!(filter(""), filter("info"));
         for text in ["loud", "7", "hyper=trace", "info,cauce_lake[x]=debug", "cauce_lake=loud"] {
             assert!(filter(text).is_err(), "{text}");

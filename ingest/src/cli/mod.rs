@@ -23,6 +23,7 @@ mod reading_tests;
 mod rejects;
 mod run;
 mod signals;
+#[cfg(feature = "simulate")]
 mod simulate;
 mod spool;
 mod verify;
@@ -84,15 +85,18 @@ enum Command {
     Spool(spool::Args),
     /// Ask a running agent whether it is ready
     Health(health::HealthArgs),
-    /// Stand in for the X API, with generated tweets
-    Simulate(simulate::Args),
+    /// Simulate the X API, with generated tweets
+    #[cfg(feature = "simulate")]
+    Simulate(cauce_simulator::Options),
 }
 
 impl Command {
     /// Services must not wait for the reader of their log; the others need no thread for it.
     fn log_writer(&self) -> LogWriter {
         match self {
-            Command::Run(_) | Command::Simulate(_) => LogWriter::Queued,
+            Command::Run(_) => LogWriter::Queued,
+            #[cfg(feature = "simulate")]
+            Command::Simulate(_) => LogWriter::Queued,
             _ => LogWriter::Direct,
         }
     }
@@ -109,6 +113,7 @@ impl Command {
             Command::Convert(args) => convert::run(&args),
             Command::Spool(args) => spool::run(&args),
             Command::Health(args) => Ok(runtime()?.block_on(health::run(args))?),
+            #[cfg(feature = "simulate")]
             Command::Simulate(args) => Ok(runtime()?.block_on(simulate::run(args)).map(|()| ExitCode::SUCCESS)?),
         }
     }

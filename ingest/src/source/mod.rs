@@ -10,11 +10,12 @@ mod files;
 pub mod framing;
 mod http;
 mod input;
-pub mod oauth;
 mod recognise;
 pub mod reconnect;
 mod reframe;
 pub mod rejects;
+#[cfg(test)]
+mod simulator_tests;
 pub(crate) mod stdin;
 mod stream;
 mod unpack;

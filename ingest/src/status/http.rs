@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use cauce_http::serve::{self, Bounds};
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -22,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use super::hosts::{self, Hosts};
 use super::readiness::{self, Numbers, Verdict};
 use super::{Metrics, registry};
-use crate::serve::{self, Bounds};
 
 /// What Prometheus expects of a page that ends with `# EOF`.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

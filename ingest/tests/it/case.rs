@@ -19,7 +19,7 @@ pub(crate) struct ThreeHours {
 }
 
 impl ThreeHours {
-    /// They take so many seconds each; the last of them is long enough ago to be over. `more` options of the stand-in.
+    /// They take so many seconds each; the last of them is long enough ago to be over. `more` options of the simulator.
     pub(crate) fn of(tweets_a_second: u64, seconds: u64, more: &str) -> ThreeHours {
         let now = Hour::containing(jiff::Timestamp::now().as_millisecond());
         let first = Hour::from_index(now.index() - 4);

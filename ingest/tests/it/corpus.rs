@@ -114,7 +114,7 @@ fn tweet(parsed: &Value) -> Option<(u64, i64)> {
     Some((id, at_ms))
 }
 
-/// Tweets as the stand-in sends them, v2 and v1.1 by turns: the same ones in both forms, and deletes.
+/// Tweets as the simulator sends them, v2 and v1.1 by turns: the same ones in both forms, and deletes.
 pub(crate) fn simulated() -> Vec<Vec<u8>> {
     let place = Place::new();
     let options =
@@ -127,7 +127,7 @@ pub(crate) fn simulated() -> Vec<Vec<u8>> {
     let [v2, v1] = RUNTIME.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let read = async |page: &String| {
-            let answer = client.get(page).send().await.expect("the stand-in answers");
+            let answer = client.get(page).send().await.expect("the simulator answers");
             assert_eq!(answer.status(), 200, "{page}");
             answer.bytes().await.expect("the stream comes to its end").to_vec()
         };

@@ -1,4 +1,4 @@
-//! Accounts, areas, languages and the sample, the whole way: from the stand-in by both APIs into stored hours. What is stored
+//! Accounts, areas, languages and the sample, the whole way: from the simulator by both APIs into stored hours. What is stored
 //! is judged by its JSON alone.
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What is stored, from manifests and the objects they list and nothing else, held against what the stand-in says it sent.
+//! What is stored, from manifests and the objects they list and nothing else, held against what the simulator says it sent.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -35,7 +35,7 @@ fn what_comes_while_the_store_is_away_is_stored_when_it_is_back() {
 
 #[test]
 fn a_full_spool_holds_the_source_and_what_it_missed_is_a_gap() {
-    // More than the stand-in keeps for a slow reader, in tweets enough to go on after it.
+    // More than the simulator keeps for a slow reader, in tweets enough to go on after it.
     let more = "roll_count = 1000\n[spool]\nmax_bytes = \"16MiB\"\n[channel]\ncapacity = 1000";
     let Some(mut case) = Case::new(&ThreeHours::of(5_000, 5, ""), more) else { return };
     let agent = case.place.start("run");
@@ -44,8 +44,8 @@ fn a_full_spool_holds_the_source_and_what_it_missed_is_a_gap() {
     case.proxy.go_away();
     agent.line("the spool is full");
     let full = Instant::now();
-    // The stand-in keeps 30,000 tweets for a slow reader: six seconds.
-    until("the stand-in keeps no more", || (full.elapsed().as_secs() >= 9).then_some(()));
+    // The simulator keeps 30,000 tweets for a slow reader: six seconds.
+    until("the simulator keeps no more", || (full.elapsed().as_secs() >= 9).then_some(()));
     assert!(metric(&status, "cauce_spool_bytes") < 24.0 * 1024.0 * 1024.0, "the budget is no bound");
     let held = full.elapsed().as_secs_f64();
     case.proxy.come_back();

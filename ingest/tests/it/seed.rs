@@ -1,5 +1,5 @@
 //! The old agent's `twitter.conf`, under Flume's name and command line, with nothing changed but credentials: against the
-//! stand-in and real S3 servers, and into a folder.
+//! simulator and real S3 servers, and into a folder.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) const LINE: &str = "agent -n TwitterAgent -c conf -f twitter.conf -Df
 const WIRING: &str =
     "TwitterAgent.sources.Twitter.channels = MemChannel\nTwitterAgent.sinks.s3hdfs.channel = MemChannel\n";
 
-/// The seed with the stand-in's credentials in it.
+/// The seed with the simulator's credentials in it.
 pub(crate) fn seed() -> String {
     SEED.replace("<twitter-consumer-key>", "sim-consumer-key")
         .replace("<twitter-consumer-secret>", "sim-consumer-secret")
@@ -35,7 +35,7 @@ fn faster(conf: &str) -> String {
     format!("{conf}\nTwitterAgent.sinks.s3hdfs.hdfs.rollInterval = 1\n")
 }
 
-/// A place in which the agent finds the stand-in and the server.
+/// A place in which the agent finds the simulator and the server.
 fn place_for(server: &S3Server, simulator: &Simulator) -> Place {
     let mut place = Place::new();
     place

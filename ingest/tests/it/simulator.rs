@@ -1,11 +1,11 @@
-//! The X API's stand-in as a process, and what it says it sent.
+//! A simulator of the X API as a process, and the tweets that it sent.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::program::{Ended, Place, Program};
 
-/// A running stand-in. It ends with the test.
+/// A running simulator. It ends with the test.
 pub(crate) struct Simulator {
     program: Program,
     pub(crate) url: String,

@@ -19,6 +19,7 @@ pub(crate) mod time;
 pub(crate) mod tests;
 
 pub use limit::Limited;
+pub use time::SNOWFLAKE_EPOCH_MS;
 
 /// The wire format of a tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

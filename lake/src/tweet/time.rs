@@ -2,7 +2,7 @@
 //! milliseconds since the epoch. Pure arithmetic on bytes.
 
 /// The epoch of snowflake ids, 2010-11-04T01:42:54.657Z.
-pub(crate) const SNOWFLAKE_EPOCH_MS: i64 = 1_288_834_974_657;
+pub const SNOWFLAKE_EPOCH_MS: i64 = 1_288_834_974_657;
 /// Smaller ids are older than snowflakes: sequential numbers.
 const FIRST_SNOWFLAKE: u64 = 30_000_000_000;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cauce_http::oauth;
 use cauce_lake::tweet::Control;
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -14,7 +15,6 @@ use super::messages::{classify, in_stream};
 use crate::config::settings::XV1Settings;
 use crate::source::SourceError;
 use crate::source::http::{ByteStream, Refused, client, endpoint, open, shown};
-use crate::source::oauth;
 use crate::source::stream::{Dialect, Drop};
 use crate::status::Metrics;
 

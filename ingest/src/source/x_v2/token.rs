@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cauce_http::oauth;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, StatusCode};
@@ -14,7 +15,6 @@ use url::Url;
 use super::problem::{Action, Problem, classify};
 use crate::config::settings::XV2Auth;
 use crate::source::http::{Refused, ask, endpoint};
-use crate::source::oauth;
 use crate::source::reconnect::Failure;
 
 /// Holds the credentials and the token that they gave.

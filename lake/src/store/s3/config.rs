@@ -139,8 +139,7 @@ mod tests {
         let client = Client::from_conf(config.interceptor(capture.clone()).build());
         let sent = client.get_object().bucket(bucket).key("a").send().await;
         sent.expect_err("it is not sent");
-        let address = capture.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        address
+        capture.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     #[tokio::test]
