@@ -61,7 +61,8 @@ fn assert_stored(place: &Place, wanted: &Expected) {
         assert_eq!(manifest["tweets"], wanted.hours[hour].len(), "{hour}");
     }
     let verified = place.done("verify").out;
-    assert!(verified.contains(&format!("{} hours read, 0 with problems", wanted.hours.len())), "{verified}");
+    let read = if wanted.hours.len() == 1 { "1 hour".to_owned() } else { format!("{} hours", wanted.hours.len()) };
+    assert!(verified.contains(&format!("{read} read, 0 with problems")), "{verified}");
 }
 
 fn run(place: &Place) -> Ended {

@@ -19,8 +19,8 @@ pub(super) struct TopLevel<'a> {
     timestamp_ms: Option<Value<'a>>,
     created_at: Option<Value<'a>>,
     data: Data<'a>,
-    /// Whether it has a member that only a v2 tweet has ([`is_v2_only`]).
-    has_v2_only: bool,
+    /// The members that only a v2 tweet has, one bit each ([`v2_only`]). Of a repeated member the last counts.
+    v2_only: u8,
     delete: Option<Value<'a>>,
     scrub_geo: Option<Value<'a>>,
     status_withheld: Option<Value<'a>>,
@@ -108,7 +108,9 @@ fn collect<'a>(cursor: &mut JsonCursor<'a>) -> Parsed<TopLevel<'a>> {
             }
             name => {
                 let value = cursor.value(1)?;
-                members.has_v2_only |= is_v2_only(name) && not_null(value).is_some();
+                let bit = v2_only(name);
+                members.v2_only =
+                    if not_null(value).is_some() { members.v2_only | bit } else { members.v2_only & !bit };
                 return Ok(());
             }
         };
@@ -119,20 +121,20 @@ fn collect<'a>(cursor: &mut JsonCursor<'a>) -> Parsed<TopLevel<'a>> {
     Ok(members)
 }
 
-/// Whether only v2 tweets have this member. Where the tweet is the whole object, such members and the absence of
-/// `id_str` distinguish a flattened v2 tweet from a v1.1 status.
-fn is_v2_only(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"author_id"
-            | b"edit_history_tweet_ids"
-            | b"edit_history_post_ids"
-            | b"public_metrics"
-            | b"note_tweet"
-            | b"note_post"
-            | b"referenced_tweets"
-            | b"referenced_posts"
-    )
+/// The bit of a member that only v2 tweets have, 0 for any other. Where the tweet is the whole object, such members and the
+/// absence of `id_str` distinguish a flattened v2 tweet from a v1.1 status.
+fn v2_only(name: &[u8]) -> u8 {
+    match name {
+        b"author_id" => 1,
+        b"edit_history_tweet_ids" => 1 << 1,
+        b"edit_history_post_ids" => 1 << 2,
+        b"public_metrics" => 1 << 3,
+        b"note_tweet" => 1 << 4,
+        b"note_post" => 1 << 5,
+        b"referenced_tweets" => 1 << 6,
+        b"referenced_posts" => 1 << 7,
+        _ => 0,
+    }
 }
 
 fn collect_data<'a>(cursor: &mut JsonCursor<'a>) -> Parsed<Data<'a>> {
@@ -168,7 +170,7 @@ impl TopLevel<'_> {
             Data::None => {}
         }
         if is_string(self.text) || is_string(self.full_text) {
-            let api = if self.id_str.is_none() && self.has_v2_only { Api::V2 } else { Api::V1 };
+            let api = if self.id_str.is_none() && self.v2_only != 0 { Api::V2 } else { Api::V1 };
             return tweet(api, self.id_str.or(self.id), || {
                 let at = self.timestamp_ms.and_then(digits).and_then(|ms| i64::try_from(ms).ok());
                 at.or_else(|| self.created_at.and_then(created_at_ms))

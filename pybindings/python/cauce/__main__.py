@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import cauce
 from cauce import _cli
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--raw", action="store_true", help="The line as it came, in a column raw")
     add("--open", action="store_true", help="Open hours too, and folders that are no hours")
     add("--late", action="store_true", help="Late tweets too: those that came after their hour was closed")
+    add("--skip-archived", action="store_true", help="Leave out archived hours and list them, without an error")
     add("--replace", action="store_true", help="Make anew what is there already")
     add("--without-deleted", action="store_true", help="Leave out tweets that were deleted")
     add("--messages-until", metavar="HOUR", help="The last hour whose messages are considered for that")
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# The others of `LakeOptions.known` are those of S3.
+_OF_LAKE = ("pattern", "time_zone", "flume_escapes")
 _HOURS = "2026-11-22T05, or 2026-11-22T00..2026-11-23T00 (end not included)"
 
 
@@ -76,8 +79,17 @@ def _command(
     lake.add_argument(
         "--lake", action="append", metavar="URL", help="s3://bucket/prefix or a folder; repeat it for several"
     )
-    lake.add_argument("--pattern", metavar="PATTERN", help="How its folders are named, such as %%m-%%d-%%h")
-    lake.add_argument("--time-zone", metavar="ZONE", help="The zone in which its folders are named, such as Asia/Tokyo")
+    s3 = command.add_argument_group("S3 options", "Keys have no flag: everyone on a machine can read a command line.")
+    for name, kind, about in cauce.LakeOptions.known():
+        if kind == "secret":
+            continue
+        # A switch without a value is on.
+        value: dict[str, Any] = {"nargs": "?", "const": "true"} if kind == "switch" else {}
+        group = lake if name in _OF_LAKE else s3
+        about = about.rstrip(".").replace("`", "").replace("%", "%%")
+        group.add_argument(
+            f"--{name.replace('_', '-')}", dest=f"{_cli.OPTION}{name}", metavar=kind.upper(), help=about, **value
+        )
     # Configurations of an agent are read by its program.
     for flags in (("-c", "--config"), ("-f", "--conf-file"), ("-n", "--name")):
         lake.add_argument(*flags, action=_OfIngest, help=argparse.SUPPRESS)

@@ -9,8 +9,10 @@ import unicodedata
 from collections.abc import Iterable
 
 import cauce
-from cauce._native import _ddl
+from cauce._native import _ddl, _lake_options
 
+# Before the names of a lake's options among the arguments.
+OPTION = "lake_option:"
 # Of an entry of `hours --json`, in this order.
 FIELDS = (
     "hour",
@@ -33,6 +35,7 @@ _OPTIONS = (
     "raw",
     "open",
     "late",
+    "skip_archived",
     "replace",
     "without_deleted",
     "messages_until",
@@ -52,7 +55,8 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def _lake(asked: argparse.Namespace) -> cauce.Lake:
-    return cauce.Lake(asked.lake, pattern=asked.pattern, time_zone=asked.time_zone)
+    given = {name.removeprefix(OPTION): value for name, value in vars(asked).items() if name.startswith(OPTION)}
+    return cauce.Lake(asked.lake, options=_lake_options("command-line", given))
 
 
 def hours(asked: argparse.Namespace) -> int:

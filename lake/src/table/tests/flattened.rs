@@ -86,3 +86,12 @@ fn a_status_of_v1_stays_one_whatever_else_it_holds() {
         r#"{"id":1454638400000000000,"id_str":"1454638400000000000","text":"a","author_id":"7","user":{"id_str":"9"}}"#;
     assert_eq!(row(&["api", "author_id"], line), json!({"api": "v1", "author_id": 9}));
 }
+
+#[test]
+fn of_a_repeated_member_the_last_decides_whether_a_bare_tweet_is_of_v2() {
+    let tweet = |marks: &str| format!(r#"{{"id":"1454638400000000000","text":"a",{marks}}}"#);
+    let api = |marks: &str| row(&["api"], &tweet(marks));
+    assert_eq!(api(r#""note_tweet":{"text":"b"},"note_tweet":null"#), json!({"api": "v1"}));
+    assert_eq!(api(r#""note_tweet":null,"note_tweet":{"text":"b"}"#), json!({"api": "v2"}));
+    assert_eq!(api(r#""author_id":"7","note_tweet":{"text":"b"},"note_tweet":null"#), json!({"api": "v2"}));
+}
