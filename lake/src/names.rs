@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::hour::Hour;
 use crate::store::{Key, KeyError};
 
+pub use crate::store::key::AGENT_KEY;
+
 /// The folder of all manifests, with its slash.
 pub const HOURS_PREFIX: &str = "_hours/";
 /// The folder of late tweets, with its slash.
 pub const LATE_PREFIX: &str = "late/";
 /// The folder of rejects, with its slash.
 pub const REJECTS_PREFIX: &str = "rejects/";
-/// The key of the agent's lease.
-pub const AGENT_KEY: &str = "_agent.json";
 /// The name of the marker in a partition folder that Hadoop and Luigi look for.
 pub(crate) const SUCCESS_NAME: &str = "_SUCCESS";
 

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The key of the agent's lease.
+pub const AGENT_KEY: &str = "_agent.json";
+
 /// A name under a store's root: `/`-separated, no empty, `.` or `..` segment, no control character, at most 1,024 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);

@@ -39,12 +39,11 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use error::{ErrorKind, Reach, StoreError};
-pub use key::{Key, KeyError};
+pub use key::{AGENT_KEY, Key, KeyError};
 pub use s3::checksum::Algorithm;
 pub use s3::options::{S3Options, StaticCredentials};
 
 use crate::checksum::Crc64;
-use crate::manifest::AGENT_KEY;
 use crate::url::LakeUrl;
 
 /// Longest object that [`Store::get`] takes into memory. The manifest of an hour with an object each second is a tenth of it.
