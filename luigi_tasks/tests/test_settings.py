@@ -93,7 +93,6 @@ def test_every_setting_of_cauce_but_a_key_is_a_setting_of_the_section(configure:
     known = {name: special.get(name) or values[kind] for name, kind, _ in cauce.LakeOptions.known() if kind != "secret"}
     now = configure("[cauce]\n" + "".join(f"{name} = {value}\n" for name, value in known.items()))
     assert now.options.settings == known
-    assert cauce.Store("s3://bucket", options=now.options) == cauce.Store("s3://bucket", endpoint_url="http://s3")
 
 
 def test_a_slip_in_a_settings_name_is_refused_with_the_nearest_one(configure: Configure) -> None:
@@ -101,6 +100,7 @@ def test_a_slip_in_a_settings_name_is_refused_with_the_nearest_one(configure: Co
         configure("[cauce]\nstorage_clas = STANDARD_IA\n")
 
 
+@pytest.mark.filterwarnings("ignore:.*not consumed by the task:UserWarning")  # luigi's own, which is no error of ours
 def test_a_key_that_others_refer_to_may_have_any_name(configure: Configure) -> None:
     assert configure("[DEFAULT]\nregio = x\n[cauce]\nroot = s3://b\nlake = %(root)s/lake\n").lakes == ("s3://b/lake",)
 

@@ -22,8 +22,21 @@ class SettingsError(ValueError):
     """A setting is missing or cannot be read; the text names it and says what to do."""
 
 
+def _known_settings() -> dict[str, luigi.Parameter[Any]]:
+    """A parameter for each setting of `cauce` but its keys."""
+    found: dict[str, luigi.Parameter[Any]] = {}
+    for name, kind, what in LakeOptions.known():
+        parameter: Any = luigi.OptionalBoolParameter if kind == "switch" else luigi.OptionalStrParameter
+        if kind != "secret":
+            found[name] = parameter(default=None, description=what)
+    return found
+
+
 class cauce(luigi.Config):
-    """Section `[cauce]`; docs/luigi.md has the table of its keys. Those of `cauce` itself are added below, by its own table."""
+    """Section `[cauce]`; docs/luigi.md has the table of its keys. The settings of `cauce` itself come from its own table."""
+
+    # In the body of the class, as luigi's parameters learn their names while it is made.
+    vars().update(_known_settings())
 
     lake: str | None = luigi.OptionalStrParameter(default=None, description="URL or folder of the lake; several by comma are read as one")
     parquet: str | None = luigi.OptionalStrParameter(default=None, description="URL or folder of the Parquet files")
@@ -37,17 +50,6 @@ class cauce(luigi.Config):
         """Luigi's reading of the section, in which a `%` of a pattern is no mark of the configuration file's own."""
         _escape_percent(cls.get_task_family())
         return super().get_param_values(params, args, kwargs)
-
-
-def _add_settings() -> None:
-    """A parameter for each setting of `cauce` but its keys."""
-    for name, kind, what in LakeOptions.known():
-        parameter = luigi.OptionalBoolParameter if kind == "switch" else luigi.OptionalStrParameter
-        if kind != "secret":
-            setattr(cauce, name, parameter(default=None, description=what))
-
-
-_add_settings()
 
 
 def _escape_percent(section: str) -> None:
