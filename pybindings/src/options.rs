@@ -17,6 +17,9 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
 use crate::errors;
 
+/// What a pickle calls, and with which arguments: the caller's word and the settings.
+type Reduced<'py> = (Bound<'py, PyAny>, (&'static str, Bound<'py, PyDict>));
+
 /// How to read a lake, without where it is.
 #[pyclass(frozen, module = "cauce")]
 #[derive(Clone)]
@@ -52,7 +55,7 @@ impl LakeOptions {
     }
 
     /// Everything but keys.
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (&'static str, Bound<'py, PyDict>))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let given = PyDict::new(py);
         for (name, text) in self.values.given() {
             given.set_item(name, text)?;
