@@ -8,7 +8,7 @@ from pyspark.sql.types import StructType
 from pyspark_cauce._options import Options
 from pyspark_cauce._reader import PushingReader, Reader
 from pyspark_cauce._sentence import one_sentence
-from pyspark_cauce._stream import StreamReader
+from pyspark_cauce._stream import RefusedStream, StreamReader
 
 if TYPE_CHECKING:
     from pyspark_cauce._columns import Columns
@@ -40,10 +40,12 @@ class DefaultSource(DataSource):
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
         """The reader of a streaming query."""
-        with one_sentence():
+        try:
             asked = self._asked()
             asked.check_streaming()
             return StreamReader(asked, self._columns(schema))
+        except ValueError as error:
+            return RefusedStream(error)
 
     def _asked(self) -> Options:
         return Options.read(self.options)

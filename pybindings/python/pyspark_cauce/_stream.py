@@ -6,6 +6,7 @@ hour is read once and whole, whatever is restarted. Hours that are back-loaded b
 """
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
@@ -34,6 +35,35 @@ Offset = dict[str, str]
 
 def _time(text: str) -> dt.datetime:
     return dt.datetime.strptime(text, FORMAT).replace(tzinfo=dt.UTC)
+
+
+class RefusedStream(DataSourceStreamReader):
+    """Raises what refuses a query's options or columns at the first question.
+
+    Spark stops a reader that it never got, and so shows an `UnboundLocalError` in the place of what making one raised.
+    """
+
+    def __init__(self, error: ValueError) -> None:
+        self._error = error
+
+    def initialOffset(self) -> Offset:
+        """Raises."""
+        with one_sentence():
+            raise self._error
+
+    def latestOffset(self, start: Offset, limit: ReadLimit) -> Offset:
+        """Raises."""
+        return self.initialOffset()
+
+    def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
+        """Raises."""
+        self.initialOffset()
+        return []
+
+    def read(self, partition: InputPartition) -> Iterator[tuple[object, ...]]:
+        """Raises."""
+        self.initialOffset()
+        return iter(())
 
 
 class StreamReader(Rows, DataSourceStreamReader, SupportsTriggerAvailableNow):
