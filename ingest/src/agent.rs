@@ -87,7 +87,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What the run was, once it is told what it did.
+    /// The outcome of the run, from its report.
     ///
     /// # Errors
     /// [`AgentError::Failed`] where an input was not read to its end.
@@ -96,7 +96,7 @@ impl Report {
     }
 }
 
-/// How often the writer is told the time when nothing arrives.
+/// Interval of ticks while no record arrives.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Runs until the source ends, `stop` is cancelled or something fails for good.
@@ -186,7 +186,7 @@ async fn serve_status(
     Ok(())
 }
 
-/// Says where a page is: with port 0 nobody could know otherwise.
+/// Logs the address of a page, which port 0 leaves to the system.
 fn tell_address(listener: &tokio::net::TcpListener, page: &str) {
     if let Ok(address) = listener.local_addr() {
         tracing::info!(page, address = %format_args!("http://{address}"), "serving");

@@ -11,7 +11,7 @@ use crate::setting::{Caller, Kind, Row, Setting, SettingError, choice, nearest};
 use crate::store::s3::options as s3;
 use crate::store::{S3Options, StaticCredentials};
 
-/// How folders are named where nobody says it.
+/// The default pattern of folder names.
 pub const DEFAULT_PATTERN: &str = "%m-%d-%h";
 
 /// How to read a lake, without where it is.

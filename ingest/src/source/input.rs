@@ -48,7 +48,7 @@ pub(crate) enum End {
     Broken(io::Error),
     /// A reject ended it. Everything before is sent, and the reject too where the input cannot be read again.
     Rejected(RejectedLine),
-    /// We were asked to stop, or nobody takes lines any more.
+    /// A stop was requested, or the receiver of lines is gone.
     Stopped,
 }
 

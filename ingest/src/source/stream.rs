@@ -74,7 +74,7 @@ pub(crate) struct Stream<D> {
 
 /// Why reading a connection ended.
 enum Ended {
-    /// We were asked to stop, or nobody takes lines any more.
+    /// A stop was requested, or the receiver of lines is gone.
     Stopped,
     /// It is gone.
     Dropped(Drop),

@@ -44,7 +44,7 @@ pub trait Disk: Send + Sync {
     /// Makes a new, empty file; there must be none of that name.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
     /// Cuts a file at `length` and makes it durable. Its length, and its bytes from `from` on, are written again first:
@@ -75,19 +75,19 @@ pub trait Disk: Send + Sync {
     /// Names in a folder (`""` is the spool's own), without order.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 
     /// Gives a file another name, over whatever is there.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file; succeeds when there is none.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes the names in a folder durable.

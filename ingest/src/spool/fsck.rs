@@ -50,7 +50,7 @@ pub struct Report {
 /// Checks a spool. A damaged journal is a problem in the report; nothing else can be checked then.
 ///
 /// # Errors
-/// When there is no spool, or the disk says no.
+/// When there is no spool, or on an I/O error.
 pub fn check(dir: &Path) -> Result<Report, SpoolError> {
     let view = match View::open(dir) {
         Ok(view) => view,

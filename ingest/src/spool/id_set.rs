@@ -64,7 +64,7 @@ impl Spool {
     /// Which of these tweets wait on this disk, each with its file. What is not committed is not looked at.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn waiting_among(&self, ids: &IdSet) -> Result<BTreeMap<u64, FileId>, SpoolError> {
         let mut waiting = BTreeMap::new();
         for file in self.state.files.values().filter(|file| file.waits()) {
@@ -92,7 +92,7 @@ impl Spool {
     /// more. Messages and rejects bear no id and are all kept.
     ///
     /// # Errors
-    /// When the disk says no, or the file's bytes are not those that were accepted.
+    /// On an I/O error, or when the file's bytes are not those that were accepted.
     pub fn leave_out(&mut self, id: FileId, stored: &IdSet, taken: bool, now_ms: i64) -> Result<u64, SpoolError> {
         let Some(file) = self.state.files.get(&id).filter(|file| file.waits()).cloned() else { return Ok(0) };
         debug_assert!(!self.open.contains_key(&id), "file {id} takes lines");

@@ -47,7 +47,7 @@ impl View {
     /// Reads a spool's journal.
     ///
     /// # Errors
-    /// When there is no spool, the disk says no, or the journal is damaged.
+    /// When there is no spool, on an I/O error, or when the journal is damaged.
     pub fn open(dir: &Path) -> Result<View, SpoolError> {
         let shown = dir.display().to_string();
         let fail = |source: io::Error| match source.kind() {
@@ -95,7 +95,7 @@ impl View {
     /// What lies in the quarantine folder and the journal does not speak for.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn unknown(&self) -> io::Result<Vec<Piece>> {
         leftovers::kept(&RealDisk::new(&self.dir))
     }
@@ -104,7 +104,7 @@ impl View {
     /// beyond the accepted end.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn lines(&self, file: &FileState) -> io::Result<Option<Box<dyn Read + Send>>> {
         let disk = RealDisk::new(&self.dir);
         let name = lines_name(file.head.id);

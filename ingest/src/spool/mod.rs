@@ -156,7 +156,7 @@ impl Spool {
     /// Opens a spool, taking its lock, and recovers it.
     ///
     /// # Errors
-    /// When another agent has it, the disk says no, or the journal is damaged.
+    /// When another agent has it, on an I/O error, or when the journal is damaged.
     pub fn open(options: &Options) -> Result<(Spool, Recovery), SpoolError> {
         let dir = options.dir.display().to_string();
         make_folders(&options.dir)?;
@@ -255,7 +255,7 @@ impl Spool {
         &self.dir
     }
 
-    /// A file's accepted lines, to be read by another thread; `None` for a file that nobody knows.
+    /// A file's accepted lines, to be read by another thread; `None` for an unknown file.
     pub fn lines(&self, id: FileId) -> Option<Lines> {
         let bytes = self.state.files.get(&id)?.end;
         Some(Lines { disk: Arc::clone(&self.disk), name: lines_name(id), bytes })
@@ -266,7 +266,7 @@ impl Spool {
         self.dir.join(lines_name(id))
     }
 
-    /// What sealing a file takes; `None` for a file that nobody knows.
+    /// What sealing a file takes; `None` for an unknown file.
     pub fn seal_task(&self, id: FileId) -> Option<seal::Task> {
         let file = self.state.files.get(&id)?;
         Some(seal::Task {
@@ -307,7 +307,7 @@ impl Spool {
     /// Makes a file that takes lines.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn create(&mut self, head: FileHead) -> Result<(), SpoolError> {
         let id = head.id;
         let file = self.guarded("make a data file", |spool| spool.disk.create(&lines_name(id)))?;
@@ -371,7 +371,7 @@ impl Spool {
     /// Removes the data of a file that is stored; the journal must say so durably.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn discard(&mut self, head: &FileHead) -> Result<(), SpoolError> {
         let names = [lines_name(head.id), object_name(head)];
         self.folder_changed = true;
@@ -381,7 +381,7 @@ impl Spool {
     /// Moves the data of a file aside.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn quarantine(&mut self, head: &FileHead) -> Result<(), SpoolError> {
         self.guarded("quarantine a data file", |spool| recovery::move_aside(&*spool.disk, head))
     }

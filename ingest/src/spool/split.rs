@@ -23,7 +23,7 @@ impl Lines {
     /// Reads them from the first on.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// On an I/O error.
     pub fn open(&self) -> io::Result<BufReader<impl Read + Send + use<>>> {
         Ok(BufReader::with_capacity(1 << 16, self.disk.read(&self.name)?.take(self.bytes)))
     }
@@ -41,7 +41,7 @@ impl Spool {
     /// stages in the same group what becomes of the old file, with what its other messages are.
     ///
     /// # Errors
-    /// When the disk says no, or the file's bytes are not those that were accepted.
+    /// On an I/O error, or when the file's bytes are not those that were accepted.
     pub fn split(
         &mut self,
         id: FileId,

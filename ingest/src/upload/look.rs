@@ -92,7 +92,7 @@ impl Counter {
     }
 }
 
-/// Why nobody can tell what lies there.
+/// Why the object could not be examined.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// The store failed.
@@ -158,8 +158,8 @@ pub async fn read_lines(
     Ok(Some(StoredObject { bytes: meta.bytes, sha256, crc64, lines, ids, messages, track }))
 }
 
-/// Reads an object as [`read_lines`] does. With `ours` its lines are held against those of a spool file, and it is told with
-/// how many of them it begins.
+/// Reads an object as [`read_lines`] does. With `ours` it also compares the lines with those of a spool file and counts the
+/// common ones at the beginning.
 ///
 /// # Errors
 /// When the store or the spool's disk fails.

@@ -72,7 +72,7 @@ impl Store for Sea {
                 return Err(lost);
             }
             Some(Fault::AnswerLost) => {
-                // An answer that says no is lost as well as any other.
+                // A refusal may be lost like any other answer.
                 let _ = self.memory.put(put).await;
                 return Err(lost);
             }

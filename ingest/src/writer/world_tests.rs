@@ -288,6 +288,21 @@ fn lines_that_two_spools_accepted_and_stored_before_either_knew_are_listed_once(
 }
 
 #[test]
+fn lines_of_an_object_that_was_stored_after_another_spool_took_the_lake_are_listed_once() {
+    for codec in [Codec::None, Codec::Gzip] {
+        let mut world = World::new(codec);
+        both_read(&mut world);
+        // The first one does not know yet that it has lost the lake, and the second one has looked at the lake before.
+        world.roll(0);
+        world.work(0, 3);
+        world.kill(0, None);
+        world.end(1).expect("it ends");
+        world.finish(0).expect("it ends");
+        assert_all_listed(&world);
+    }
+}
+
+#[test]
 fn a_manifest_that_arrives_with_lines_that_the_agent_which_runs_accepted_too_lists_them_alone() {
     let mut world = World::new(Codec::None);
     both_read(&mut world);

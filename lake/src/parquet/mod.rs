@@ -59,11 +59,11 @@ const LEFT_BEHIND_MS: i64 = 24 * 3_600_000;
 /// Converts hours of lakes to Parquet in a target.
 ///
 /// `ranges` names the hours: of a range of one the hour must be there, of a longer one those that are there are taken; without
-/// any range, all hours that are closed and not yet converted. `progress` is told how far it is, at most ten times a second and
-/// after each hour, and may ask for an end.
+/// any range, all hours that are closed and not yet converted. `progress` is called at most ten times a second and
+/// after each hour, and may cancel the conversion.
 ///
-/// An hour that fails for a reason of its own, such as an object that is missing, archived or locked, is told in
-/// [`Summary::failed`] and does not keep the others from being converted. [`Faults`] says which errors are of all hours.
+/// An hour that fails for a reason of its own, such as a missing, archived or locked object, is listed in
+/// [`Summary::failed`], and the other hours are converted. [`Faults`] says which errors are of all hours.
 ///
 /// # Errors
 /// [`ConvertError::SharedRoot`], [`ConvertError::SharedRejects`] and [`ConvertError::Columns`] before anything is read; a store or a disk that fails; and

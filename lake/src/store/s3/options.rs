@@ -140,11 +140,11 @@ pub const ROWS: &[Row<S3Options>] = &[
         set: |options, text| { options.accelerate = switch(text)?; Ok(()) } },
     Row { setting: Setting { key: "lake.s3.max_attempts", kind: Kind::Count, default: "", or: "3, and more often while a read is throttled",
         what: "How often a request is sent at most when it fails.",
-        change: "1: a failure is told at once." },
+        change: "1: a failure is reported at once." },
         set: |options, text| { options.max_attempts = Some(attempts(text)?); Ok(()) } },
     Row { setting: Setting { key: "lake.s3.retry_timeout", kind: Kind::Duration, default: "", or: "15s while a read is throttled",
         what: "How long a failing request is repeated, counted from its first attempt. A read that is throttled (503, 429) is repeated as long as this lasts, unless `max_attempts` is set.",
-        change: "Longer: readers survive a longer throttling. Shorter: its error is told sooner." },
+        change: "Longer: readers survive a longer throttling. Shorter: the error is reported sooner." },
         set: |options, text| { options.retry_timeout = Some(duration(text)?); Ok(()) } },
 ];
 
